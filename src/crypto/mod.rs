@@ -1,0 +1,1 @@
+//! Keys, handshakes, ciphers and proofs. All randomness comes from the RNG handed in.

@@ -1,0 +1,44 @@
+//! Hopline: a peer-to-peer messaging node for Linux, native to the BitChat Bluetooth mesh.
+//!
+//! ```text
+//!  9  cli                     people             ┐
+//!  8  api                     programs           │
+//!  7  node                    the program        │  shell: tokio, disk, sockets, D-Bus, the clock
+//!  5  radio  storage          air / disk         ┘  (cargo features)
+//!  ═════════ the wall: below it no runtime is in the dependency graph ═════════
+//!  4  sim                     a virtual world    ┐
+//!  3  mesh                    the BitChat engine │
+//!  2  link                    whole frames       │  pure: bytes, state, time as an argument
+//!  1  wire  crypto            formats, keys      │  (always compiled)
+//!  0  ids  time  message      vocabulary         ┘
+//! ```
+//!
+//! A room imports only lower floors. Read [`mesh::Engine`] first: it is one BitChat node without a radio, a
+//! clock or a task; then [`mesh::event`], its port. `docs/architecture.md` tells the rest.
+
+pub mod ids;
+pub mod message;
+pub mod time;
+
+pub mod crypto;
+pub mod wire;
+
+pub mod link;
+
+pub mod mesh;
+
+pub mod sim;
+
+#[cfg(feature = "node")]
+pub mod radio;
+#[cfg(feature = "node")]
+pub mod storage;
+
+#[cfg(feature = "node")]
+pub mod node;
+
+#[cfg(feature = "api")]
+pub mod api;
+
+#[cfg(feature = "cli")]
+pub mod cli;

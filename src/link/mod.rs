@@ -1,0 +1,3 @@
+//! Radio connections become links that carry whole frames.
+
+pub mod event;

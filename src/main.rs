@@ -1,0 +1,2 @@
+//! The `hopline` program.
+fn main() {}

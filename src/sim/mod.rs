@@ -1,0 +1,1 @@
+//! A virtual world: the one model of the air.

@@ -1,0 +1,1 @@
+//! BitChat bytes to values and back; no state, no keys, no time.
