@@ -1,5 +1,7 @@
 //! The key, handshake and cipher vectors of `tests/vectors/bitchat.json`, through the public door.
 
+#![expect(clippy::unwrap_used, reason = "an unwrap in a test is an assertion")]
+
 use hopline::crypto::{Established, Identity, Initiator, Responder};
 use hopline::ids::parse_hex;
 use rand_core::{CryptoRng, RngCore};
