@@ -15,3 +15,4 @@ mod sent;
 pub mod status;
 
 pub use handle::NodeHandle;
+pub use sent::SentMessage;
