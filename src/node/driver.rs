@@ -23,8 +23,11 @@ use super::name::Recipient;
 use super::sent::{SentMessage, SentMessages};
 use super::status::{Board, Profile, Status};
 
-/// How long a goodbye may take to leave through the radio: with it, the node stops within a second.
-const FLUSH_TIMEOUT: Duration = Duration::from_millis(500);
+/// How long a goodbye may take to leave through the radio. Together with the next, less than the second in
+/// which a node stops.
+const FLUSH_TIMEOUT: Duration = Duration::from_millis(300);
+/// How long the radio may take to close its links.
+const FAREWELL_TIMEOUT: Duration = Duration::from_millis(600);
 
 /// One engine with everything it is driven by.
 pub(super) struct Driver {
@@ -213,8 +216,8 @@ impl Driver {
         }
     }
 
-    /// Says goodbye, and waits a moment for the radio to take it.
-    async fn leave(&mut self) -> Result<(), NodeError> {
+    /// Says goodbye, waits a moment for the radio to take it, and another for the radio to end.
+    async fn leave(mut self) -> Result<(), NodeError> {
         self.leaving = true;
         self.requests.close();
         self.turn(Input::Command(Command::Leave));
@@ -229,12 +232,17 @@ impl Driver {
             Ok(())
         };
         match tokio::time::timeout(FLUSH_TIMEOUT, flush).await {
-            Ok(done) => done,
-            Err(_elapsed) => {
-                tracing::debug!("the radio did not take everything before the node left");
-                Ok(())
-            }
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => return Err(error),
+            Err(_elapsed) => tracing::debug!("the radio did not take everything before the node left"),
         }
+        let RadioHandle { commands, mut events } = self.radio;
+        drop(commands);
+        let farewell = async { while events.recv().await.is_some() {} };
+        if tokio::time::timeout(FAREWELL_TIMEOUT, farewell).await.is_err() {
+            tracing::debug!("the radio did not end in time");
+        }
+        Ok(())
     }
 
     fn flushed(&self) -> bool {

@@ -1,0 +1,67 @@
+//! `hopline status`: the node itself.
+
+use std::time::Duration;
+
+use crate::api::schema::{LinkReport, RoleWord, StatusReport};
+
+use super::super::error::CliError;
+use super::super::words::{printable, span, table};
+use super::Context;
+
+pub(super) async fn run(context: &Context) -> Result<(), CliError> {
+    let status = context.client()?.status().await?;
+    context.out.say(&status, describe(&status))
+}
+
+fn describe(status: &StatusReport) -> String {
+    let row = |name: &str, value: String| vec![name.to_owned(), value];
+    let clock = if status.clock.unset { "unset: nothing is sent until it is set" } else { "set" };
+    let mut rows = vec![
+        row("name", printable(&status.nickname)),
+        row("peer id", status.peer_id.to_string()),
+        row("fingerprint", status.fingerprint.to_string()),
+        row("version", status.version.clone()),
+        row("running", span(Duration::from_millis(status.uptime_ms))),
+        row("clock", clock.to_owned()),
+    ];
+    if status.adapters.is_empty() {
+        rows.push(row("adapters", "none is up yet".to_owned()));
+    }
+    for adapter in &status.adapters {
+        let state = if adapter.up { "up" } else { "down" };
+        rows.push(row(&format!("adapter {}", adapter.adapter), state.to_owned()));
+    }
+    if status.links.is_empty() {
+        rows.push(row("links", "none".to_owned()));
+    }
+    rows.extend(status.links.iter().map(|link| row(&format!("link {}", link.link), describe_link(link))));
+    let counters = &status.counters;
+    rows.extend([
+        row("frames sent", format!("{} ({} bytes)", counters.frames_sent, counters.bytes_sent)),
+        row("frames received", format!("{} ({} bytes)", counters.frames_received, counters.bytes_received)),
+        row(
+            "messages sent",
+            format!(
+                "{} ({} delivered, {} read, {} given up)",
+                counters.messages_sent,
+                counters.messages_delivered,
+                counters.messages_read,
+                counters.messages_expired
+            ),
+        ),
+        row(
+            "messages received",
+            format!("{} public, {} private", counters.public_received, counters.private_received),
+        ),
+    ]);
+    table(&rows)
+}
+
+fn describe_link(link: &LinkReport) -> String {
+    let dialled = match link.role {
+        RoleWord::Central => "we dialled",
+        RoleWord::Peripheral => "they dialled",
+    };
+    let peer = link.peer.as_deref().unwrap_or("nobody announced yet");
+    format!("{peer} at {} ({dialled}, frames of up to {} bytes)", link.address, link.max_frame)
+}
