@@ -1,1 +1,18 @@
-//! Keys, handshakes, ciphers and proofs. All randomness comes from the RNG handed in.
+//! Keys, handshakes, ciphers and proofs.
+//!
+//! Nothing here knows a packet, a peer table or a clock, and all randomness comes from the RNG handed in.
+//! [`Identity`] is who we are; a handshake ([`Initiator`], [`Responder`]) ends in an [`Established`] session
+//! with one cipher for each direction; [`verify`] is the only maker of a [`Verified`] value.
+
+mod error;
+mod keys;
+mod noise;
+mod replay;
+mod transport;
+mod verified;
+
+pub use error::{CipherError, NoiseError, SignatureError};
+pub use keys::Identity;
+pub use noise::{Established, Initiator, MESSAGE_1_LEN, MESSAGE_2_LEN, MESSAGE_3_LEN, Refused, Responder};
+pub use transport::{MAX_PLAINTEXT, OVERHEAD, ReceiveCipher, SendCipher};
+pub use verified::{Verified, verify};
