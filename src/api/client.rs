@@ -109,7 +109,7 @@ impl Client {
         let stream = connect(&self.socket).await?;
         let (socket, _answer) = tokio_tungstenite::client_async(format!("ws://{HOST}/v1/events"), stream)
             .await
-            .map_err(|error| handshake_refusal(error))?;
+            .map_err(handshake_refusal)?;
         Ok(Events { socket })
     }
 
@@ -123,7 +123,12 @@ impl Client {
         parse(status, &bytes)
     }
 
-    async fn exchange(&self, method: Method, path: &str, body: Bytes) -> Result<(StatusCode, Bytes), ClientError> {
+    async fn exchange(
+        &self,
+        method: Method,
+        path: &str,
+        body: Bytes,
+    ) -> Result<(StatusCode, Bytes), ClientError> {
         let stream = connect(&self.socket).await?;
         let (mut requests, connection) = http1::handshake(TokioIo::new(stream)).await?;
         let request = Request::builder()
@@ -188,11 +193,12 @@ impl Events {
 }
 
 async fn connect(socket: &Path) -> Result<UnixStream, ClientError> {
-    UnixStream::connect(socket).await.map_err(|source| match source.kind() {
-        io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => {
-            ClientError::NoDaemon { socket: socket.to_owned() }
+    UnixStream::connect(socket).await.map_err(|source| {
+        let socket = socket.to_owned();
+        if matches!(source.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) {
+            return ClientError::NoDaemon { socket };
         }
-        _ => ClientError::Socket { socket: socket.to_owned(), source },
+        ClientError::Socket { socket, source }
     })
 }
 

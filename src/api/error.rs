@@ -45,13 +45,19 @@ pub(super) struct Refusal {
 
 impl Refusal {
     pub(super) fn not_found(message: &str, hint: &'static str) -> Self {
-        Self { status: StatusCode::NOT_FOUND, code: Code::NotFound, message: message.to_owned(), hint: Some(hint) }
+        Self {
+            status: StatusCode::NOT_FOUND,
+            code: Code::NotFound,
+            message: message.to_owned(),
+            hint: Some(hint),
+        }
     }
 }
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
-        let detail = ErrorDetail { code: self.code, message: self.message, hint: self.hint.map(str::to_owned) };
+        let detail =
+            ErrorDetail { code: self.code, message: self.message, hint: self.hint.map(str::to_owned) };
         (self.status, Json(ErrorReport { error: detail })).into_response()
     }
 }
@@ -77,7 +83,9 @@ impl From<SendError> for Refusal {
                 Code::ClockUnset,
                 Some("set the date, or wait for the network to do it; `hopline doctor` tells more"),
             ),
-            SendError::Refused => (StatusCode::SERVICE_UNAVAILABLE, Code::Refused, Some("try again in a moment")),
+            SendError::Refused => {
+                (StatusCode::SERVICE_UNAVAILABLE, Code::Refused, Some("try again in a moment"))
+            }
             SendError::Stopping => return Stopped.into(),
         };
         Self { status, code, message, hint }
@@ -87,7 +95,12 @@ impl From<SendError> for Refusal {
 impl From<Stopped> for Refusal {
     fn from(stopped: Stopped) -> Self {
         let hint = Some("start it again with `hopline daemon`");
-        Self { status: StatusCode::SERVICE_UNAVAILABLE, code: Code::Stopping, message: stopped.to_string(), hint }
+        Self {
+            status: StatusCode::SERVICE_UNAVAILABLE,
+            code: Code::Stopping,
+            message: stopped.to_string(),
+            hint,
+        }
     }
 }
 

@@ -309,7 +309,8 @@ pub struct ErrorDetail {
 impl StatusReport {
     /// What a node says about itself, with the peers its links lead to.
     pub(super) fn new(status: &node::status::Status, peers: &[PeerInfo]) -> Self {
-        let leads_to = |link| peers.iter().find(|peer| peer.links.contains(&link)).map(|peer| peer.id.to_string());
+        let leads_to =
+            |link| peers.iter().find(|peer| peer.links.contains(&link)).map(|peer| peer.id.to_string());
         Self {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             peer_id: status.profile.peer_id,
@@ -440,11 +441,27 @@ impl From<Event> for EventReport {
             Event::PeerGone { peer, left } => Self::PeerGone { peer, left },
             Event::Session { peer } => Self::Session { peer },
             Event::PublicMessage { id, sender, nickname, text, sent, ttl, fragments } => {
-                Self::PublicMessage(ReceivedMessage { id, sender, nickname, text, sent_ms: sent.0, ttl, fragments })
+                Self::PublicMessage(ReceivedMessage {
+                    id,
+                    sender,
+                    nickname,
+                    text,
+                    sent_ms: sent.0,
+                    ttl,
+                    fragments,
+                })
             }
             Event::PrivateMessage { id, sender, nickname, text, sent, ttl } => {
                 let sent_ms = sent.0;
-                Self::PrivateMessage(ReceivedMessage { id, sender, nickname, text, sent_ms, ttl, fragments: 0 })
+                Self::PrivateMessage(ReceivedMessage {
+                    id,
+                    sender,
+                    nickname,
+                    text,
+                    sent_ms,
+                    ttl,
+                    fragments: 0,
+                })
             }
             Event::Status { attempt: _, id, status, fragments } => {
                 Self::Status { id, status: status.into(), fragments }

@@ -58,7 +58,9 @@ fn routes(node: NodeHandle) -> Router {
         .route("/v1/messages/{id}", get(message))
         .route("/v1/messages/{id}/read", post(mark_read))
         .route("/v1/events", get(events))
-        .fallback(|| async { Refusal::not_found("there is no such route", "the interface begins at /v1/status") })
+        .fallback(|| async {
+            Refusal::not_found("there is no such route", "the interface begins at /v1/status")
+        })
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .with_state(Shared { node, room: Arc::new(Semaphore::new(SUBSCRIBERS)) })
 }

@@ -12,7 +12,7 @@ use crate::node::config::LoadError;
 use crate::node::error::{HomeError, NodeError};
 use crate::storage::IdentityFileError;
 
-use super::commands::daemon::RadioError;
+use crate::node::radio::RadioError;
 
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
@@ -106,7 +106,7 @@ impl CliError {
                 "start one with `hopline daemon` (and the same --home, if you use one)"
             }
             Self::Client(ClientError::Refused(detail)) => return detail.hint.clone(),
-            Self::Radio(error) => error.hint(),
+            Self::Radio(_) => "`hopline doctor` tells what is missing; --radio sim:PATH needs no Bluetooth",
             Self::Home(HomeError::Unknown) => "say where with --home DIR",
             Self::Home(HomeError::Taken { .. }) => {
                 "use it with `hopline chat` or `hopline send`, or run another node with --home DIR"

@@ -1,70 +1,14 @@
 //! The command line: people's way in.
 //!
 //! `daemon` runs a node; `chat`, `send`, `peers`, `watch` and `status` talk to it through [`crate::api`];
-//! the rest needs no daemon.
+//! the rest needs no daemon. One command, one file.
 
 mod args;
 mod commands;
+mod context;
 mod error;
 mod output;
+mod program;
 mod words;
 
-use std::process::ExitCode;
-
-use clap::Parser;
-use tracing_subscriber::EnvFilter;
-
-use args::{Arguments, Command};
-use commands::Context;
-use error::CliError;
-
-/// Runs the program with the arguments of this process.
-pub fn main() -> ExitCode {
-    let arguments = Arguments::parse();
-    let json = arguments.json;
-    let result = log(&arguments).and_then(|()| run(arguments));
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => error.report(json),
-    }
-}
-
-fn run(arguments: Arguments) -> Result<(), CliError> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .map_err(CliError::Runtime)?;
-    let result = runtime.block_on(commands::run(Context::new(arguments.home, arguments.json), arguments.command));
-    // A thread that waits for a line from the terminal must not hold up the end.
-    runtime.shutdown_background();
-    result
-}
-
-/// Logs go to standard error: what was asked for with `-v`, or with `HOPLINE_LOG`.
-fn log(arguments: &Arguments) -> Result<(), CliError> {
-    let quiet = match &arguments.command {
-        Command::Daemon(_) | Command::Air(_) => "hopline=info,warn",
-        Command::Chat
-        | Command::Send(_)
-        | Command::Peers
-        | Command::Watch
-        | Command::Status
-        | Command::Doctor
-        | Command::Demo(_)
-        | Command::Packet(_)
-        | Command::Completions(_)
-        | Command::Man => "error",
-    };
-    let default = match arguments.verbose {
-        0 => quiet,
-        1 => "hopline=debug,info",
-        _ => "hopline=trace,debug",
-    };
-    let filter = match std::env::var("HOPLINE_LOG") {
-        Ok(filter) => EnvFilter::try_new(&filter).map_err(|_| CliError::LogFilter(filter))?,
-        Err(_unset) => EnvFilter::new(default),
-    };
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
-    Ok(())
-}
+pub use program::main;

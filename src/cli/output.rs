@@ -47,9 +47,11 @@ impl Output {
     /// These bytes, whatever was asked for.
     pub(super) fn bytes(&self, bytes: &[u8]) -> Result<(), CliError> {
         let mut out = io::stdout().lock();
-        out.write_all(bytes).and_then(|()| out.flush()).map_err(|error| match error.kind() {
-            io::ErrorKind::BrokenPipe => CliError::OutputClosed,
-            _ => CliError::Output(error),
+        out.write_all(bytes).and_then(|()| out.flush()).map_err(|error| {
+            if error.kind() == io::ErrorKind::BrokenPipe {
+                return CliError::OutputClosed;
+            }
+            CliError::Output(error)
         })
     }
 }

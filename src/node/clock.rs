@@ -114,7 +114,10 @@ mod tests {
 
     #[test]
     fn the_wall_clock_of_the_machine_that_builds_a_release_is_not_before_it() {
-        assert!(wall_clock() >= RELEASE_DATE, "this machine's clock is unset, or RELEASE_DATE is in the future");
+        assert!(
+            wall_clock() >= RELEASE_DATE,
+            "this machine's clock is unset, or RELEASE_DATE is in the future"
+        );
     }
 
     #[test]

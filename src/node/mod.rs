@@ -11,6 +11,7 @@ pub mod handle;
 pub mod home;
 pub mod lifecycle;
 pub mod name;
+pub mod radio;
 mod sent;
 pub mod status;
 

@@ -44,7 +44,13 @@ impl SentMessages {
     }
 
     /// Takes down what the engine said about an attempt.
-    pub(super) fn record(&mut self, attempt: AttemptId, id: MessageId, status: DeliveryStatus, fragments: u16) {
+    pub(super) fn record(
+        &mut self,
+        attempt: AttemptId,
+        id: MessageId,
+        status: DeliveryStatus,
+        fragments: u16,
+    ) {
         if let Some((to, message)) = self.by_attempt.get_mut(&attempt) {
             *message = Some(SentMessage { id, to: *to, status, fragments });
         }

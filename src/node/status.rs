@@ -97,7 +97,8 @@ impl Board {
                 self.links.retain(|link, _| link.adapter != *adapter);
             }
             RadioEvent::LinkUp { link, address, role, max_frame } => {
-                let status = LinkStatus { link: *link, address: *address, role: *role, max_frame: *max_frame };
+                let status =
+                    LinkStatus { link: *link, address: *address, role: *role, max_frame: *max_frame };
                 self.links.insert(*link, status);
             }
             RadioEvent::LinkDown { link, .. } => {
@@ -107,7 +108,8 @@ impl Board {
                 count(&mut self.counters.frames_received, 1);
                 count(&mut self.counters.bytes_received, bytes.len());
             }
-            RadioEvent::Discovered { .. } | RadioEvent::ConnectFailed { .. } | RadioEvent::Written { .. } => {}
+            RadioEvent::Discovered { .. } | RadioEvent::ConnectFailed { .. } | RadioEvent::Written { .. } => {
+            }
         }
     }
 

@@ -11,9 +11,10 @@ use crate::ids::MessageId;
 use crate::node::lifecycle::asked_to_end;
 use crate::node::name::EVERYONE;
 
-use super::super::error::CliError;
-use super::super::words;
-use super::{Context, peers};
+use super::peers;
+use crate::cli::context::Context;
+use crate::cli::error::CliError;
+use crate::cli::words;
 
 /// Own private messages whose receipts are still shown; the oldest is forgotten first.
 const FOLLOWED: usize = 256;
@@ -31,7 +32,10 @@ a line            goes to everyone in reach, readable by all
 enum Line<'a> {
     Nothing,
     Public(&'a str),
-    Private { to: &'a str, text: &'a str },
+    Private {
+        to: &'a str,
+        text: &'a str,
+    },
     Who,
     Help,
     Quit,
@@ -39,7 +43,7 @@ enum Line<'a> {
     Unclear,
 }
 
-pub(super) async fn run(context: &Context) -> Result<(), CliError> {
+pub(in crate::cli) async fn run(context: &Context) -> Result<(), CliError> {
     let client = context.client()?;
     let mut events = client.events().await?;
     let status = client.status().await?;
@@ -54,11 +58,8 @@ pub(super) async fn run(context: &Context) -> Result<(), CliError> {
         tokio::select! {
             event = events.next() => chat.show(&event?.ok_or(CliError::DaemonStopped)?).await?,
             line = typed.next_line() => match line.map_err(CliError::Input)? {
-                Some(line) => match parse(&line) {
-                    Line::Quit => return Ok(()),
-                    line => chat.act(line).await?,
-                },
-                None => return Ok(()),
+                Some(line) if parse(&line) != Line::Quit => chat.act(parse(&line)).await?,
+                Some(_) | None => return Ok(()),
             },
             asked = &mut ended => return asked.map_err(CliError::Signals),
         }
@@ -173,7 +174,9 @@ fn parse(line: &str) -> Line<'_> {
 
 fn private(rest: &str) -> Line<'_> {
     match rest.split_once(char::is_whitespace) {
-        Some((to, text)) if !to.is_empty() && !text.trim().is_empty() => Line::Private { to, text: text.trim() },
+        Some((to, text)) if !to.is_empty() && !text.trim().is_empty() => {
+            Line::Private { to, text: text.trim() }
+        }
         Some(_) | None => Line::Unclear,
     }
 }

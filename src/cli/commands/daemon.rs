@@ -1,19 +1,19 @@
 //! `hopline daemon`: a node, until somebody ends it.
 
-use std::path::PathBuf;
+use std::path::Path;
 
 use rand_core::OsRng;
 use serde_json::json;
 
 use crate::api::server::Server;
-use crate::node::config::{Config, Overrides, Radio, RadioChoice};
-use crate::node::lifecycle;
-use crate::radio::RadioHandle;
+use crate::node::config::{Config, Overrides, RadioChoice};
+use crate::node::status::Profile;
+use crate::node::{lifecycle, radio};
 use crate::storage;
 
-use super::super::error::CliError;
-use super::super::words::printable;
-use super::Context;
+use crate::cli::context::Context;
+use crate::cli::error::CliError;
+use crate::cli::words::printable;
 
 /// What `daemon` is told.
 #[derive(Debug, clap::Args)]
@@ -38,18 +38,7 @@ Examples:
   hopline daemon --adapter hci0 --adapter hci1
   hopline --home /tmp/ben daemon --radio sim:/tmp/air#ben --nickname ben";
 
-/// A radio could not be opened.
-#[derive(Debug, thiserror::Error)]
-pub(in crate::cli) enum RadioError {}
-
-impl RadioError {
-    /// What to do about it.
-    pub(in crate::cli) fn hint(&self) -> &'static str {
-        match *self {}
-    }
-}
-
-pub(super) async fn run(context: &Context, arguments: Arguments) -> Result<(), CliError> {
+pub(in crate::cli) async fn run(context: &Context, arguments: Arguments) -> Result<(), CliError> {
     let home = context.home()?;
     home.create()?;
     let _lock = home.lock()?;
@@ -57,9 +46,9 @@ pub(super) async fn run(context: &Context, arguments: Arguments) -> Result<(), C
         Overrides { nickname: arguments.nickname, radio: arguments.radio, adapters: arguments.adapter };
     let config = Config::load(&home, overrides)?;
     let identity = storage::load_or_create(home.path(), &mut OsRng)?;
-    let radio = open(&config.radio).await?;
+    let handle = radio::open(&config.radio, identity.peer_id()).await?;
 
-    let mut node = lifecycle::start(identity, config.nickname, lifecycle::random_seed()?, radio);
+    let mut node = lifecycle::start(identity, config.nickname, lifecycle::random_seed()?, handle);
     let socket = home.socket();
     let cannot = |source| CliError::Socket { socket: socket.clone(), source };
     let server = Server::bind(&socket, node.handle().clone()).map_err(cannot)?;
@@ -74,16 +63,7 @@ pub(super) async fn run(context: &Context, arguments: Arguments) -> Result<(), C
     ended
 }
 
-async fn open(radio: &Radio) -> Result<RadioHandle, RadioError> {
-    match radio {
-        Radio::Bluez { .. } | Radio::Simulated { .. } => {
-            let (handle, _port) = crate::radio::channel(1);
-            Ok(handle)
-        }
-    }
-}
-
-fn ready(context: &Context, profile: &crate::node::status::Profile, socket: &PathBuf) -> Result<(), CliError> {
+fn ready(context: &Context, profile: &Profile, socket: &Path) -> Result<(), CliError> {
     let object = json!({
         "event": "ready",
         "peer_id": profile.peer_id.to_string(),

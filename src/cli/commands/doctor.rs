@@ -8,8 +8,8 @@ use serde::Serialize;
 
 use crate::node::clock::{RELEASE_DATE, Synchronisation, synchronisation, wall_clock};
 
-use super::super::error::CliError;
-use super::Context;
+use crate::cli::context::Context;
+use crate::cli::error::CliError;
 
 /// How bad a finding is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -63,7 +63,7 @@ impl Finding {
     }
 }
 
-pub(super) async fn run(context: &Context) -> Result<(), CliError> {
+pub(in crate::cli) async fn run(context: &Context) -> Result<(), CliError> {
     let mut findings = vec![kernel(Path::new("/sys/class/bluetooth"))];
     findings.extend(bluetooth::findings(&findings).await);
     findings.push(date());
@@ -84,7 +84,9 @@ fn describe(report: &Report) -> String {
     if report.ready {
         lines.push("This machine is ready: hopline daemon".to_owned());
     } else {
-        lines.push("Without Bluetooth, `hopline demo` shows what Hopline does, and `hopline air` with".to_owned());
+        lines.push(
+            "Without Bluetooth, `hopline demo` shows what Hopline does, and `hopline air` with".to_owned(),
+        );
         lines.push("`hopline daemon --radio sim:PATH` runs nodes on a simulated air.".to_owned());
     }
     lines.join("\n")
@@ -218,9 +220,11 @@ mod bluetooth {
                 found,
                 "add a second adapter: `hopline daemon --adapter hci0 --adapter hci1`",
             ),
-            Finding::SharedNotifications { .. } => {
-                Line::warning("bluez", found, "it works, at the price of more air time; update BlueZ when you can")
-            }
+            Finding::SharedNotifications { .. } => Line::warning(
+                "bluez",
+                found,
+                "it works, at the price of more air time; update BlueZ when you can",
+            ),
             Finding::VersionUnknown => {
                 Line::warning("bluez", found, "install its tools: `sudo apt install bluez`")
             }

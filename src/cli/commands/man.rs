@@ -2,11 +2,11 @@
 
 use clap::CommandFactory;
 
-use super::super::args::Arguments;
-use super::super::error::CliError;
-use super::Context;
+use crate::cli::args::Arguments;
+use crate::cli::context::Context;
+use crate::cli::error::CliError;
 
-pub(super) fn run(context: &Context) -> Result<(), CliError> {
+pub(in crate::cli) fn run(context: &Context) -> Result<(), CliError> {
     let mut page = Vec::new();
     let mut command = Arguments::command();
     command.build();

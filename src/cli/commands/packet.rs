@@ -9,8 +9,8 @@ use crate::crypto::verify;
 use crate::ids::{ParseIdError, parse_hex};
 use crate::wire::{self, DecodeError, MAX_FRAME_LEN, Received};
 
-use super::super::error::CliError;
-use super::Context;
+use crate::cli::context::Context;
+use crate::cli::error::CliError;
 
 /// What `packet` is told.
 #[derive(Debug, clap::Args)]
@@ -57,7 +57,7 @@ enum LineError {
     Packet(#[from] DecodeError),
 }
 
-pub(super) fn run(context: &Context, arguments: Arguments) -> Result<(), CliError> {
+pub(in crate::cli) fn run(context: &Context, arguments: Arguments) -> Result<(), CliError> {
     let Command::Decode(decode) = arguments.command;
     if decode.packet == "-" {
         return each_line(context, io::stdin().lock(), decode.verify);
@@ -110,7 +110,10 @@ fn signature_holds(received: &Received, key: &[u8; 32]) -> bool {
 
 fn bytes_of(hex: &[u8]) -> Result<Bytes, LineError> {
     let digit = |(character, digit): (usize, &u8)| {
-        char::from(*digit).to_digit(16).and_then(|value| u8::try_from(value).ok()).ok_or(LineError::Digit { character })
+        char::from(*digit)
+            .to_digit(16)
+            .and_then(|value| u8::try_from(value).ok())
+            .ok_or(LineError::Digit { character })
     };
     let nibbles = hex.iter().enumerate().map(digit).collect::<Result<Vec<u8>, LineError>>()?;
     let (pairs, rest) = nibbles.as_chunks::<2>();

@@ -4,11 +4,11 @@ use crate::api::schema::Peer;
 use crate::node::clock::wall_clock;
 use crate::time::UnixMillis;
 
-use super::super::error::CliError;
-use super::super::words::{printable, reach, span, table};
-use super::Context;
+use crate::cli::context::Context;
+use crate::cli::error::CliError;
+use crate::cli::words::{printable, reach, span, table};
 
-pub(super) async fn run(context: &Context) -> Result<(), CliError> {
+pub(in crate::cli) async fn run(context: &Context) -> Result<(), CliError> {
     let list = context.client()?.peers().await?;
     if context.out.is_json() {
         return context.out.object(&list);

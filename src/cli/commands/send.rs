@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 
+use crate::api::Client;
 use crate::api::client::Events;
 use crate::api::schema::{EventReport, SentMessage, StatusWord};
-use crate::api::Client;
 use crate::node::name::EVERYONE;
 
-use super::super::error::CliError;
-use super::Context;
+use crate::cli::context::Context;
+use crate::cli::error::CliError;
 
 /// What `send` is told.
 #[derive(Debug, clap::Args)]
@@ -66,7 +66,7 @@ impl Wait {
     }
 }
 
-pub(super) async fn run(context: &Context, arguments: Arguments) -> Result<(), CliError> {
+pub(in crate::cli) async fn run(context: &Context, arguments: Arguments) -> Result<(), CliError> {
     let client = context.client()?;
     let Some(wanted) = arguments.wait else {
         let message = client.send(&arguments.to, &arguments.text).await?;

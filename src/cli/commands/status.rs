@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use crate::api::schema::{LinkReport, RoleWord, StatusReport};
 
-use super::super::error::CliError;
-use super::super::words::{printable, span, table};
-use super::Context;
+use crate::cli::context::Context;
+use crate::cli::error::CliError;
+use crate::cli::words::{printable, span, table};
 
-pub(super) async fn run(context: &Context) -> Result<(), CliError> {
+pub(in crate::cli) async fn run(context: &Context) -> Result<(), CliError> {
     let status = context.client()?.status().await?;
     context.out.say(&status, describe(&status))
 }

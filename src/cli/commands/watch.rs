@@ -2,11 +2,11 @@
 
 use crate::node::lifecycle::asked_to_end;
 
-use super::super::error::CliError;
-use super::super::words;
-use super::Context;
+use crate::cli::context::Context;
+use crate::cli::error::CliError;
+use crate::cli::words;
 
-pub(super) async fn run(context: &Context) -> Result<(), CliError> {
+pub(in crate::cli) async fn run(context: &Context) -> Result<(), CliError> {
     let mut events = context.client()?.events().await?;
     let ended = asked_to_end();
     tokio::pin!(ended);
