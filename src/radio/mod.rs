@@ -1,1 +1,7 @@
-//! Room: radio.
+//! Radios: what turns [`crate::link::event`] into connections, writes and notifications.
+//!
+//! Every radio is a task (or several) behind one [`RadioHandle`]. It decides nothing; the link layer does.
+
+pub mod handle;
+
+pub use handle::{RadioHandle, RadioPort, channel};
