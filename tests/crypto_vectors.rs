@@ -31,7 +31,8 @@ fn the_handshake_messages_are_the_vectors_byte_for_byte() {
     let (responder, message2) =
         Responder::new(&bob, &vectors.hex("noise_xx_msg1"), &mut vectors.rng("resp_ephemeral")).unwrap();
     assert_eq!(message2, vectors.hex("noise_xx_msg2"));
-    let (message3, of_alice) = initiator.finish(&alice, bob.peer_id(), &vectors.hex("noise_xx_msg2")).unwrap();
+    let (message3, of_alice) =
+        initiator.finish(&alice, bob.peer_id(), &vectors.hex("noise_xx_msg2")).unwrap();
     assert_eq!(message3, vectors.hex("noise_xx_msg3"));
     let of_bob = responder.finish(&bob, alice.peer_id(), &vectors.hex("noise_xx_msg3")).unwrap();
 

@@ -58,7 +58,9 @@ impl Initiator {
         peer: PeerId,
         message2: &[u8],
     ) -> Result<(Vec<u8>, Established), Refused<Self>> {
-        self.read(identity, message2).and_then(|(message3, session)| Ok((message3, session.with(peer)?))).map_err(|reason| Refused { handshake: self, reason })
+        self.read(identity, message2)
+            .and_then(|(message3, session)| Ok((message3, session.with(peer)?)))
+            .map_err(|reason| Refused { handshake: self, reason })
     }
 
     fn read(&self, identity: &Identity, message2: &[u8]) -> Result<(Vec<u8>, Established), NoiseError> {
@@ -104,7 +106,9 @@ impl Responder {
         peer: PeerId,
         message3: &[u8],
     ) -> Result<Established, Refused<Self>> {
-        self.read(identity, message3).and_then(|session| session.with(peer)).map_err(|reason| Refused { handshake: self, reason })
+        self.read(identity, message3)
+            .and_then(|session| session.with(peer))
+            .map_err(|reason| Refused { handshake: self, reason })
     }
 
     fn read(&self, identity: &Identity, message3: &[u8]) -> Result<Established, NoiseError> {

@@ -15,7 +15,7 @@ const CROWD: usize = 6;
 
 /// The announce timer. It runs only while a link is up.
 #[derive(Debug, Default)]
-pub struct Announcer {
+pub(super) struct Announcer {
     due: Option<Instant>,
     last: Option<Instant>,
 }
@@ -23,7 +23,7 @@ pub struct Announcer {
 impl Announcer {
     /// A link came up. A central may speak at once; a peripheral gives the other side time to finish
     /// subscribing (spec 1.3).
-    pub fn link_up(&mut self, role: Role, now: Instant) {
+    pub(super) fn link_up(&mut self, role: Role, now: Instant) {
         let wait = match role {
             Role::Central => Duration::from_millis(50),
             Role::Peripheral => Duration::from_millis(400),
@@ -32,17 +32,17 @@ impl Announcer {
     }
 
     /// Somebody new was heard: they may not know us either (spec 3.1).
-    pub fn met_somebody(&mut self, now: Instant, rng: &mut impl RngCore) {
+    pub(super) fn met_somebody(&mut self, now: Instant, rng: &mut impl RngCore) {
         self.no_later_than(now + Duration::from_millis(random::within(rng, 300..=600)));
     }
 
     /// No link is up any more: there is nobody to tell.
-    pub fn alone(&mut self) {
+    pub(super) fn alone(&mut self) {
         self.due = None;
     }
 
     /// Whether to announce, right now; the next one is planned from how many peers are present.
-    pub fn due(&mut self, present: usize, now: Instant, rng: &mut impl RngCore) -> bool {
+    pub(super) fn due(&mut self, present: usize, now: Instant, rng: &mut impl RngCore) -> bool {
         if self.due.is_none_or(|due| due > now) {
             return false;
         }
@@ -57,7 +57,7 @@ impl Announcer {
     }
 
     /// When to ask again.
-    pub fn poll_timeout(&self) -> Option<Instant> {
+    pub(super) fn poll_timeout(&self) -> Option<Instant> {
         self.due
     }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::link;
 use crate::time::UnixMillis;
-use crate::wire::announce::Capabilities;
+use crate::wire::Capabilities;
 
 /// What an engine is told at its start.
 #[derive(Debug, Clone)]

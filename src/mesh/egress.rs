@@ -19,10 +19,10 @@ use crate::link;
 use crate::link::event::{LinkCommand, Priority};
 use crate::message::DeliveryStatus;
 use crate::time::{Now, UnixMillis};
-use crate::wire::announce::Announce;
-use crate::wire::fragment;
-use crate::wire::private::{MAX_CONTENT, NoisePayload, PartId, PeerState, split_text};
-use crate::wire::{Packet, PacketType, Received, Version, padding};
+use crate::wire::{
+    Announce, MAX_NEIGHBOURS, MAX_TEXT_LEN, NoisePayload, Packet, PacketType, PartId, PeerState, Received,
+    Version, chunk_for, fragments, padding, split_text,
+};
 
 /// Before or after what else waits on a link (spec 1.4).
 pub(super) fn priority_of(packet_type: PacketType) -> Priority {
@@ -61,7 +61,14 @@ impl Engine {
         self.put_public(attempt, id, &packet, now);
     }
 
-    pub(super) fn send_private(&mut self, attempt: AttemptId, to: PeerId, id: MessageId, text: &str, now: Now) {
+    pub(super) fn send_private(
+        &mut self,
+        attempt: AttemptId,
+        to: PeerId,
+        id: MessageId,
+        text: &str,
+        now: Now,
+    ) {
         let refusal = match text.len() {
             0 => Some(Refusal::Empty),
             len if len > MAX_PRIVATE_TEXT => Some(Refusal::TooLong { len, max: MAX_PRIVATE_TEXT }),
@@ -99,9 +106,9 @@ impl Engine {
             nickname: self.config.nickname.clone(),
             noise_public: self.identity.noise_public(),
             signing_public: self.identity.signing_public(),
-            neighbours: self.bindings.neighbours().into_iter().take(Announce::MAX_NEIGHBOURS).collect(),
+            neighbours: self.bindings.neighbours().into_iter().take(MAX_NEIGHBOURS).collect(),
             capabilities: Some(self.config.capabilities),
-            bridge_cell: None,
+            bridge_geohash: None,
         };
         let Ok(payload) = announce.encode() else { return };
         let Some(packet) = self.signed(PacketType::Announce, payload.into(), now) else { return };
@@ -165,7 +172,14 @@ impl Engine {
         }
     }
 
-    fn send_or_greet(&mut self, to: PeerId, id: MessageId, payloads: &[NoisePayload], everywhere: bool, now: Now) {
+    fn send_or_greet(
+        &mut self,
+        to: PeerId,
+        id: MessageId,
+        payloads: &[NoisePayload],
+        everywhere: bool,
+        now: Now,
+    ) {
         if !self.sessions.stands(to, now.instant) {
             return self.greet(to, now);
         }
@@ -278,8 +292,8 @@ impl Engine {
     fn cut(&mut self, packet: &Packet, frame: &Bytes, limit: usize) -> Option<VecDeque<Bytes>> {
         let mut id = [0; 8];
         self.rng.fill_bytes(&mut id);
-        let chunk = fragment::chunk_for(limit, packet.route.len());
-        fragment::fragments(frame, id, packet.packet_type, chunk)
+        let chunk = chunk_for(limit, packet.route.len());
+        fragments(frame, id, packet.packet_type, chunk)
             .ok()?
             .map(|fragment| {
                 let packet = Packet {
@@ -341,13 +355,15 @@ impl Engine {
 
 /// A private text in parts, each with the id it has on the wire: the UUID itself when there is but one.
 fn parts(id: MessageId, text: &str) -> Vec<(String, String)> {
-    let pieces = split_text(text, MAX_CONTENT);
+    let pieces = split_text(text, MAX_TEXT_LEN);
     if let [whole] = pieces.as_slice() {
         return vec![(id.to_string(), (*whole).to_owned())];
     }
     let count = u16::try_from(pieces.len()).unwrap_or(u16::MAX);
     (1..=count)
         .zip(pieces)
-        .map(|(index, piece)| (PartId { id, index, count }.to_string(), piece.to_owned()))
+        .filter_map(|(index, piece)| {
+            Some((PartId::new(id, index, count).ok()?.to_string(), piece.to_owned()))
+        })
         .collect()
 }

@@ -13,18 +13,18 @@ const FULL_FANOUT: usize = 8;
 
 /// A link as the choice sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Candidate {
+pub(super) struct Candidate {
     /// Which.
-    pub link: LinkId,
+    pub(super) link: LinkId,
     /// Our side of it.
-    pub role: Role,
+    pub(super) role: Role,
     /// The peer it is bound to.
-    pub peer: Option<PeerId>,
+    pub(super) peer: Option<PeerId>,
 }
 
 /// The links for a packet to everyone: one per peer (where we write rather than notify), unbound ones too,
 /// without those that lead to anybody in `has_it`.
-pub fn broadcast(
+pub(super) fn broadcast(
     key: Key,
     candidates: &[Candidate],
     ingress: Option<LinkId>,
@@ -51,7 +51,7 @@ pub fn broadcast(
 }
 
 /// The links for a packet to one peer: all that are bound to it; when none is, those of a broadcast.
-pub fn directed(
+pub(super) fn directed(
     key: Key,
     recipient: PeerId,
     candidates: &[Candidate],
@@ -83,4 +83,70 @@ fn rank(key: Key, link: LinkId) -> [u8; 32] {
         .chain_update(link.serial.to_be_bytes())
         .finalize()
         .into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::AdapterId;
+
+    const ALICE: PeerId = PeerId([1; 8]);
+    const BOB: PeerId = PeerId([2; 8]);
+
+    fn link(serial: u32) -> LinkId {
+        LinkId { adapter: AdapterId(0), serial }
+    }
+
+    fn candidate(serial: u32, role: Role, peer: Option<PeerId>) -> Candidate {
+        Candidate { link: link(serial), role, peer }
+    }
+
+    fn key() -> Key {
+        Key::sample()
+    }
+
+    #[test]
+    fn a_broadcast_takes_one_link_per_peer_preferring_the_one_we_write_to() {
+        let candidates = [
+            candidate(1, Role::Peripheral, Some(ALICE)),
+            candidate(2, Role::Central, Some(ALICE)),
+            candidate(3, Role::Peripheral, None),
+        ];
+        assert_eq!(broadcast(key(), &candidates, None, &[]), BTreeSet::from([link(2), link(3)]));
+    }
+
+    #[test]
+    fn a_broadcast_goes_neither_back_nor_to_who_has_it() {
+        let candidates = [
+            candidate(1, Role::Central, None),
+            candidate(2, Role::Central, Some(ALICE)),
+            candidate(3, Role::Central, Some(BOB)),
+        ];
+        assert_eq!(broadcast(key(), &candidates, Some(link(1)), &[ALICE]), BTreeSet::from([link(3)]));
+    }
+
+    #[test]
+    fn a_directed_packet_takes_all_links_bound_to_its_recipient_and_only_those() {
+        let candidates = [
+            candidate(1, Role::Central, Some(ALICE)),
+            candidate(2, Role::Peripheral, Some(ALICE)),
+            candidate(3, Role::Central, Some(BOB)),
+        ];
+        assert_eq!(directed(key(), ALICE, &candidates, None, &[]), BTreeSet::from([link(1), link(2)]));
+        assert_eq!(directed(key(), BOB, &candidates, Some(link(3)), &[]), BTreeSet::new());
+    }
+
+    #[test]
+    fn a_directed_packet_for_nobody_near_floods() {
+        let candidates = [candidate(1, Role::Central, Some(ALICE)), candidate(2, Role::Central, None)];
+        assert_eq!(directed(key(), BOB, &candidates, Some(link(1)), &[]), BTreeSet::from([link(2)]));
+    }
+
+    #[test]
+    fn beyond_eight_links_copies_choose_the_same_eight() {
+        let candidates: Vec<Candidate> = (0..20).map(|n| candidate(n, Role::Central, None)).collect();
+        let chosen = broadcast(key(), &candidates, None, &[]);
+        assert_eq!(chosen.len(), 8);
+        assert_eq!(chosen, broadcast(key(), &candidates, None, &[]));
+    }
 }

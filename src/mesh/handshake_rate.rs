@@ -14,13 +14,13 @@ const MINUTE: Duration = Duration::from_secs(60);
 
 /// The handshakes of the last minute.
 #[derive(Debug, Default)]
-pub struct HandshakeRate {
+pub(super) struct HandshakeRate {
     recent: VecDeque<(Instant, PeerId)>,
 }
 
 impl HandshakeRate {
     /// Whether one more may take place; counts it when it may.
-    pub fn allow(&mut self, peer: PeerId, now: Instant) -> bool {
+    pub(super) fn allow(&mut self, peer: PeerId, now: Instant) -> bool {
         while self.recent.front().is_some_and(|&(at, _)| now.since(at) >= MINUTE) {
             self.recent.pop_front();
         }

@@ -16,25 +16,25 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// One message, with what was known of its arrival.
 #[derive(Debug)]
-pub struct HeldPacket {
+pub(super) struct HeldPacket {
     /// The packet as it came.
-    pub received: Received,
+    pub(super) received: Received,
     /// The TTL it arrived with.
-    pub ttl: u8,
+    pub(super) ttl: u8,
     /// Over how many fragments it came.
-    pub fragments: u16,
+    pub(super) fragments: u16,
     since: Instant,
 }
 
 /// The messages kept, oldest first.
 #[derive(Debug, Default)]
-pub struct Held {
+pub(super) struct Held {
     packets: VecDeque<HeldPacket>,
 }
 
 impl Held {
     /// Keeps a packet whose signature cannot be checked yet.
-    pub fn add(&mut self, received: Received, ttl: u8, fragments: u16, now: Instant) {
+    pub(super) fn add(&mut self, received: Received, ttl: u8, fragments: u16, now: Instant) {
         if received.bytes().len() > MAX_BYTES {
             return;
         }
@@ -45,12 +45,11 @@ impl Held {
     }
 
     /// Everything kept of one sender, still fresh.
-    pub fn take(&mut self, sender: PeerId, now: Instant) -> Vec<HeldPacket> {
+    pub(super) fn take(&mut self, sender: PeerId, now: Instant) -> Vec<HeldPacket> {
         self.packets.retain(|held| now.since(held.since) < PATIENCE);
-        let (theirs, others) =
-            std::mem::take(&mut self.packets).into_iter().partition::<Vec<_>, _>(|held| {
-                held.received.packet().sender == sender
-            });
+        let (theirs, others) = std::mem::take(&mut self.packets)
+            .into_iter()
+            .partition::<Vec<_>, _>(|held| held.received.packet().sender == sender);
         self.packets = others.into();
         theirs
     }

@@ -1,8 +1,13 @@
 //! What arrives: checked in a fixed order, acted on, remembered, passed on (spec 4.1).
 //!
-//! 1. It decodes. 2. It is not ours. 3. Its clock is right. 4. It is new. 5. Its signature holds, as far as the
-//! sender's key is known. 6. Its type's handler accepts it. Only then is its id remembered and is it relayed: a
-//! damaged copy, sent ahead, cannot suppress the true one.
+//! 1. It decodes.
+//! 2. It is not ours.
+//! 3. Its clock is right.
+//! 4. It is new.
+//! 5. Its signature holds, as far as the sender's key is known.
+//! 6. Its type's handler accepts it.
+//!
+//! Only then is its id remembered and is it relayed: a damaged copy, sent ahead, cannot suppress the true one.
 
 use std::collections::BTreeSet;
 
@@ -18,14 +23,11 @@ use super::fanout;
 use super::peers::Change;
 use super::reassembly::Outcome;
 use super::relay::relay_ttl;
-use super::sessions::Unopened;
+use super::sessions::{Stamp, Unopened};
 use crate::crypto::{Verified, verify};
 use crate::ids::{Fingerprint, LinkId, MessageId, PeerId};
 use crate::time::Now;
-use crate::wire::announce::Announce;
-use crate::wire::fragment::Fragment;
-use crate::wire::private::{NoisePayload, PrivateText};
-use crate::wire::{PacketType, Received};
+use crate::wire::{Announce, Fragment, NoisePayload, PacketType, Received};
 
 /// How often a packet may be wrapped in fragments: once by its origin, once by a relay with a shorter MTU.
 const MAX_WRAPS: u8 = 2;
@@ -60,7 +62,8 @@ impl Engine {
         self.counters.received += 1;
         let result = match Received::decode(frame) {
             Ok(received) => {
-                let arrival = Arrival { link: Some(link), ttl: received.packet().ttl, fragments: 0, wraps: 0 };
+                let arrival =
+                    Arrival { link: Some(link), ttl: received.packet().ttl, fragments: 0, wraps: 0 };
                 self.packet(received, arrival, now)
             }
             Err(_) => Err(DropReason::Malformed),
@@ -135,10 +138,8 @@ impl Engine {
             return self.introduced(received).map(Authorship::Introduced);
         }
         let Some(signature) = packet.signature else {
-            return match packet.packet_type {
-                PacketType::Message | PacketType::Leave => Err(DropReason::Unsigned),
-                _ => Ok(Authorship::Unsigned),
-            };
+            let must_be_signed = matches!(packet.packet_type, PacketType::Message | PacketType::Leave);
+            return if must_be_signed { Err(DropReason::Unsigned) } else { Ok(Authorship::Unsigned) };
         };
         let Some(peer) = self.peers.get(packet.sender) else { return Ok(Authorship::Unknown) };
         verify(&peer.signing_public, &signature, received.signing_preimages(), ())
@@ -173,12 +174,11 @@ impl Engine {
             self.emit_peer(packet.sender, now);
         }
         let for_me = packet.recipient == Some(self.me);
+        #[expect(clippy::wildcard_enum_match_arm, reason = "every other type is relayed unparsed")]
         match packet.packet_type {
             PacketType::Message => self.public_message(received, arrival),
             PacketType::Leave => self.left(packet.sender),
-            PacketType::NoiseHandshake if for_me => {
-                self.handshake(packet.sender, &packet.payload, now)
-            }
+            PacketType::NoiseHandshake if for_me => self.handshake(packet.sender, &packet.payload, now),
             PacketType::NoiseEncrypted if for_me => self.encrypted(received, arrival, now),
             PacketType::Fragment if for_me || packet.is_broadcast() => self.fragment(received, arrival, now),
             PacketType::RequestSync => Err(DropReason::Unsupported),
@@ -274,7 +274,8 @@ impl Engine {
             Outcome::Complete { frame, fragments } => {
                 self.counters.reassembled += 1;
                 let wraps = arrival.wraps + 1;
-                let rebuilt = self.rebuilt(packet.sender, &frame, Arrival { fragments, wraps, ..arrival }, now);
+                let rebuilt =
+                    self.rebuilt(packet.sender, &frame, Arrival { fragments, wraps, ..arrival }, now);
                 if let Err(reason) = rebuilt {
                     self.counters.drop(reason);
                 }
@@ -320,7 +321,7 @@ impl Engine {
         self.send_due_private(now);
         for (payload, packet) in self.sessions.take_early(peer) {
             if let Ok(plaintext) = self.sessions.open(peer, &payload, packet, now.instant) {
-                self.inner(peer, &plaintext, packet, now);
+                self.inner(peer, plaintext, packet, now);
             }
         }
     }
@@ -328,10 +329,10 @@ impl Engine {
     fn encrypted(&mut self, received: &Received, arrival: Arrival, now: Now) -> Result<(), DropReason> {
         let packet = received.packet();
         let peer = packet.sender;
-        let stamp = super::sessions::Stamp { sent: packet.timestamp, ttl: arrival.ttl };
+        let stamp = Stamp { sent: packet.timestamp, ttl: arrival.ttl };
         match self.sessions.open(peer, &packet.payload, stamp, now.instant) {
             Ok(plaintext) => {
-                self.inner(peer, &plaintext, stamp, now);
+                self.inner(peer, plaintext, stamp, now);
                 Ok(())
             }
             Err(Unopened::Early) => Ok(()),
@@ -343,12 +344,15 @@ impl Engine {
         }
     }
 
-    fn inner(&mut self, peer: PeerId, plaintext: &[u8], stamp: super::sessions::Stamp, now: Now) {
+    fn inner(&mut self, peer: PeerId, plaintext: Vec<u8>, stamp: Stamp, now: Now) {
         if self.peers.heard(peer, now) {
             self.emit_peer(peer, now);
         }
-        match NoisePayload::decode(plaintext) {
-            Ok(NoisePayload::PrivateMessage(text)) => self.private_message(peer, text, stamp, now),
+        let plaintext = Bytes::from(plaintext);
+        match NoisePayload::decode(&plaintext) {
+            Ok(NoisePayload::PrivateMessage { id, content }) => {
+                self.private_message(peer, id, content, stamp, now);
+            }
             Ok(NoisePayload::Delivered { id }) => self.receipt(peer, &id, false),
             Ok(NoisePayload::ReadReceipt { id }) => self.receipt(peer, &id, true),
             Ok(NoisePayload::PeerState(_)) => {}
@@ -356,15 +360,15 @@ impl Engine {
         }
     }
 
-    fn private_message(&mut self, peer: PeerId, text: PrivateText, stamp: super::sessions::Stamp, now: Now) {
+    fn private_message(&mut self, peer: PeerId, wire_id: String, text: String, stamp: Stamp, now: Now) {
         let Some(fingerprint) = self.sessions.fingerprint(peer) else { return };
-        self.send_receipt(peer, NoisePayload::Delivered { id: text.id.clone() }, now);
-        let Some((id, text)) = self.incoming.accept(fingerprint, text, now.instant) else { return };
+        self.send_receipt(peer, NoisePayload::Delivered { id: wire_id.clone() }, now);
+        let Some((id, text)) = self.incoming.accept(fingerprint, wire_id, text, now.instant) else { return };
         if is_favourite_notice(&text) {
             return;
         }
         let nickname = self.nickname(peer);
-        let super::sessions::Stamp { sent, ttl } = stamp;
+        let Stamp { sent, ttl } = stamp;
         self.emit(Event::PrivateMessage { id, sender: peer, nickname, text, sent, ttl });
     }
 
@@ -398,7 +402,13 @@ impl Engine {
     }
 
     /// Plans the relay of a packet that passed.
-    fn pass_on(&mut self, key: Key, received: &Received, arrival: Arrival, now: Now) -> Result<(), DropReason> {
+    fn pass_on(
+        &mut self,
+        key: Key,
+        received: &Received,
+        arrival: Arrival,
+        now: Now,
+    ) -> Result<(), DropReason> {
         let packet = received.packet();
         let Some(ttl) = relay_ttl(packet, self.me).filter(|_| arrival.fragments == 0) else { return Ok(()) };
         let candidates = self.bindings.candidates();
@@ -414,7 +424,7 @@ impl Engine {
             return Ok(());
         }
         let (frame, degree) = (received.relayed(ttl), self.bindings.degree());
-        let planned = self.relays.schedule(key, packet, frame, links, degree, now.instant, &mut self.rng);
+        let planned = self.relays.schedule(key, packet, (frame, links), degree, now.instant, &mut self.rng);
         if planned { Ok(()) } else { Err(DropReason::RelayQueueFull) }
     }
 }
@@ -422,10 +432,7 @@ impl Engine {
 /// Types that authenticate themselves inside, or whose content does once it is put together: a signature under
 /// an unknown key says nothing about them.
 fn proves_itself(packet_type: PacketType) -> bool {
-    matches!(
-        packet_type,
-        PacketType::NoiseHandshake | PacketType::NoiseEncrypted | PacketType::Fragment
-    )
+    matches!(packet_type, PacketType::NoiseHandshake | PacketType::NoiseEncrypted | PacketType::Fragment)
 }
 
 /// Not meant for people (spec 3.6.3).

@@ -10,14 +10,13 @@ use crate::ids::{AttemptId, MessageId, PeerId};
 use crate::mesh::config::ANSWER_TIMEOUT;
 use crate::message::DeliveryStatus;
 use crate::time::Instant;
-use crate::wire::private::{NoisePayload, PrivateText};
+use crate::wire::NoisePayload;
 
 /// Messages that wait for receipts at once. Then one that was delivered, and only lacks the read receipt, is
 /// forgotten; when there is none, a further message is refused.
-pub const MAX_OUTGOING: usize = 256;
+pub(super) const MAX_OUTGOING: usize = 256;
 /// The pauses before the second and later repetitions.
-const PAUSES: [Duration; 3] =
-    [Duration::from_secs(10), Duration::from_secs(20), Duration::from_secs(40)];
+const PAUSES: [Duration; 3] = [Duration::from_secs(10), Duration::from_secs(20), Duration::from_secs(40)];
 
 #[derive(Debug)]
 struct Part {
@@ -39,18 +38,18 @@ struct Message {
 
 /// A change in what is known of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Progress {
+pub(super) struct Progress {
     /// The attempt it answers.
-    pub attempt: AttemptId,
+    pub(super) attempt: AttemptId,
     /// Which message.
-    pub id: MessageId,
+    pub(super) id: MessageId,
     /// How far it came.
-    pub status: DeliveryStatus,
+    pub(super) status: DeliveryStatus,
 }
 
 /// What to do about a message whose time has come.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Due {
+pub(super) enum Due {
     /// Send these payloads; `everywhere` when an earlier try went unanswered.
     Send {
         /// To whom.
@@ -68,13 +67,13 @@ pub enum Due {
 
 /// Every private message that waits for receipts.
 #[derive(Debug, Default)]
-pub struct Outgoing {
+pub(super) struct Outgoing {
     messages: BTreeMap<MessageId, Message>,
 }
 
 impl Outgoing {
     /// Accepts a message; its first sending is due at once. False when too many wait.
-    pub fn add(
+    pub(super) fn add(
         &mut self,
         attempt: AttemptId,
         to: PeerId,
@@ -95,7 +94,7 @@ impl Outgoing {
     }
 
     /// The next message to send, send again or give up.
-    pub fn pop_due(&mut self, now: Instant) -> Option<Due> {
+    pub(super) fn pop_due(&mut self, now: Instant) -> Option<Due> {
         let (&id, message) = self
             .messages
             .iter_mut()
@@ -107,14 +106,16 @@ impl Outgoing {
             return Some(Due::Expired(progress));
         }
         message.tries += 1;
-        message.next = now + tries.checked_sub(1).and_then(|n| PAUSES.get(n)).copied().unwrap_or(ANSWER_TIMEOUT);
+        message.next =
+            now + tries.checked_sub(1).and_then(|n| PAUSES.get(n)).copied().unwrap_or(ANSWER_TIMEOUT);
         let payloads = message.parts.iter().filter(|part| !part.delivered).map(payload).collect();
         Some(Due::Send { to: message.to, id, payloads, everywhere: tries > 0 })
     }
 
     /// This peer appeared, or a session with it stands: what waits for it is due.
-    pub fn wake(&mut self, peer: PeerId, now: Instant) {
-        let waiting = |message: &&mut Message| message.to == peer && message.status < DeliveryStatus::Delivered;
+    pub(super) fn wake(&mut self, peer: PeerId, now: Instant) {
+        let waiting =
+            |message: &&mut Message| message.to == peer && message.status < DeliveryStatus::Delivered;
         for message in self.messages.values_mut().filter(waiting) {
             message.next = now;
             if message.status == DeliveryStatus::Queued {
@@ -124,12 +125,12 @@ impl Outgoing {
     }
 
     /// A message was put on a link, encrypted.
-    pub fn sent(&mut self, id: MessageId) -> Option<Progress> {
+    pub(super) fn sent(&mut self, id: MessageId) -> Option<Progress> {
         self.advance(id, DeliveryStatus::Sent)
     }
 
     /// A receipt came from a peer for one of its parts.
-    pub fn receipt(&mut self, from: PeerId, wire_id: &str, read: bool) -> Option<Progress> {
+    pub(super) fn receipt(&mut self, from: PeerId, wire_id: &str, read: bool) -> Option<Progress> {
         let (&id, message) = self.messages.iter_mut().find(|(_, message)| {
             message.to == from && message.parts.iter().any(|part| part.wire_id == wire_id)
         })?;
@@ -149,7 +150,7 @@ impl Outgoing {
     }
 
     /// When the next message is due.
-    pub fn poll_timeout(&self) -> Option<Instant> {
+    pub(super) fn poll_timeout(&self) -> Option<Instant> {
         self.messages
             .values()
             .filter(|message| message.status < DeliveryStatus::Delivered)
@@ -159,7 +160,9 @@ impl Outgoing {
 
     fn forget_one_delivered(&mut self) -> bool {
         let delivered = |message: &Message| message.status >= DeliveryStatus::Delivered;
-        let Some((&id, _)) = self.messages.iter().find(|(_, message)| delivered(message)) else { return false };
+        let Some((&id, _)) = self.messages.iter().find(|(_, message)| delivered(message)) else {
+            return false;
+        };
         self.messages.remove(&id);
         true
     }
@@ -175,5 +178,5 @@ impl Outgoing {
 }
 
 fn payload(part: &Part) -> NoisePayload {
-    NoisePayload::PrivateMessage(PrivateText { id: part.wire_id.clone(), content: part.content.clone() })
+    NoisePayload::PrivateMessage { id: part.wire_id.clone(), content: part.content.clone() }
 }

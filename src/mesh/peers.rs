@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::crypto::Verified;
 use crate::ids::{Fingerprint, LinkId, PacketId, PeerId};
 use crate::time::{Instant, Now, UnixMillis};
-use crate::wire::announce::Announce;
+use crate::wire::Announce;
 
 /// Peers remembered at once; the one heard of longest ago goes first.
 const MAX_PEERS: usize = 1_024;
@@ -15,19 +15,19 @@ const REACHABLE: Duration = Duration::from_secs(60);
 
 /// A peer whose announce was verified.
 #[derive(Debug)]
-pub struct Peer {
+pub(super) struct Peer {
     /// SHA-256 of its Noise key.
-    pub fingerprint: Fingerprint,
+    pub(super) fingerprint: Fingerprint,
     /// Its Noise static key: pinned.
-    pub noise_public: [u8; 32],
+    pub(super) noise_public: [u8; 32],
     /// Its Ed25519 key: pinned.
-    pub signing_public: [u8; 32],
+    pub(super) signing_public: [u8; 32],
     /// The name it last gave itself.
-    pub nickname: String,
+    pub(super) nickname: String,
     /// Wall-clock time of its last sign of life, by our clock.
-    pub last_seen: UnixMillis,
+    pub(super) last_seen: UnixMillis,
     /// Whether it counts as reachable.
-    pub present: bool,
+    pub(super) present: bool,
     announced: UnixMillis,
     announce: PacketId,
     announce_link: Option<LinkId>,
@@ -36,7 +36,7 @@ pub struct Peer {
 
 /// What a verified announce changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Change {
+pub(super) enum Change {
     /// Somebody new, or back after being gone.
     Appeared,
     /// A known peer gave itself another name.
@@ -48,17 +48,17 @@ pub enum Change {
 /// A known peer announced a key other than its pinned one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the announced keys are not the pinned ones")]
-pub struct KeyChanged;
+pub(super) struct KeyChanged;
 
 /// Everybody known.
 #[derive(Debug, Default)]
-pub struct Peers {
+pub(super) struct Peers {
     known: BTreeMap<PeerId, Peer>,
 }
 
 impl Peers {
     /// Takes an announce whose signature and identity were verified.
-    pub fn announced(
+    pub(super) fn announced(
         &mut self,
         id: PeerId,
         announce: Verified<Announce>,
@@ -94,12 +94,12 @@ impl Peers {
     }
 
     /// The link over which a peer's latest announce was first heard, when `announce` is that one.
-    pub fn first_heard(&self, id: PeerId, announce: PacketId) -> Option<LinkId> {
+    pub(super) fn first_heard(&self, id: PeerId, announce: PacketId) -> Option<LinkId> {
         self.known.get(&id).filter(|peer| peer.announce == announce)?.announce_link
     }
 
     /// A verified sign of life of a known peer; true when it had been gone.
-    pub fn heard(&mut self, id: PeerId, now: Now) -> bool {
+    pub(super) fn heard(&mut self, id: PeerId, now: Now) -> bool {
         self.known.get_mut(&id).is_some_and(|peer| {
             let returned = !peer.present;
             peer.heard_at(now);
@@ -108,21 +108,22 @@ impl Peers {
     }
 
     /// A peer said goodbye; true when it had been present.
-    pub fn left(&mut self, id: PeerId) -> bool {
+    pub(super) fn left(&mut self, id: PeerId) -> bool {
         self.known.get_mut(&id).is_some_and(|peer| std::mem::take(&mut peer.present))
     }
 
     /// The next present peer without a link that was not heard for a while; it counts as gone from here on.
-    pub fn pop_silent(&mut self, linked: &[PeerId], now: Instant) -> Option<PeerId> {
-        let (&id, peer) = self.known.iter_mut().find(|(id, peer)| {
-            peer.present && !linked.contains(id) && now.since(peer.heard) >= REACHABLE
-        })?;
+    pub(super) fn pop_silent(&mut self, linked: &[PeerId], now: Instant) -> Option<PeerId> {
+        let (&id, peer) = self
+            .known
+            .iter_mut()
+            .find(|(id, peer)| peer.present && !linked.contains(id) && now.since(peer.heard) >= REACHABLE)?;
         peer.present = false;
         Some(id)
     }
 
     /// When [`Self::pop_silent`] may next find somebody.
-    pub fn poll_timeout(&self, linked: &[PeerId]) -> Option<Instant> {
+    pub(super) fn poll_timeout(&self, linked: &[PeerId]) -> Option<Instant> {
         self.known
             .iter()
             .filter(|(id, peer)| peer.present && !linked.contains(id))
@@ -131,17 +132,17 @@ impl Peers {
     }
 
     /// A peer, by id.
-    pub fn get(&self, id: PeerId) -> Option<&Peer> {
+    pub(super) fn get(&self, id: PeerId) -> Option<&Peer> {
         self.known.get(&id)
     }
 
     /// Everybody, by id.
-    pub fn iter(&self) -> impl Iterator<Item = (PeerId, &Peer)> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = (PeerId, &Peer)> {
         self.known.iter().map(|(&id, peer)| (id, peer))
     }
 
     /// How many peers are present.
-    pub fn present(&self) -> usize {
+    pub(super) fn present(&self) -> usize {
         self.known.values().filter(|peer| peer.present).count()
     }
 

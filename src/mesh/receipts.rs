@@ -3,20 +3,20 @@
 use std::collections::VecDeque;
 
 use crate::ids::PeerId;
-use crate::wire::private::NoisePayload;
+use crate::wire::NoisePayload;
 
 /// Receipts that wait at once; the oldest goes first.
 const MAX_WAITING: usize = 256;
 
 /// The waiting receipts, oldest first.
 #[derive(Debug, Default)]
-pub struct Receipts {
+pub(super) struct Receipts {
     waiting: VecDeque<(PeerId, NoisePayload)>,
 }
 
 impl Receipts {
     /// Keeps a receipt until a session with the peer stands.
-    pub fn add(&mut self, peer: PeerId, receipt: NoisePayload) {
+    pub(super) fn add(&mut self, peer: PeerId, receipt: NoisePayload) {
         if self.waiting.len() >= MAX_WAITING {
             self.waiting.pop_front();
         }
@@ -24,10 +24,9 @@ impl Receipts {
     }
 
     /// Everything that waits for this peer.
-    pub fn take(&mut self, peer: PeerId) -> Vec<NoisePayload> {
-        let (theirs, others) = std::mem::take(&mut self.waiting)
-            .into_iter()
-            .partition::<Vec<_>, _>(|(to, _)| *to == peer);
+    pub(super) fn take(&mut self, peer: PeerId) -> Vec<NoisePayload> {
+        let (theirs, others) =
+            std::mem::take(&mut self.waiting).into_iter().partition::<Vec<_>, _>(|(to, _)| *to == peer);
         self.waiting = others.into();
         theirs.into_iter().map(|(_, receipt)| receipt).collect()
     }

@@ -22,7 +22,7 @@ const MAX_PENDING: usize = 512;
 ///
 /// A packet with TTL 1 has arrived at its last hop; a TTL above 7 counts as 7. Sync requests and replies
 /// (TTL 0) belong to one link only.
-pub fn relay_ttl(packet: &Packet, me: PeerId) -> Option<u8> {
+pub(super) fn relay_ttl(packet: &Packet, me: PeerId) -> Option<u8> {
     let mine = packet.sender == me || packet.recipient == Some(me);
     if mine || packet.packet_type == PacketType::RequestSync || packet.rsr || packet.ttl <= 1 {
         return None;
@@ -48,30 +48,29 @@ fn jitter_ms(packet: &Packet, degree: usize) -> RangeInclusive<u64> {
 
 /// One packet about to be passed on.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Relay {
+pub(super) struct Relay {
     /// The bytes as they came, but for the TTL.
-    pub frame: Bytes,
+    pub(super) frame: Bytes,
     /// The links that do not have it yet.
-    pub links: BTreeSet<LinkId>,
+    pub(super) links: BTreeSet<LinkId>,
     /// Before or after what else waits on the link.
-    pub priority: Priority,
+    pub(super) priority: Priority,
     due: Instant,
 }
 
 /// The packets waiting for their jitter.
 #[derive(Debug, Default)]
-pub struct Relays {
+pub(super) struct Relays {
     pending: BTreeMap<Key, Relay>,
 }
 
 impl Relays {
     /// Plans to pass a frame on over `links`; false when too many wait.
-    pub fn schedule(
+    pub(super) fn schedule(
         &mut self,
         key: Key,
         packet: &Packet,
-        frame: Bytes,
-        links: BTreeSet<LinkId>,
+        (frame, links): (Bytes, BTreeSet<LinkId>),
         degree: usize,
         now: Instant,
         rng: &mut impl RngCore,
@@ -88,7 +87,7 @@ impl Relays {
     /// A copy arrived over `heard`: those links have the packet. True when nobody is left to send it to.
     ///
     /// Only the very same bytes count (the TTL aside): a copy somebody altered cancels nothing.
-    pub fn heard_again(&mut self, key: Key, frame: &[u8], heard: &BTreeSet<LinkId>) -> bool {
+    pub(super) fn heard_again(&mut self, key: Key, frame: &[u8], heard: &BTreeSet<LinkId>) -> bool {
         let Some(relay) = self.pending.get_mut(&key) else { return false };
         if !same_but_ttl(&relay.frame, frame) {
             return false;
@@ -102,7 +101,7 @@ impl Relays {
     }
 
     /// Forgets a link that is gone.
-    pub fn link_down(&mut self, link: LinkId) {
+    pub(super) fn link_down(&mut self, link: LinkId) {
         self.pending.retain(|_, relay| {
             relay.links.remove(&link);
             !relay.links.is_empty()
@@ -110,13 +109,13 @@ impl Relays {
     }
 
     /// The next relay whose time has come.
-    pub fn pop_due(&mut self, now: Instant) -> Option<Relay> {
+    pub(super) fn pop_due(&mut self, now: Instant) -> Option<Relay> {
         let (&key, _) = self.pending.iter().find(|(_, relay)| relay.due <= now)?;
         self.pending.remove(&key)
     }
 
     /// When the next relay is due.
-    pub fn poll_timeout(&self) -> Option<Instant> {
+    pub(super) fn poll_timeout(&self) -> Option<Instant> {
         self.pending.values().map(|relay| relay.due).min()
     }
 }

@@ -11,26 +11,26 @@ use crate::time::Instant;
 /// Trains that move at the same time.
 const MAX_MOVING: usize = 2;
 /// Trains that exist at the same time; a further one is refused.
-pub const MAX_TRAINS: usize = 32;
+pub(super) const MAX_TRAINS: usize = 32;
 /// How soon to look again at a link that had no room.
 const NO_ROOM_WAIT: Duration = Duration::from_millis(20);
 /// A link that has had no room for so long no longer holds up the others.
 const STUCK: Duration = Duration::from_secs(10);
 
 /// The gap between fragments to everyone.
-pub const BROADCAST_GAP: Duration = Duration::from_millis(30);
+pub(super) const BROADCAST_GAP: Duration = Duration::from_millis(30);
 /// The gap between fragments to one peer.
-pub const DIRECTED_GAP: Duration = Duration::from_millis(25);
+pub(super) const DIRECTED_GAP: Duration = Duration::from_millis(25);
 
 /// One frame on its way in pieces.
 #[derive(Debug)]
-pub struct Train {
+pub(super) struct Train {
     /// The encoded fragment packets still to go.
-    pub fragments: VecDeque<Bytes>,
+    pub(super) fragments: VecDeque<Bytes>,
     /// Where they go.
-    pub links: BTreeSet<LinkId>,
+    pub(super) links: BTreeSet<LinkId>,
     /// The pause between two of them.
-    pub gap: Duration,
+    pub(super) gap: Duration,
 }
 
 #[derive(Debug)]
@@ -42,13 +42,13 @@ struct Moving {
 
 /// All trains, those in front moving.
 #[derive(Debug, Default)]
-pub struct Trains {
+pub(super) struct Trains {
     queue: VecDeque<Moving>,
 }
 
 impl Trains {
     /// Adds a train; false when there are too many.
-    pub fn add(&mut self, train: Train, now: Instant) -> bool {
+    pub(super) fn add(&mut self, train: Train, now: Instant) -> bool {
         if self.queue.len() >= MAX_TRAINS {
             return false;
         }
@@ -58,7 +58,7 @@ impl Trains {
 
     /// The next fragment that is due and the links it goes to. `has_room` tells whether a link can take one:
     /// a train waits for its slowest link, but not for one that is stuck.
-    pub fn pop_due(
+    pub(super) fn pop_due(
         &mut self,
         now: Instant,
         has_room: impl Fn(LinkId) -> bool,
@@ -83,14 +83,14 @@ impl Trains {
     }
 
     /// Forgets a link that is gone.
-    pub fn link_down(&mut self, link: LinkId) {
+    pub(super) fn link_down(&mut self, link: LinkId) {
         for moving in &mut self.queue {
             moving.train.links.remove(&link);
         }
     }
 
     /// When the next fragment is due.
-    pub fn poll_timeout(&self) -> Option<Instant> {
+    pub(super) fn poll_timeout(&self) -> Option<Instant> {
         self.queue
             .iter()
             .filter(|moving| !moving.train.fragments.is_empty() && !moving.train.links.is_empty())
