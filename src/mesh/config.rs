@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::link;
 use crate::time::UnixMillis;
+use crate::wire::Capabilities;
 
 /// What an engine is told at its start.
 #[derive(Debug, Clone)]
@@ -12,6 +13,8 @@ pub struct Config {
     pub nickname: String,
     /// Nothing is sent while the wall clock stands before this: the build date of the release.
     pub clock_floor: UnixMillis,
+    /// What this node can do, as it tells everyone (spec 3.1).
+    pub capabilities: Capabilities,
     /// How many packet ids the dedupe remembers, and how surely.
     pub dedup: Dedup,
     /// The limits of the link layer.
@@ -23,6 +26,7 @@ impl Default for Config {
         Self {
             nickname: "anon".to_owned(),
             clock_floor: UnixMillis(0),
+            capabilities: Capabilities::NONE,
             dedup: Dedup::default(),
             link: link::Config::default(),
         }
