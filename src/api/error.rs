@@ -7,6 +7,7 @@ use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 
 use super::schema::{ErrorDetail, ErrorReport};
+use crate::mesh::error::Refusal;
 use crate::node::error::{NameError, SendError};
 use crate::node::handle::Stopped;
 
@@ -26,24 +27,26 @@ pub enum Code {
     BadText,
     /// The clock of the node's machine is unset.
     ClockUnset,
-    /// The node did not take the message.
-    Refused,
-    /// Too many listeners.
+    /// The message is for the node itself.
+    ToSelf,
+    /// Too many listeners, or too many messages waiting.
     Busy,
+    /// The node failed.
+    Internal,
     /// The node is stopping.
     Stopping,
 }
 
 /// A refused request.
 #[derive(Debug)]
-pub(super) struct Refusal {
+pub(super) struct Rejection {
     pub(super) status: StatusCode,
     pub(super) code: Code,
     pub(super) message: String,
     pub(super) hint: Option<&'static str>,
 }
 
-impl Refusal {
+impl Rejection {
     pub(super) fn not_found(message: &str, hint: &'static str) -> Self {
         Self {
             status: StatusCode::NOT_FOUND,
@@ -54,7 +57,7 @@ impl Refusal {
     }
 }
 
-impl IntoResponse for Refusal {
+impl IntoResponse for Rejection {
     fn into_response(self) -> Response {
         let detail =
             ErrorDetail { code: self.code, message: self.message, hint: self.hint.map(str::to_owned) };
@@ -62,7 +65,7 @@ impl IntoResponse for Refusal {
     }
 }
 
-impl From<SendError> for Refusal {
+impl From<SendError> for Rejection {
     fn from(error: SendError) -> Self {
         let message = error.to_string();
         let (status, code, hint) = match error {
@@ -74,17 +77,27 @@ impl From<SendError> for Refusal {
             SendError::Name(NameError::Ambiguous { .. }) => {
                 (StatusCode::CONFLICT, Code::AmbiguousName, Some("use the peer id of the one you mean"))
             }
-            SendError::Empty => (StatusCode::UNPROCESSABLE_ENTITY, Code::BadText, Some("write something")),
-            SendError::TooLong { .. } => {
+            SendError::Refused(Refusal::Empty) => {
+                (StatusCode::UNPROCESSABLE_ENTITY, Code::BadText, Some("write something"))
+            }
+            SendError::Refused(Refusal::TooLong { .. }) => {
                 (StatusCode::UNPROCESSABLE_ENTITY, Code::BadText, Some("send it as several messages"))
             }
-            SendError::ClockUnset => (
+            SendError::Refused(Refusal::ToSelf) => (
+                StatusCode::UNPROCESSABLE_ENTITY,
+                Code::ToSelf,
+                Some("`hopline peers` shows who else is here"),
+            ),
+            SendError::Refused(Refusal::QueueFull { .. }) => {
+                (StatusCode::SERVICE_UNAVAILABLE, Code::Busy, Some("try again when somebody is in reach"))
+            }
+            SendError::Refused(Refusal::ClockUnset { .. }) => (
                 StatusCode::SERVICE_UNAVAILABLE,
                 Code::ClockUnset,
                 Some("set the date, or wait for the network to do it; `hopline doctor` tells more"),
             ),
-            SendError::Refused => {
-                (StatusCode::SERVICE_UNAVAILABLE, Code::Refused, Some("try again in a moment"))
+            SendError::Unanswered | SendError::Random(_) => {
+                (StatusCode::INTERNAL_SERVER_ERROR, Code::Internal, Some("the daemon's log may say why"))
             }
             SendError::Stopping => return Stopped.into(),
         };
@@ -92,7 +105,7 @@ impl From<SendError> for Refusal {
     }
 }
 
-impl From<Stopped> for Refusal {
+impl From<Stopped> for Rejection {
     fn from(stopped: Stopped) -> Self {
         let hint = Some("start it again with `hopline daemon`");
         Self {
@@ -104,14 +117,14 @@ impl From<Stopped> for Refusal {
     }
 }
 
-impl From<JsonRejection> for Refusal {
+impl From<JsonRejection> for Rejection {
     fn from(rejection: JsonRejection) -> Self {
         let (status, message) = (rejection.status(), rejection.body_text());
         Self { status, code: Code::BadRequest, message, hint: None }
     }
 }
 
-impl From<PathRejection> for Refusal {
+impl From<PathRejection> for Rejection {
     fn from(rejection: PathRejection) -> Self {
         let (status, message) = (rejection.status(), rejection.body_text());
         Self { status, code: Code::BadRequest, message, hint: None }

@@ -1,8 +1,11 @@
 //! Every JSON document of the interface. Ids are text, hex in lower case; times are Unix milliseconds.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{Fingerprint, MessageId, PeerId};
+use crate::ids::{Fingerprint, LinkId, MessageId, PeerId};
+use crate::link::LinkInfo;
 use crate::link::event::Role;
 use crate::mesh::event::{Event, PeerInfo, Reach};
 use crate::message::DeliveryStatus;
@@ -81,28 +84,73 @@ pub enum RoleWord {
 }
 
 /// What was counted since the start.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counters {
-    /// Frames handed to the radio.
-    pub frames_sent: u64,
-    /// Their bytes.
-    pub bytes_sent: u64,
-    /// Frames that came from the radio.
-    pub frames_received: u64,
-    /// Their bytes.
-    pub bytes_received: u64,
+    /// What became of messages.
+    pub messages: MessageCounters,
+    /// What the mesh did with packets.
+    pub mesh: MeshCounters,
+    /// What the links did with frames.
+    pub link: LinkCounters,
+}
+
+/// What became of messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MessageCounters {
     /// Public messages of others, each once.
     pub public_received: u64,
     /// Private messages to this node, each once.
     pub private_received: u64,
     /// Messages of this node that reached at least one link.
-    pub messages_sent: u64,
+    pub sent: u64,
     /// Its private messages that were delivered.
-    pub messages_delivered: u64,
+    pub delivered: u64,
     /// Its private messages that were read.
-    pub messages_read: u64,
-    /// Its private messages that nothing answered in time.
-    pub messages_expired: u64,
+    pub read: u64,
+    /// Its messages that were given up.
+    pub expired: u64,
+    /// Its messages that were not accepted.
+    pub refused: u64,
+}
+
+/// What the mesh did with packets.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MeshCounters {
+    /// Packets made here and put on at least one link, fragments counted one by one.
+    pub originated: u64,
+    /// Packets of others passed on.
+    pub relayed: u64,
+    /// Relays given up because every neighbour had the packet.
+    pub relays_cancelled: u64,
+    /// Packets put together again from fragments.
+    pub reassembled: u64,
+    /// Packets thrown away, by reason.
+    pub dropped: BTreeMap<String, u64>,
+}
+
+/// What the links did with frames.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LinkCounters {
+    /// Frames handed to the radio.
+    pub frames_sent: u64,
+    /// Their bytes.
+    pub bytes_sent: u64,
+    /// Whole frames that arrived.
+    pub frames_received: u64,
+    /// Bytes that came from the radio.
+    pub bytes_received: u64,
+    /// Frames dropped because too much waited on their link.
+    pub dropped_full: u64,
+    /// Frames dropped because their link was gone.
+    pub dropped_no_link: u64,
+    /// Attempts to dial.
+    pub dialled: u64,
+    /// Attempts that came to nothing.
+    pub dial_failures: u64,
+    /// Inbound links closed because there were too many.
+    pub refused_links: u64,
+    /// Links closed because nothing ever arrived on them.
+    pub silent_links: u64,
 }
 
 /// `GET /v1/peers`: everybody known.
@@ -258,6 +306,11 @@ pub enum EventReport {
         /// Into how many fragments its packet was cut; 0 when it went whole.
         fragments: u16,
     },
+    /// A message was not accepted; whoever sent it got the same reason as an answer.
+    Refused {
+        /// Why.
+        reason: String,
+    },
     /// Nothing is sent: the wall clock is unset.
     ClockUnset,
     /// The listener was too slow.
@@ -307,10 +360,8 @@ pub struct ErrorDetail {
 }
 
 impl StatusReport {
-    /// What a node says about itself, with the peers its links lead to.
-    pub(super) fn new(status: &node::status::Status, peers: &[PeerInfo]) -> Self {
-        let leads_to =
-            |link| peers.iter().find(|peer| peer.links.contains(&link)).map(|peer| peer.id.to_string());
+    /// What a node says about itself.
+    pub(super) fn new(status: &node::status::Status) -> Self {
         Self {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             peer_id: status.profile.peer_id,
@@ -323,18 +374,20 @@ impl StatusReport {
                 .iter()
                 .map(|(adapter, up)| AdapterReport { adapter: adapter.0, up: *up })
                 .collect(),
-            links: status
-                .links
-                .iter()
-                .map(|link| LinkReport {
-                    link: link.link.to_string(),
-                    address: link.address.to_string(),
-                    role: link.role.into(),
-                    max_frame: link.max_frame,
-                    peer: leads_to(link.link),
-                })
-                .collect(),
-            counters: status.counters.into(),
+            links: status.links.iter().map(|(link, info)| LinkReport::new(*link, info)).collect(),
+            counters: status.into(),
+        }
+    }
+}
+
+impl LinkReport {
+    fn new(link: LinkId, info: &LinkInfo) -> Self {
+        Self {
+            link: link.to_string(),
+            address: info.address.to_string(),
+            role: info.role.into(),
+            max_frame: info.max_frame,
+            peer: info.peer.map(|peer| peer.to_string()),
         }
     }
 }
@@ -348,19 +401,42 @@ impl From<Role> for RoleWord {
     }
 }
 
-impl From<node::status::Counters> for Counters {
-    fn from(counters: node::status::Counters) -> Self {
+impl From<&node::status::Status> for Counters {
+    fn from(status: &node::status::Status) -> Self {
+        let (messages, mesh, link) = (&status.messages, &status.mesh, &status.link);
         Self {
-            frames_sent: counters.frames_sent,
-            bytes_sent: counters.bytes_sent,
-            frames_received: counters.frames_received,
-            bytes_received: counters.bytes_received,
-            public_received: counters.public_received,
-            private_received: counters.private_received,
-            messages_sent: counters.messages_sent,
-            messages_delivered: counters.messages_delivered,
-            messages_read: counters.messages_read,
-            messages_expired: counters.messages_expired,
+            messages: MessageCounters {
+                public_received: messages.public_received,
+                private_received: messages.private_received,
+                sent: messages.sent,
+                delivered: messages.delivered,
+                read: messages.read,
+                expired: messages.expired,
+                refused: messages.refused,
+            },
+            mesh: MeshCounters {
+                originated: mesh.originated,
+                relayed: mesh.relayed,
+                relays_cancelled: mesh.relays_cancelled,
+                reassembled: mesh.reassembled,
+                dropped: mesh
+                    .dropped
+                    .iter()
+                    .map(|(reason, count)| (reason.as_str().to_owned(), *count))
+                    .collect(),
+            },
+            link: LinkCounters {
+                frames_sent: link.frames_sent,
+                bytes_sent: status.radio.bytes_sent,
+                frames_received: link.frames_received,
+                bytes_received: status.radio.bytes_received,
+                dropped_full: link.dropped_full,
+                dropped_no_link: link.dropped_no_link,
+                dialled: link.dialled,
+                dial_failures: link.dial_failures,
+                refused_links: link.refused_links,
+                silent_links: link.silent_links,
+            },
         }
     }
 }
@@ -466,6 +542,7 @@ impl From<Event> for EventReport {
             Event::Status { attempt: _, id, status, fragments } => {
                 Self::Status { id, status: status.into(), fragments }
             }
+            Event::Refused { attempt: _, reason } => Self::Refused { reason: reason.to_string() },
             Event::ClockUnset => Self::ClockUnset,
         }
     }

@@ -13,7 +13,7 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::error::{Code, Refusal};
+use super::error::{Code, Rejection};
 use super::listener::{OwnerSocket, bind};
 use super::schema::{EventReport, NewMessage, PeerList, SeenMessage, SentMessage, StatusReport};
 use crate::ids::MessageId;
@@ -59,19 +59,17 @@ fn routes(node: NodeHandle) -> Router {
         .route("/v1/messages/{id}/read", post(mark_read))
         .route("/v1/events", get(events))
         .fallback(|| async {
-            Refusal::not_found("there is no such route", "the interface begins at /v1/status")
+            Rejection::not_found("there is no such route", "the interface begins at /v1/status")
         })
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .with_state(Shared { node, room: Arc::new(Semaphore::new(SUBSCRIBERS)) })
 }
 
-async fn status(State(shared): State<Shared>) -> Result<Json<StatusReport>, Refusal> {
-    let status = shared.node.status().await?;
-    let peers = shared.node.peers().await?;
-    Ok(Json(StatusReport::new(&status, &peers)))
+async fn status(State(shared): State<Shared>) -> Result<Json<StatusReport>, Rejection> {
+    Ok(Json(StatusReport::new(&shared.node.status().await?)))
 }
 
-async fn peers(State(shared): State<Shared>) -> Result<Json<PeerList>, Refusal> {
+async fn peers(State(shared): State<Shared>) -> Result<Json<PeerList>, Rejection> {
     let peers = shared.node.peers().await?;
     Ok(Json(PeerList { peers: peers.into_iter().map(Into::into).collect() }))
 }
@@ -79,7 +77,7 @@ async fn peers(State(shared): State<Shared>) -> Result<Json<PeerList>, Refusal> 
 async fn send(
     State(shared): State<Shared>,
     body: Result<Json<NewMessage>, JsonRejection>,
-) -> Result<(StatusCode, Json<SentMessage>), Refusal> {
+) -> Result<(StatusCode, Json<SentMessage>), Rejection> {
     let Json(message) = body?;
     let sent = shared.node.send(&message.to, message.text).await?;
     Ok((StatusCode::CREATED, Json(sent.into())))
@@ -88,26 +86,26 @@ async fn send(
 async fn message(
     State(shared): State<Shared>,
     id: Result<Path<String>, PathRejection>,
-) -> Result<Json<SentMessage>, Refusal> {
+) -> Result<Json<SentMessage>, Rejection> {
     let id = message_id(id)?;
     let found = shared.node.sent(id).await?;
     let hint = "only messages this node sent lately, in this run, are known";
-    found.map(|sent| Json(sent.into())).ok_or_else(|| Refusal::not_found("there is no such message", hint))
+    found.map(|sent| Json(sent.into())).ok_or_else(|| Rejection::not_found("there is no such message", hint))
 }
 
 async fn mark_read(
     State(shared): State<Shared>,
     id: Result<Path<String>, PathRejection>,
     body: Result<Json<SeenMessage>, JsonRejection>,
-) -> Result<StatusCode, Refusal> {
+) -> Result<StatusCode, Rejection> {
     let id = message_id(id)?;
     let Json(seen) = body?;
     shared.node.mark_read(seen.sender, id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-async fn events(State(shared): State<Shared>, upgrade: WebSocketUpgrade) -> Result<Response, Refusal> {
-    let permit = Arc::clone(&shared.room).try_acquire_owned().map_err(|_| Refusal {
+async fn events(State(shared): State<Shared>, upgrade: WebSocketUpgrade) -> Result<Response, Rejection> {
+    let permit = Arc::clone(&shared.room).try_acquire_owned().map_err(|_| Rejection {
         status: StatusCode::SERVICE_UNAVAILABLE,
         code: Code::Busy,
         message: format!("{SUBSCRIBERS} programs listen to the events of this node already"),
@@ -146,9 +144,9 @@ async fn forward(mut socket: WebSocket, mut events: Subscription, _permit: Owned
     }
 }
 
-fn message_id(id: Result<Path<String>, PathRejection>) -> Result<MessageId, Refusal> {
+fn message_id(id: Result<Path<String>, PathRejection>) -> Result<MessageId, Rejection> {
     let Path(id) = id?;
-    id.parse().map_err(|error| Refusal {
+    id.parse().map_err(|error| Rejection {
         status: StatusCode::BAD_REQUEST,
         code: Code::BadRequest,
         message: format!("`{id}` is no message id: {error}"),

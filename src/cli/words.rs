@@ -18,6 +18,7 @@ pub(super) fn event(event: &EventReport) -> String {
         EventReport::PublicMessage(message) => public(message),
         EventReport::PrivateMessage(message) => private(message),
         EventReport::Status { id, status, .. } => format!("* message {id} is {}", status.as_str()),
+        EventReport::Refused { reason } => format!("* a message was not accepted: {reason}"),
         EventReport::ClockUnset => "* the clock of this machine is not set: nothing is sent".to_owned(),
         EventReport::Missed { count } => format!("* {count} events came too fast and are not shown"),
     }

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use tokio::sync::{broadcast, mpsc};
 
-use crate::ids::LinkId;
+use crate::ids::{AttemptId, LinkId};
 use crate::link::event::{RadioCommand, RadioEvent};
 use crate::mesh::Engine;
 use crate::mesh::event::{Command, Event, Input, Output};
@@ -152,6 +152,7 @@ impl Driver {
             Event::Status { attempt, id, status, fragments } => {
                 self.sent.record(*attempt, *id, *status, *fragments);
             }
+            Event::Refused { attempt, reason } => self.sent.refuse(*attempt, *reason),
             Event::ClockUnset => tracing::error!("the clock of this machine is not set: nothing is sent"),
             other @ (Event::Adapter { .. }
             | Event::LinkUp { .. }
@@ -182,7 +183,7 @@ impl Driver {
                 self.turn(Input::Command(Command::MarkRead { sender, id }));
             }
             Request::Peers { answer } => {
-                answer.send(self.engine.peers()).ok();
+                answer.send(self.engine.peers(self.clock.now())).ok();
             }
             Request::Status { answer } => {
                 answer.send(self.status()).ok();
@@ -194,13 +195,9 @@ impl Driver {
         }
     }
 
-    fn send(&mut self, command: Command, attempt: crate::ids::AttemptId) -> Result<SentMessage, SendError> {
+    fn send(&mut self, command: Command, attempt: AttemptId) -> Result<SentMessage, SendError> {
         self.turn(Input::Command(command));
-        self.sent.of(attempt).ok_or(if self.clock.now().unix < RELEASE_DATE {
-            SendError::ClockUnset
-        } else {
-            SendError::Refused
-        })
+        Ok(self.sent.answer(attempt).ok_or(SendError::Unanswered)??)
     }
 
     fn status(&self) -> Status {
@@ -211,8 +208,11 @@ impl Driver {
             unix: now.unix,
             clock_unset: now.unix < RELEASE_DATE,
             adapters: self.board.adapters.iter().map(|(adapter, up)| (*adapter, *up)).collect(),
-            links: self.board.links.values().cloned().collect(),
-            counters: self.board.counters,
+            links: self.engine.links().links().map(|(link, info)| (link, info.clone())).collect(),
+            messages: self.board.messages,
+            radio: self.board.radio,
+            link: *self.engine.links().counters(),
+            mesh: self.engine.counters().clone(),
         }
     }
 

@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::ids::PeerId;
+use crate::mesh::error::Refusal;
 
 /// A node could not start, or had to stop.
 #[derive(Debug, thiserror::Error)]
@@ -121,23 +122,15 @@ pub enum SendError {
     /// The recipient is not one peer.
     #[error(transparent)]
     Name(#[from] NameError),
-    /// There is nothing to send.
-    #[error("the text is empty")]
-    Empty,
-    /// The text is longer than the mesh carries.
-    #[error("the text has {actual} bytes, at most {limit} can be sent")]
-    TooLong {
-        /// Bytes given.
-        actual: usize,
-        /// Bytes allowed.
-        limit: usize,
-    },
-    /// Nothing is sent while the wall clock is unset.
-    #[error("the clock of this machine is not set")]
-    ClockUnset,
-    /// The engine did not take it.
-    #[error("the node did not take the message")]
-    Refused,
+    /// The engine refused it.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// The engine did not say what became of it.
+    #[error("the node said nothing about the message")]
+    Unanswered,
+    /// The operating system gave no random bytes for its id.
+    #[error("the operating system gives no random bytes: {0}")]
+    Random(String),
     /// The node is stopping.
     #[error("the node is stopping")]
     Stopping,

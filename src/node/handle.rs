@@ -83,15 +83,13 @@ impl NodeHandle {
 
     /// Signs a text and floods it to everyone.
     pub async fn send_public(&self, text: String) -> Result<SentMessage, SendError> {
-        check_text(&text, crate::mesh::config::MAX_PUBLIC_TEXT)?;
         self.ask(|answer| Request::SendPublic { text, answer }).await?
     }
 
     /// Encrypts a text to one peer.
     pub async fn send_private(&self, to: PeerId, text: String) -> Result<SentMessage, SendError> {
-        check_text(&text, crate::mesh::config::MAX_PRIVATE_TEXT)?;
         let mut id = MessageId([0; 16]);
-        OsRng.try_fill_bytes(&mut id.0).map_err(|_| SendError::Refused)?;
+        OsRng.try_fill_bytes(&mut id.0).map_err(|error| SendError::Random(error.to_string()))?;
         self.ask(|answer| Request::SendPrivate { to, id, text, answer }).await?
     }
 
@@ -156,13 +154,5 @@ impl Subscription {
             Err(broadcast::error::RecvError::Lagged(missed)) => Some(Notice::Missed(missed)),
             Err(broadcast::error::RecvError::Closed) => None,
         }
-    }
-}
-
-fn check_text(text: &str, limit: usize) -> Result<(), SendError> {
-    match text.len() {
-        0 => Err(SendError::Empty),
-        actual if actual > limit => Err(SendError::TooLong { actual, limit }),
-        _ => Ok(()),
     }
 }

@@ -32,7 +32,7 @@ pub fn start(identity: Identity, nickname: String, seed: [u8; 32], radio: RadioH
         nickname: nickname.clone(),
     };
     let config = Config { nickname, clock_floor: RELEASE_DATE, ..Config::default() };
-    let engine = Engine::new(config, seed);
+    let engine = Engine::new(identity, config, seed);
     let (requests, requested) = mpsc::channel(REQUEST_BOUND);
     let (events, _) = broadcast::channel(EVENT_BOUND);
     let handle = NodeHandle::new(profile.clone(), requests, events.downgrade());

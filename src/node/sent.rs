@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::ids::{AttemptId, MessageId};
+use crate::mesh::error::Refusal;
 use crate::message::DeliveryStatus;
 
 use super::name::Recipient;
@@ -23,12 +24,21 @@ pub struct SentMessage {
     pub fragments: u16,
 }
 
+/// What the engine answered to an attempt.
+pub(super) type Answer = Result<SentMessage, Refusal>;
+
 /// The messages of this run, by the attempt that carries them.
 #[derive(Debug, Default)]
 pub(super) struct SentMessages {
     attempts: u64,
-    /// Attempts nobody has answered yet carry no message.
-    by_attempt: BTreeMap<AttemptId, (Recipient, Option<SentMessage>)>,
+    by_attempt: BTreeMap<AttemptId, Attempt>,
+}
+
+#[derive(Debug)]
+struct Attempt {
+    to: Recipient,
+    /// `None` until the engine answers.
+    answer: Option<Answer>,
 }
 
 impl SentMessages {
@@ -36,14 +46,14 @@ impl SentMessages {
     pub(super) fn begin(&mut self, to: Recipient) -> AttemptId {
         self.attempts = self.attempts.saturating_add(1);
         let attempt = AttemptId(self.attempts);
-        self.by_attempt.insert(attempt, (to, None));
+        self.by_attempt.insert(attempt, Attempt { to, answer: None });
         while self.by_attempt.len() > REMEMBERED {
             self.by_attempt.pop_first();
         }
         attempt
     }
 
-    /// Takes down what the engine said about an attempt.
+    /// Takes down how far a message came.
     pub(super) fn record(
         &mut self,
         attempt: AttemptId,
@@ -51,20 +61,27 @@ impl SentMessages {
         status: DeliveryStatus,
         fragments: u16,
     ) {
-        if let Some((to, message)) = self.by_attempt.get_mut(&attempt) {
-            *message = Some(SentMessage { id, to: *to, status, fragments });
+        if let Some(entry) = self.by_attempt.get_mut(&attempt) {
+            entry.answer = Some(Ok(SentMessage { id, to: entry.to, status, fragments }));
         }
     }
 
-    /// The message of an attempt; `None` when the engine has not answered it.
-    pub(super) fn of(&self, attempt: AttemptId) -> Option<SentMessage> {
-        self.by_attempt.get(&attempt).and_then(|(_, message)| message.clone())
+    /// Takes down why a message was not accepted.
+    pub(super) fn refuse(&mut self, attempt: AttemptId, reason: Refusal) {
+        if let Some(entry) = self.by_attempt.get_mut(&attempt) {
+            entry.answer = Some(Err(reason));
+        }
+    }
+
+    /// The latest answer to an attempt; `None` when there is none.
+    pub(super) fn answer(&self, attempt: AttemptId) -> Option<Answer> {
+        self.by_attempt.get(&attempt).and_then(|entry| entry.answer.clone())
     }
 
     /// The message with this id.
     pub(super) fn find(&self, id: MessageId) -> Option<SentMessage> {
-        let mut messages = self.by_attempt.values().rev().filter_map(|(_, message)| message.as_ref());
-        messages.find(|message| message.id == id).cloned()
+        let answers = self.by_attempt.values().rev().filter_map(|entry| entry.answer.as_ref());
+        answers.filter_map(|answer| answer.as_ref().ok()).find(|message| message.id == id).cloned()
     }
 }
 
@@ -76,12 +93,12 @@ mod tests {
     fn a_message_is_found_by_attempt_and_by_id_with_its_latest_status() {
         let mut sent = SentMessages::default();
         let attempt = sent.begin(Recipient::Everyone);
-        assert_eq!(sent.of(attempt), None);
+        assert_eq!(sent.answer(attempt), None);
         let id = MessageId([7; 16]);
         sent.record(attempt, id, DeliveryStatus::Queued, 0);
         sent.record(attempt, id, DeliveryStatus::Sent, 3);
         let message = SentMessage { id, to: Recipient::Everyone, status: DeliveryStatus::Sent, fragments: 3 };
-        assert_eq!(sent.of(attempt), Some(message.clone()));
+        assert_eq!(sent.answer(attempt), Some(Ok(message.clone())));
         assert_eq!(sent.find(id), Some(message));
     }
 
@@ -93,9 +110,9 @@ mod tests {
         for _ in 1..REMEMBERED {
             sent.begin(Recipient::Everyone);
         }
-        assert!(sent.of(first).is_some());
+        assert!(sent.answer(first).is_some());
         sent.begin(Recipient::Everyone);
-        assert_eq!(sent.of(first), None);
+        assert_eq!(sent.answer(first), None);
         sent.record(first, MessageId([1; 16]), DeliveryStatus::Delivered, 0);
         assert_eq!(sent.find(MessageId([1; 16])), None);
     }

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::ids::{AdapterId, Fingerprint, LinkId, PeerId};
-use crate::link::event::{DeviceAddress, RadioCommand, RadioEvent, Role};
-use crate::mesh::event::Event;
+use crate::link::event::{RadioCommand, RadioEvent};
+use crate::link::{self, LinkInfo};
+use crate::mesh::{self, event::Event};
 use crate::message::DeliveryStatus;
 use crate::time::UnixMillis;
 
@@ -20,46 +21,36 @@ pub struct Profile {
     pub nickname: String,
 }
 
-/// A link that is up.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LinkStatus {
-    /// Its name.
-    pub link: LinkId,
-    /// The device at the other end.
-    pub address: DeviceAddress,
-    /// Our side of it.
-    pub role: Role,
-    /// The longest frame it carries, in bytes.
-    pub max_frame: usize,
-}
-
-/// What was counted since the start.
+/// What became of messages since the start.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Counters {
-    /// Frames handed to the radio.
-    pub frames_sent: u64,
-    /// Their bytes.
-    pub bytes_sent: u64,
-    /// Frames that came from the radio.
-    pub frames_received: u64,
-    /// Their bytes.
-    pub bytes_received: u64,
+pub struct MessageCounters {
     /// Public messages of others, each once.
     pub public_received: u64,
     /// Private messages to us, each once.
     pub private_received: u64,
     /// Messages of ours that reached at least one link.
-    pub messages_sent: u64,
+    pub sent: u64,
     /// Private messages of ours whose recipient has them.
-    pub messages_delivered: u64,
+    pub delivered: u64,
     /// Private messages of ours whose recipient has seen them.
-    pub messages_read: u64,
-    /// Private messages of ours that nothing answered in time.
-    pub messages_expired: u64,
+    pub read: u64,
+    /// Messages of ours that were given up.
+    pub expired: u64,
+    /// Messages of ours that were not accepted.
+    pub refused: u64,
+}
+
+/// What passed between the node and its radio since the start.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct RadioCounters {
+    /// Bytes of frames handed to the radio.
+    pub bytes_sent: u64,
+    /// Bytes that came from the radio.
+    pub bytes_received: u64,
 }
 
 /// A node at one moment.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Status {
     /// Who it is.
     pub profile: Profile,
@@ -72,17 +63,23 @@ pub struct Status {
     /// Its adapters, and whether each works.
     pub adapters: Vec<(AdapterId, bool)>,
     /// The links that are up.
-    pub links: Vec<LinkStatus>,
-    /// What was counted.
-    pub counters: Counters,
+    pub links: Vec<(LinkId, LinkInfo)>,
+    /// What became of messages.
+    pub messages: MessageCounters,
+    /// What passed through the radio.
+    pub radio: RadioCounters,
+    /// What the link layer counted.
+    pub link: link::Counters,
+    /// What the engine counted.
+    pub mesh: mesh::error::Counters,
 }
 
 /// Watches what passes between engine and radio, and keeps the running view of it.
 #[derive(Debug, Default)]
 pub(super) struct Board {
     pub(super) adapters: BTreeMap<AdapterId, bool>,
-    pub(super) links: BTreeMap<LinkId, LinkStatus>,
-    pub(super) counters: Counters,
+    pub(super) messages: MessageCounters,
+    pub(super) radio: RadioCounters,
 }
 
 impl Board {
@@ -94,48 +91,37 @@ impl Board {
             }
             RadioEvent::AdapterDown { adapter } => {
                 self.adapters.insert(*adapter, false);
-                self.links.retain(|link, _| link.adapter != *adapter);
             }
-            RadioEvent::LinkUp { link, address, role, max_frame } => {
-                let status =
-                    LinkStatus { link: *link, address: *address, role: *role, max_frame: *max_frame };
-                self.links.insert(*link, status);
-            }
-            RadioEvent::LinkDown { link, .. } => {
-                self.links.remove(link);
-            }
-            RadioEvent::Received { bytes, .. } => {
-                count(&mut self.counters.frames_received, 1);
-                count(&mut self.counters.bytes_received, bytes.len());
-            }
-            RadioEvent::Discovered { .. } | RadioEvent::ConnectFailed { .. } | RadioEvent::Written { .. } => {
-            }
+            RadioEvent::Received { bytes, .. } => count(&mut self.radio.bytes_received, bytes.len()),
+            RadioEvent::Discovered { .. }
+            | RadioEvent::LinkUp { .. }
+            | RadioEvent::LinkDown { .. }
+            | RadioEvent::ConnectFailed { .. }
+            | RadioEvent::Written { .. } => {}
         }
     }
 
     /// Takes note of what a radio was asked to do.
     pub(super) fn radio_command(&mut self, command: &RadioCommand) {
         match command {
-            RadioCommand::Write { frame, .. } => {
-                count(&mut self.counters.frames_sent, 1);
-                count(&mut self.counters.bytes_sent, frame.len());
-            }
+            RadioCommand::Write { frame, .. } => count(&mut self.radio.bytes_sent, frame.len()),
             RadioCommand::Connect { .. } | RadioCommand::Disconnect { .. } => {}
         }
     }
 
     /// Takes note of what the engine said.
     pub(super) fn event(&mut self, event: &Event) {
-        let counters = &mut self.counters;
+        let messages = &mut self.messages;
         match event {
-            Event::PublicMessage { .. } => count(&mut counters.public_received, 1),
-            Event::PrivateMessage { .. } => count(&mut counters.private_received, 1),
+            Event::PublicMessage { .. } => count(&mut messages.public_received, 1),
+            Event::PrivateMessage { .. } => count(&mut messages.private_received, 1),
+            Event::Refused { .. } => count(&mut messages.refused, 1),
             Event::Status { status, .. } => match status {
                 DeliveryStatus::Queued => {}
-                DeliveryStatus::Sent => count(&mut counters.messages_sent, 1),
-                DeliveryStatus::Delivered => count(&mut counters.messages_delivered, 1),
-                DeliveryStatus::Read => count(&mut counters.messages_read, 1),
-                DeliveryStatus::Expired => count(&mut counters.messages_expired, 1),
+                DeliveryStatus::Sent => count(&mut messages.sent, 1),
+                DeliveryStatus::Delivered => count(&mut messages.delivered, 1),
+                DeliveryStatus::Read => count(&mut messages.read, 1),
+                DeliveryStatus::Expired => count(&mut messages.expired, 1),
             },
             Event::Adapter { .. }
             | Event::LinkUp { .. }

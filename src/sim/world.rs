@@ -98,7 +98,7 @@ impl World {
     pub fn add_node(&mut self, config: Config) -> NodeId {
         let identity = Identity::generate(&mut self.rng);
         let peer = identity.peer_id();
-        let engine = Engine::new(config, draw(&mut self.rng));
+        let engine = Engine::new(identity, config, draw(&mut self.rng));
         let node = NodeId(self.nodes.len());
         self.nodes.push(Node { engine, peer, stations: Vec::new(), clock_error: 0 });
         self.add_station(node);

@@ -90,8 +90,11 @@ impl Chat<'_> {
                     out.tell(text)?;
                 }
             }
-            // Links are the daemon's business, not the conversation's.
-            EventReport::LinkUp { .. } | EventReport::LinkDown { .. } | EventReport::Session { .. } => {}
+            // Links are the daemon's business, not the conversation's; a refusal is told to who typed the line.
+            EventReport::LinkUp { .. }
+            | EventReport::LinkDown { .. }
+            | EventReport::Session { .. }
+            | EventReport::Refused { .. } => {}
             EventReport::Adapter { .. }
             | EventReport::Peer(_)
             | EventReport::PeerGone { .. }

@@ -117,6 +117,7 @@ async fn follow(
             | EventReport::PublicMessage(_)
             | EventReport::PrivateMessage(_)
             | EventReport::Status { .. }
+            | EventReport::Refused { .. }
             | EventReport::ClockUnset => {}
         }
     }

@@ -1,8 +1,9 @@
 //! `hopline status`: the node itself.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::api::schema::{LinkReport, RoleWord, StatusReport};
+use crate::api::schema::{Counters, LinkReport, RoleWord, StatusReport};
 
 use crate::cli::context::Context;
 use crate::cli::error::CliError;
@@ -35,24 +36,27 @@ fn describe(status: &StatusReport) -> String {
         rows.push(row("links", "none".to_owned()));
     }
     rows.extend(status.links.iter().map(|link| row(&format!("link {}", link.link), describe_link(link))));
-    let counters = &status.counters;
+    let Counters { messages, mesh, link } = &status.counters;
     rows.extend([
-        row("frames sent", format!("{} ({} bytes)", counters.frames_sent, counters.bytes_sent)),
-        row("frames received", format!("{} ({} bytes)", counters.frames_received, counters.bytes_received)),
         row(
             "messages sent",
             format!(
-                "{} ({} delivered, {} read, {} given up)",
-                counters.messages_sent,
-                counters.messages_delivered,
-                counters.messages_read,
-                counters.messages_expired
+                "{} ({} delivered, {} read, {} given up, {} refused)",
+                messages.sent, messages.delivered, messages.read, messages.expired, messages.refused
             ),
         ),
         row(
             "messages received",
-            format!("{} public, {} private", counters.public_received, counters.private_received),
+            format!("{} public, {} private", messages.public_received, messages.private_received),
         ),
+        row(
+            "packets",
+            format!("{} made, {} relayed, {} put together", mesh.originated, mesh.relayed, mesh.reassembled),
+        ),
+        row("packets dropped", dropped(&mesh.dropped)),
+        row("frames sent", format!("{} ({} bytes)", link.frames_sent, link.bytes_sent)),
+        row("frames received", format!("{} ({} bytes)", link.frames_received, link.bytes_received)),
+        row("dialled", format!("{} times, {} in vain", link.dialled, link.dial_failures)),
     ]);
     table(&rows)
 }
@@ -64,4 +68,11 @@ fn describe_link(link: &LinkReport) -> String {
     };
     let peer = link.peer.as_deref().unwrap_or("nobody announced yet");
     format!("{peer} at {} ({dialled}, frames of up to {} bytes)", link.address, link.max_frame)
+}
+
+fn dropped(reasons: &BTreeMap<String, u64>) -> String {
+    if reasons.is_empty() {
+        return "none".to_owned();
+    }
+    reasons.iter().map(|(reason, count)| format!("{count} {reason}")).collect::<Vec<_>>().join(", ")
 }
