@@ -31,9 +31,10 @@ fn the_handshake_messages_are_the_vectors_byte_for_byte() {
     let (responder, message2) =
         Responder::new(&bob, &vectors.hex("noise_xx_msg1"), &mut vectors.rng("resp_ephemeral")).unwrap();
     assert_eq!(message2, vectors.hex("noise_xx_msg2"));
-    let (message3, of_alice) = initiator.finish(&alice, &vectors.hex("noise_xx_msg2")).unwrap();
+    let (message3, of_alice) =
+        initiator.finish(&alice, bob.peer_id(), &vectors.hex("noise_xx_msg2")).unwrap();
     assert_eq!(message3, vectors.hex("noise_xx_msg3"));
-    let of_bob = responder.finish(&bob, &vectors.hex("noise_xx_msg3")).unwrap();
+    let of_bob = responder.finish(&bob, alice.peer_id(), &vectors.hex("noise_xx_msg3")).unwrap();
 
     assert_eq!(of_alice.remote_fingerprint(), bob.fingerprint());
     assert_eq!(of_bob.remote_fingerprint(), alice.fingerprint());
@@ -116,8 +117,8 @@ impl Vectors {
         let (alice, bob) = (self.identity("alice"), self.identity("bob"));
         let (initiator, message1) = Initiator::new(&alice, &mut self.rng("init_ephemeral")).unwrap();
         let (responder, message2) = Responder::new(&bob, &message1, &mut self.rng("resp_ephemeral")).unwrap();
-        let (message3, of_alice) = initiator.finish(&alice, &message2).unwrap();
-        (of_alice, responder.finish(&bob, &message3).unwrap())
+        let (message3, of_alice) = initiator.finish(&alice, bob.peer_id(), &message2).unwrap();
+        (of_alice, responder.finish(&bob, alice.peer_id(), &message3).unwrap())
     }
 }
 

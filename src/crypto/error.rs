@@ -17,6 +17,9 @@ pub enum NoiseError {
     /// An authentication tag did not verify: forged, damaged, or meant for another handshake.
     #[error("handshake message does not authenticate")]
     Authentication,
+    /// The handshake is sound, but with somebody else than was meant.
+    #[error("the other side is not the peer that was meant")]
+    Peer,
     /// The Noise library refused for a reason no message can cause.
     #[error("noise: {0}")]
     Library(snow::Error),

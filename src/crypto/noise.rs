@@ -20,7 +20,7 @@ use zeroize::{Zeroize, Zeroizing};
 use super::error::NoiseError;
 use super::keys::Identity;
 use super::transport::{ReceiveCipher, SendCipher};
-use crate::ids::Fingerprint;
+use crate::ids::{Fingerprint, PeerId};
 
 /// Bytes of message 1: an ephemeral key. No other message has this length (spec 3.4).
 pub const MESSAGE_1_LEN: usize = 32;
@@ -55,9 +55,12 @@ impl Initiator {
     pub fn finish(
         self,
         identity: &Identity,
+        peer: PeerId,
         message2: &[u8],
     ) -> Result<(Vec<u8>, Established), Refused<Self>> {
-        self.read(identity, message2).map_err(|reason| Refused { handshake: self, reason })
+        self.read(identity, message2)
+            .and_then(|(message3, session)| Ok((message3, session.with(peer)?)))
+            .map_err(|reason| Refused { handshake: self, reason })
     }
 
     fn read(&self, identity: &Identity, message2: &[u8]) -> Result<(Vec<u8>, Established), NoiseError> {
@@ -97,8 +100,15 @@ impl Responder {
     /// Takes message 3; gives the session. The identity is the one it began with.
     ///
     /// A message that does not fit gives the handshake back as it was, as [`Initiator::finish`] does.
-    pub fn finish(self, identity: &Identity, message3: &[u8]) -> Result<Established, Refused<Self>> {
-        self.read(identity, message3).map_err(|reason| Refused { handshake: self, reason })
+    pub fn finish(
+        self,
+        identity: &Identity,
+        peer: PeerId,
+        message3: &[u8],
+    ) -> Result<Established, Refused<Self>> {
+        self.read(identity, message3)
+            .and_then(|session| session.with(peer))
+            .map_err(|reason| Refused { handshake: self, reason })
     }
 
     fn read(&self, identity: &Identity, message3: &[u8]) -> Result<Established, NoiseError> {
@@ -124,7 +134,7 @@ pub struct Refused<H> {
     pub reason: NoiseError,
 }
 
-/// A finished handshake. Whether this is the peer we meant is for the caller to compare.
+/// A finished handshake with the peer that was meant.
 #[derive(Debug)]
 pub struct Established {
     /// The other side's static key: proven to be in its hands.
@@ -141,6 +151,11 @@ impl Established {
     /// The identity of the other side.
     pub fn remote_fingerprint(&self) -> Fingerprint {
         Fingerprint::of(&self.remote_static)
+    }
+
+    /// The session, if its other side is the one that was meant (spec 3.4).
+    fn with(self, peer: PeerId) -> Result<Self, NoiseError> {
+        if self.remote_fingerprint().peer_id() == peer { Ok(self) } else { Err(NoiseError::Peer) }
     }
 
     fn split(mut state: HandshakeState) -> Result<Self, NoiseError> {
@@ -353,8 +368,8 @@ mod tests {
     #[test]
     fn both_sides_end_with_each_others_key_and_one_hash() {
         let (initiator, responder, message2) = halfway();
-        let (message3, mut of_alice) = initiator.finish(&alice(), &message2).unwrap();
-        let mut of_bob = responder.finish(&bob(), &message3).unwrap();
+        let (message3, mut of_alice) = initiator.finish(&alice(), bob().peer_id(), &message2).unwrap();
+        let mut of_bob = responder.finish(&bob(), alice().peer_id(), &message3).unwrap();
 
         assert_eq!(of_alice.remote_fingerprint(), bob().fingerprint());
         assert_eq!(of_bob.remote_fingerprint(), alice().fingerprint());
@@ -372,8 +387,8 @@ mod tests {
         let (initiator, responder, _) = halfway();
         let wrong = |expected, actual| NoiseError::Length { expected, actual };
         assert_eq!(Responder::new(&bob(), &[9; 31], &mut rng(3)).unwrap_err(), wrong(32, 31));
-        assert_eq!(initiator.finish(&alice(), &[9; 97]).unwrap_err().reason, wrong(96, 97));
-        assert_eq!(responder.finish(&bob(), &[]).unwrap_err().reason, wrong(64, 0));
+        assert_eq!(initiator.finish(&alice(), bob().peer_id(), &[9; 97]).unwrap_err().reason, wrong(96, 97));
+        assert_eq!(responder.finish(&bob(), alice().peer_id(), &[]).unwrap_err().reason, wrong(64, 0));
     }
 
     #[test]
@@ -384,7 +399,7 @@ mod tests {
 
             let (initiator, _, mut message2) = halfway();
             message2[..32].copy_from_slice(&point);
-            let refused = initiator.finish(&alice(), &message2).unwrap_err();
+            let refused = initiator.finish(&alice(), bob().peer_id(), &message2).unwrap_err();
             assert_eq!(refused.reason, NoiseError::LowOrderKey);
         }
     }
@@ -394,7 +409,7 @@ mod tests {
         for point in low_order_points() {
             let (_, responder, message2) = halfway();
             let message3 = LowOrderPeer::message3(point, &message2);
-            let refused = responder.finish(&bob(), &message3).unwrap_err();
+            let refused = responder.finish(&bob(), alice().peer_id(), &message3).unwrap_err();
             assert_eq!(refused.reason, NoiseError::LowOrderKey);
         }
     }
@@ -405,26 +420,26 @@ mod tests {
         for place in [0, 31, 32, 79, 80, 95] {
             let mut forged = message2.clone();
             forged[place] ^= 1;
-            let refused = initiator.finish(&alice(), &forged).unwrap_err();
+            let refused = initiator.finish(&alice(), bob().peer_id(), &forged).unwrap_err();
             assert_eq!(refused.reason, NoiseError::Authentication);
             initiator = refused.handshake;
         }
-        let (message3, _) = initiator.finish(&alice(), &message2).unwrap();
-        assert!(responder.finish(&bob(), &message3).is_ok());
+        let (message3, _) = initiator.finish(&alice(), bob().peer_id(), &message2).unwrap();
+        assert!(responder.finish(&bob(), alice().peer_id(), &message3).is_ok());
     }
 
     #[test]
     fn a_true_message_3_with_a_damaged_tag_does_not_end_the_handshake() {
         let (initiator, mut responder, message2) = halfway();
-        let (message3, _) = initiator.finish(&alice(), &message2).unwrap();
+        let (message3, _) = initiator.finish(&alice(), bob().peer_id(), &message2).unwrap();
         for place in [0, 47, 48, 63] {
             let mut forged = message3.clone();
             forged[place] ^= 1;
-            let refused = responder.finish(&bob(), &forged).unwrap_err();
+            let refused = responder.finish(&bob(), alice().peer_id(), &forged).unwrap_err();
             assert_eq!(refused.reason, NoiseError::Authentication);
             responder = refused.handshake;
         }
-        assert!(responder.finish(&bob(), &message3).is_ok());
+        assert!(responder.finish(&bob(), alice().peer_id(), &message3).is_ok());
     }
 
     #[test]
@@ -432,8 +447,8 @@ mod tests {
         let (_, responder, _) = halfway();
         let (other, message1) = Initiator::new(&alice(), &mut rng(5)).unwrap();
         let (_, message2) = Responder::new(&bob(), &message1, &mut rng(6)).unwrap();
-        let (message3, _) = other.finish(&alice(), &message2).unwrap();
-        let refused = responder.finish(&bob(), &message3).unwrap_err();
+        let (message3, _) = other.finish(&alice(), bob().peer_id(), &message2).unwrap();
+        let refused = responder.finish(&bob(), alice().peer_id(), &message3).unwrap_err();
         assert_eq!(refused.reason, NoiseError::Authentication);
     }
 
@@ -449,8 +464,8 @@ mod tests {
         #[test]
         fn any_bytes_are_refused_without_a_panic(bytes in proptest::collection::vec(any::<u8>(), 0..130)) {
             let (initiator, responder, _) = halfway();
-            prop_assert!(initiator.finish(&alice(), &bytes).is_err());
-            prop_assert!(responder.finish(&bob(), &bytes).is_err());
+            prop_assert!(initiator.finish(&alice(), bob().peer_id(), &bytes).is_err());
+            prop_assert!(responder.finish(&bob(), alice().peer_id(), &bytes).is_err());
             let answered = Responder::new(&bob(), &bytes, &mut rng(3)).is_ok();
             prop_assert!(!answered || bytes.len() == MESSAGE_1_LEN);
         }
@@ -461,8 +476,8 @@ mod tests {
             message3 in proptest::collection::vec(any::<u8>(), MESSAGE_3_LEN),
         ) {
             let (initiator, responder, _) = halfway();
-            prop_assert!(initiator.finish(&alice(), &message2).is_err());
-            prop_assert!(responder.finish(&bob(), &message3).is_err());
+            prop_assert!(initiator.finish(&alice(), bob().peer_id(), &message2).is_err());
+            prop_assert!(responder.finish(&bob(), alice().peer_id(), &message3).is_err());
         }
     }
 

@@ -1,12 +1,72 @@
 //! Every tunable of the engine.
 
-use crate::time::UnixMillis;
+use std::time::Duration;
 
-/// What an engine can be told at its start.
+use crate::link;
+use crate::time::UnixMillis;
+use crate::wire::Capabilities;
+
+/// What an engine is told at its start.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// The name announced to everyone: at most 255 bytes, 15 to look right on every phone (spec 5.1).
     pub nickname: String,
     /// Nothing is sent while the wall clock stands before this: the build date of the release.
     pub clock_floor: UnixMillis,
+    /// What this node can do, as it tells everyone (spec 3.1).
+    pub capabilities: Capabilities,
+    /// How many packet ids the dedupe remembers, and how surely.
+    pub dedup: Dedup,
+    /// The limits of the link layer.
+    pub link: link::Config,
 }
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            nickname: "anon".to_owned(),
+            clock_floor: UnixMillis(0),
+            capabilities: Capabilities::NONE,
+            dedup: Dedup::default(),
+            link: link::Config::default(),
+        }
+    }
+}
+
+/// The sizes of the dedupe memory.
+#[derive(Debug, Clone)]
+pub struct Dedup {
+    /// Packet ids one Bloom generation holds before it is rotated out early.
+    pub generation_ids: usize,
+    /// Share of new ids a full generation takes for old ones.
+    pub false_positives: f64,
+    /// How long a generation lasts when it does not fill up.
+    pub rotation: Duration,
+    /// Ids the exact set holds; the least recently heard go first.
+    pub exact_ids: usize,
+}
+
+impl Default for Dedup {
+    fn default() -> Self {
+        Self {
+            generation_ids: 100_000,
+            false_positives: 1e-4,
+            rotation: Duration::from_secs(24 * 60 * 60),
+            exact_ids: 65_536,
+        }
+    }
+}
+
+/// The TTL every packet of ours leaves with (spec 4.2).
+pub const ORIGIN_TTL: u8 = 7;
+/// How far a packet's timestamp may be off our clock (spec 2.7).
+pub const CLOCK_TOLERANCE: Duration = Duration::from_secs(120);
+/// The longest public text, in bytes: the apps' input limit of 60,000 characters (spec 2.7).
+pub const MAX_PUBLIC_TEXT: usize = 60_000;
+/// The longest private text, in bytes: 32 parts of 255 (spec 3.6), each at worst 3 bytes short where a character
+/// would be cut.
+pub const MAX_PRIVATE_TEXT: usize = 32 * 252;
+/// How long a packet that expects an answer waits before it is sent again on all links.
+pub const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a link is not taken for a peer's after an answer failed to come over it.
+pub const BINDING_DISTRUST: Duration = Duration::from_secs(60);

@@ -2,6 +2,7 @@
 
 use crate::ids::{AttemptId, Fingerprint, LinkId, MessageId, PeerId};
 use crate::link::event::{RadioCommand, RadioEvent};
+use crate::mesh::error::Refusal;
 use crate::message::DeliveryStatus;
 use crate::time::UnixMillis;
 
@@ -174,6 +175,13 @@ pub enum Event {
         status: DeliveryStatus,
         /// Into how many fragments its packet was cut; 0 when it went whole.
         fragments: u16,
+    },
+    /// A message was not accepted.
+    Refused {
+        /// The attempt it answers.
+        attempt: AttemptId,
+        /// Why.
+        reason: Refusal,
     },
     /// Nothing is sent: the wall clock stands before the build date of this program.
     ClockUnset,

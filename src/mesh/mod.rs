@@ -1,8 +1,27 @@
 //! The BitChat engine: announces, sessions, flooding, fragments and receipts, without a radio or a clock.
 
+mod announcer;
+mod bindings;
 pub mod config;
+mod dedup;
+mod egress;
 mod engine;
+pub mod error;
 pub mod event;
+mod fanout;
+mod handshake_rate;
+mod held;
+mod incoming;
+mod ingress;
+mod outgoing;
+mod peers;
+mod random;
+mod reassembly;
+mod receipts;
+mod relay;
+mod sessions;
+mod spool;
+mod train;
 
 pub use config::Config;
 pub use engine::Engine;

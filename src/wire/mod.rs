@@ -1,1 +1,43 @@
 //! BitChat bytes to values and back; no state, no keys, no time.
+//!
+//! [`Packet`] is a value that can be encoded; [`Received`] is the bytes of a frame that came, with the packet
+//! they mean. What a packet carries is read by the file named after it: [`Announce`], [`message`],
+//! [`Leave`], [`noise`], [`Fragment`], and [`NoisePayload`] for what is inside a Noise session.
+//!
+//! A packet is decoded once, relayed as the bytes that came (only the TTL byte changes) and verified over the
+//! bytes that came. Every reader takes bytes from strangers: it answers with a typed error, never a panic, and
+//! never holds more than [`MAX_PAYLOAD_LEN`] bytes beyond what it was given.
+
+mod announce;
+mod capabilities;
+mod compression;
+mod error;
+mod fragment;
+mod header;
+pub mod json;
+mod leave;
+pub mod message;
+pub mod noise;
+mod packet;
+mod packet_type;
+pub mod padding;
+mod part;
+mod private;
+mod reader;
+mod received;
+mod signing;
+mod tlv;
+
+pub use announce::{Announce, MAX_NEIGHBOURS};
+pub use capabilities::Capabilities;
+pub use error::{DecodeError, EncodeError, Field, InflateError, PayloadError};
+pub use fragment::{Fragment, FragmentError, Fragments, MAX_FRAGMENTS, chunk_for, fragments};
+pub use header::{
+    MAX_FRAME_LEN, MAX_PAYLOAD_LEN, MIN_FRAME_LEN, SIGNATURE_LEN, TTL_OFFSET, Version, frame_len,
+};
+pub use leave::Leave;
+pub use packet::Packet;
+pub use packet_type::PacketType;
+pub use part::{MAX_PARTS, ParsePartIdError, PartId, split_text};
+pub use private::{MAX_TEXT_LEN, NoisePayload, PeerState};
+pub use received::Received;

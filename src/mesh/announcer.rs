@@ -1,0 +1,68 @@
+//! When to announce ourselves (spec 4.6): soon on every new link, soon after meeting somebody, then regularly.
+
+use std::time::Duration;
+
+use rand_core::RngCore;
+
+use super::random;
+use crate::link::event::Role;
+use crate::time::Instant;
+
+/// Announces are at least so far apart; what is asked for sooner waits (spec 4.6, forced announces).
+const MIN_GAP: Duration = Duration::from_millis(150);
+/// From so many present peers on, announces get rarer.
+const CROWD: usize = 6;
+
+/// The announce timer. It runs only while a link is up.
+#[derive(Debug, Default)]
+pub(super) struct Announcer {
+    due: Option<Instant>,
+    last: Option<Instant>,
+}
+
+impl Announcer {
+    /// A link came up. A central may speak at once; a peripheral gives the other side time to finish
+    /// subscribing (spec 1.3).
+    pub(super) fn link_up(&mut self, role: Role, now: Instant) {
+        let wait = match role {
+            Role::Central => Duration::from_millis(50),
+            Role::Peripheral => Duration::from_millis(400),
+        };
+        self.no_later_than(now + wait);
+    }
+
+    /// Somebody new was heard: they may not know us either (spec 3.1).
+    pub(super) fn met_somebody(&mut self, now: Instant, rng: &mut impl RngCore) {
+        self.no_later_than(now + Duration::from_millis(random::within(rng, 300..=600)));
+    }
+
+    /// No link is up any more: there is nobody to tell.
+    pub(super) fn alone(&mut self) {
+        self.due = None;
+    }
+
+    /// Whether to announce, right now; the next one is planned from how many peers are present.
+    pub(super) fn due(&mut self, present: usize, now: Instant, rng: &mut impl RngCore) -> bool {
+        if self.due.is_none_or(|due| due > now) {
+            return false;
+        }
+        self.last = Some(now);
+        let seconds = match present {
+            0 => 4_000..=4_000,
+            1..CROWD => 11_000..=19_000,
+            CROWD.. => 22_000..=38_000,
+        };
+        self.due = Some(now + Duration::from_millis(random::within(rng, seconds)));
+        true
+    }
+
+    /// When to ask again.
+    pub(super) fn poll_timeout(&self) -> Option<Instant> {
+        self.due
+    }
+
+    fn no_later_than(&mut self, wanted: Instant) {
+        let earliest = self.last.map_or(wanted, |last| wanted.max(last + MIN_GAP));
+        self.due = Some(self.due.map_or(earliest, |due| due.min(earliest)));
+    }
+}

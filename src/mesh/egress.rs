@@ -1,0 +1,369 @@
+//! What leaves: our own packets made, signed, padded, cut and put on links; those of others passed on.
+
+use std::collections::{BTreeSet, VecDeque};
+
+use bytes::Bytes;
+use rand_core::RngCore;
+
+use super::config::{MAX_PRIVATE_TEXT, MAX_PUBLIC_TEXT, ORIGIN_TTL};
+use super::dedup::Key;
+use super::engine::Engine;
+use super::error::Refusal;
+use super::event::Event;
+use super::fanout;
+use super::outgoing::{Due, MAX_OUTGOING, Progress};
+use super::spool::MAX_SPOOLED;
+use super::train::{BROADCAST_GAP, DIRECTED_GAP, Train};
+use crate::ids::{AttemptId, LinkId, MessageId, PeerId};
+use crate::link;
+use crate::link::event::{LinkCommand, Priority};
+use crate::message::DeliveryStatus;
+use crate::time::{Now, UnixMillis};
+use crate::wire::{
+    Announce, MAX_NEIGHBOURS, MAX_TEXT_LEN, NoisePayload, Packet, PacketType, PartId, PeerState, Received,
+    Version, chunk_for, fragments, padding, split_text,
+};
+
+/// Before or after what else waits on a link (spec 1.4).
+pub(super) fn priority_of(packet_type: PacketType) -> Priority {
+    if packet_type == PacketType::Fragment { Priority::Fragment } else { Priority::High }
+}
+
+/// Where a packet of ours goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Aim {
+    /// To everyone.
+    Everyone,
+    /// To one peer, over the links bound to it, or over all when none is.
+    Peer(PeerId),
+    /// To one peer, over all links: an earlier try went unanswered.
+    PeerEverywhere(PeerId),
+}
+
+impl Engine {
+    pub(super) fn send_public(&mut self, attempt: AttemptId, text: String, now: Now) {
+        let refusal = match text.len() {
+            0 => Some(Refusal::Empty),
+            len if len > MAX_PUBLIC_TEXT => Some(Refusal::TooLong { len, max: MAX_PUBLIC_TEXT }),
+            _ if !self.spool.has_room() => Some(Refusal::QueueFull { max: MAX_SPOOLED }),
+            _ => self.clock_refusal(now),
+        };
+        if let Some(reason) = refusal {
+            return self.emit(Event::Refused { attempt, reason });
+        }
+        let Some(packet) = self.signed(PacketType::Message, text.into_bytes().into(), now) else { return };
+        let id = MessageId::from(packet.id());
+        if self.bindings.is_empty() {
+            self.spool.add(attempt, id, packet, now.instant);
+            let status = DeliveryStatus::Queued;
+            return self.emit(Event::Status { attempt, id, status, fragments: 0 });
+        }
+        self.put_public(attempt, id, &packet, now);
+    }
+
+    pub(super) fn send_private(
+        &mut self,
+        attempt: AttemptId,
+        to: PeerId,
+        id: MessageId,
+        text: &str,
+        now: Now,
+    ) {
+        let refusal = match text.len() {
+            0 => Some(Refusal::Empty),
+            len if len > MAX_PRIVATE_TEXT => Some(Refusal::TooLong { len, max: MAX_PRIVATE_TEXT }),
+            _ if to == self.me => Some(Refusal::ToSelf),
+            _ => self.clock_refusal(now),
+        };
+        if let Some(reason) = refusal {
+            return self.emit(Event::Refused { attempt, reason });
+        }
+        if !self.outgoing.add(attempt, to, id, parts(id, text), now.instant) {
+            return self.emit(Event::Refused { attempt, reason: Refusal::QueueFull { max: MAX_OUTGOING } });
+        }
+        self.emit(Event::Status { attempt, id, status: DeliveryStatus::Queued, fragments: 0 });
+        self.send_due_private(now);
+    }
+
+    pub(super) fn mark_read(&mut self, sender: PeerId, id: MessageId, now: Now) {
+        let fingerprint = self.sessions.fingerprint(sender).or(self.peers.get(sender).map(|p| p.fingerprint));
+        let Some(fingerprint) = fingerprint else { return };
+        for wire_id in self.incoming.wire_ids(fingerprint, id) {
+            self.send_receipt(sender, NoisePayload::ReadReceipt { id: wire_id }, now);
+        }
+    }
+
+    /// Says goodbye to everyone.
+    pub(super) fn leave(&mut self, now: Now) {
+        if let Some(packet) = self.signed(PacketType::Leave, Bytes::new(), now) {
+            self.put(&packet, Aim::Everyone, now);
+        }
+    }
+
+    /// Tells everyone who we are, over every link.
+    pub(super) fn announce(&mut self, now: Now) {
+        let announce = Announce {
+            nickname: self.config.nickname.clone(),
+            noise_public: self.identity.noise_public(),
+            signing_public: self.identity.signing_public(),
+            neighbours: self.bindings.neighbours().into_iter().take(MAX_NEIGHBOURS).collect(),
+            capabilities: Some(self.config.capabilities),
+            bridge_geohash: None,
+        };
+        let Ok(payload) = announce.encode() else { return };
+        let Some(packet) = self.signed(PacketType::Announce, payload.into(), now) else { return };
+        let links = self.bindings.candidates().into_iter().map(|candidate| candidate.link).collect();
+        self.transmit_own(&packet, links, now);
+    }
+
+    pub(super) fn send_spooled(&mut self, now: Now) {
+        if self.bindings.is_empty() {
+            return;
+        }
+        while let Some(spooled) = self.spool.pop() {
+            self.put_public(spooled.attempt, spooled.id, &spooled.packet, now);
+        }
+    }
+
+    pub(super) fn spool_expire(&mut self, now: Now) {
+        while let Some(spooled) = self.spool.pop_expired(now.instant) {
+            let (attempt, id) = (spooled.attempt, spooled.id);
+            self.emit(Event::Status { attempt, id, status: DeliveryStatus::Expired, fragments: 0 });
+        }
+    }
+
+    pub(super) fn send_due_relays(&mut self, now: Now) {
+        while let Some(relay) = self.relays.pop_due(now.instant) {
+            self.counters.relayed += 1;
+            if let Ok(received) = Received::decode(&relay.frame) {
+                self.transmit(received.packet(), &relay.frame, relay.links, now);
+            }
+        }
+    }
+
+    pub(super) fn send_due_fragments(&mut self, now: Now) {
+        while let Some((frame, links)) = self.trains.pop_due(now.instant, |link| self.links.has_room(link)) {
+            for link in links {
+                let send = LinkCommand::Send { link, frame: frame.clone(), priority: Priority::Fragment };
+                self.links.handle(link::Input::Command(send), now);
+            }
+        }
+    }
+
+    pub(super) fn repeat_handshakes(&mut self, now: Now) {
+        while let Some(again) = self.sessions.pop_repeat(now.instant) {
+            self.bindings.distrust(again.peer, now.instant);
+            self.send_handshake(Aim::PeerEverywhere(again.peer), again.message, now);
+        }
+        self.sessions.expire(now.instant);
+    }
+
+    pub(super) fn send_due_private(&mut self, now: Now) {
+        while let Some(due) = self.outgoing.pop_due(now.instant) {
+            match due {
+                Due::Expired(progress) => self.report(progress),
+                Due::Send { to, id, payloads, everywhere } => {
+                    if everywhere {
+                        self.bindings.distrust(to, now.instant);
+                    }
+                    self.send_or_greet(to, id, &payloads, everywhere, now);
+                }
+            }
+        }
+    }
+
+    fn send_or_greet(
+        &mut self,
+        to: PeerId,
+        id: MessageId,
+        payloads: &[NoisePayload],
+        everywhere: bool,
+        now: Now,
+    ) {
+        if !self.sessions.stands(to, now.instant) {
+            return self.greet(to, now);
+        }
+        let aim = if everywhere { Aim::PeerEverywhere(to) } else { Aim::Peer(to) };
+        let on_a_link = payloads.iter().filter(|payload| self.send_inner(aim, to, payload, now)).count();
+        if on_a_link == payloads.len()
+            && let Some(progress) = self.outgoing.sent(id)
+        {
+            self.report(progress);
+        }
+    }
+
+    /// Begins a handshake, unless one is under way.
+    pub(super) fn greet(&mut self, peer: PeerId, now: Now) {
+        if let Some(message) = self.sessions.begin(peer, &self.identity, now.instant, &mut self.rng) {
+            self.send_handshake(Aim::Peer(peer), message, now);
+        }
+    }
+
+    pub(super) fn send_handshake(&mut self, aim: Aim, message: Vec<u8>, now: Now) {
+        let packet = self.unsigned(PacketType::NoiseHandshake, aim, message.into(), now);
+        self.put(&packet, aim, now);
+    }
+
+    pub(super) fn send_receipt(&mut self, to: PeerId, receipt: NoisePayload, now: Now) {
+        if self.sessions.stands(to, now.instant) {
+            self.send_inner(Aim::Peer(to), to, &receipt, now);
+        } else {
+            self.receipts.add(to, receipt);
+            self.greet(to, now);
+        }
+    }
+
+    /// Proves our capabilities and signing key inside the session (spec 3.6.11).
+    pub(super) fn send_peer_state(&mut self, to: PeerId, now: Now) {
+        let state = PeerState {
+            capabilities: self.config.capabilities,
+            signing_public: self.identity.signing_public(),
+        };
+        self.send_inner(Aim::Peer(to), to, &NoisePayload::PeerState(state), now);
+    }
+
+    /// Encrypts and sends one inner payload; whether it was put on a link.
+    fn send_inner(&mut self, aim: Aim, to: PeerId, payload: &NoisePayload, now: Now) -> bool {
+        let Ok(plaintext) = payload.encode() else { return false };
+        let Some(sealed) = self.sessions.seal(to, &plaintext, now.instant) else { return false };
+        let packet = self.unsigned(PacketType::NoiseEncrypted, aim, sealed.into(), now);
+        self.put(&packet, aim, now).is_some()
+    }
+
+    pub(super) fn report(&mut self, progress: Progress) {
+        let Progress { attempt, id, status } = progress;
+        self.emit(Event::Status { attempt, id, status, fragments: 0 });
+    }
+
+    fn put_public(&mut self, attempt: AttemptId, id: MessageId, packet: &Packet, now: Now) {
+        let status = DeliveryStatus::Sent;
+        match self.put(packet, Aim::Everyone, now) {
+            Some(fragments) => self.emit(Event::Status { attempt, id, status, fragments }),
+            None => self.emit(Event::Refused {
+                attempt,
+                reason: Refusal::QueueFull { max: super::train::MAX_TRAINS },
+            }),
+        }
+    }
+
+    /// Chooses the links for a packet of ours and sends it; the number of fragments, `None` when it went nowhere.
+    fn put(&mut self, packet: &Packet, aim: Aim, now: Now) -> Option<u16> {
+        let key = Key::of(packet);
+        let candidates = self.bindings.candidates();
+        let links = match aim {
+            Aim::Everyone | Aim::PeerEverywhere(_) => fanout::broadcast(key, &candidates, None, &[]),
+            Aim::Peer(peer) => fanout::directed(key, peer, &candidates, None, &[]),
+        };
+        self.transmit_own(packet, links, now)
+    }
+
+    fn transmit_own(&mut self, packet: &Packet, links: BTreeSet<LinkId>, now: Now) -> Option<u16> {
+        if links.is_empty() || self.clock_refusal(now).is_some() {
+            return None;
+        }
+        let mut frame = packet.encode().ok()?;
+        if matches!(packet.packet_type, PacketType::NoiseHandshake | PacketType::NoiseEncrypted) {
+            padding::pad(&mut frame);
+        }
+        self.counters.originated += 1;
+        self.transmit(packet, &frame.into(), links, now)
+    }
+
+    /// Puts a frame on links: whole where it fits, in fragments where it does not (spec 3.8).
+    fn transmit(&mut self, packet: &Packet, frame: &Bytes, links: BTreeSet<LinkId>, now: Now) -> Option<u16> {
+        let limit = |link: &LinkId| self.bindings.max_frame(*link).unwrap_or(0);
+        let (whole, cut): (BTreeSet<LinkId>, BTreeSet<LinkId>) =
+            links.into_iter().partition(|link| frame.len() <= limit(link));
+        let shortest = cut.iter().map(limit).min();
+        for link in whole {
+            let priority = priority_of(packet.packet_type);
+            let send = LinkCommand::Send { link, frame: frame.clone(), priority };
+            self.links.handle(link::Input::Command(send), now);
+        }
+        let Some(shortest) = shortest else { return Some(0) };
+        let fragments = self.cut(packet, frame, shortest)?;
+        let count = u16::try_from(fragments.len()).ok()?;
+        let gap = if packet.is_broadcast() { BROADCAST_GAP } else { DIRECTED_GAP };
+        let train = Train { fragments, links: cut, gap };
+        self.trains.add(train, now.instant).then_some(count)
+    }
+
+    /// The encoded fragment packets of a frame: of the same sender, time, TTL and recipient (spec 3.8).
+    fn cut(&mut self, packet: &Packet, frame: &Bytes, limit: usize) -> Option<VecDeque<Bytes>> {
+        let mut id = [0; 8];
+        self.rng.fill_bytes(&mut id);
+        let chunk = chunk_for(limit, packet.route.len());
+        fragments(frame, id, packet.packet_type, chunk)
+            .ok()?
+            .map(|fragment| {
+                let packet = Packet {
+                    packet_type: PacketType::Fragment,
+                    version: if packet.route.is_empty() { Version::V1 } else { Version::V2 },
+                    rsr: false,
+                    payload: fragment.encode().into(),
+                    signature: None,
+                    ..packet.clone()
+                };
+                packet.encode().ok().map(Bytes::from)
+            })
+            .collect()
+    }
+
+    fn signed(&mut self, packet_type: PacketType, payload: Bytes, now: Now) -> Option<Packet> {
+        let mut packet = self.unsigned(packet_type, Aim::Everyone, payload, now);
+        packet.signature = Some(self.identity.sign(&packet.signing_preimage().ok()?));
+        Some(packet)
+    }
+
+    fn unsigned(&mut self, packet_type: PacketType, aim: Aim, payload: Bytes, now: Now) -> Packet {
+        Packet {
+            version: Version::V1,
+            packet_type,
+            ttl: ORIGIN_TTL,
+            timestamp: self.stamp(now),
+            sender: self.me,
+            recipient: match aim {
+                Aim::Everyone => None,
+                Aim::Peer(peer) | Aim::PeerEverywhere(peer) => Some(peer),
+            },
+            route: Vec::new(),
+            rsr: false,
+            payload,
+            signature: None,
+        }
+    }
+
+    /// A timestamp of ours, never the same twice: several dedupe keys of the apps rest on it (spec 4.3, 9).
+    fn stamp(&mut self, now: Now) -> UnixMillis {
+        let next = UnixMillis(self.last_stamp.0.saturating_add(1));
+        self.last_stamp = now.unix.max(next);
+        self.last_stamp
+    }
+
+    fn clock_refusal(&mut self, now: Now) -> Option<Refusal> {
+        let floor = self.config.clock_floor;
+        if now.unix >= floor {
+            self.clock_reported = false;
+            return None;
+        }
+        if !std::mem::replace(&mut self.clock_reported, true) {
+            self.emit(Event::ClockUnset);
+        }
+        Some(Refusal::ClockUnset { now: now.unix, floor })
+    }
+}
+
+/// A private text in parts, each with the id it has on the wire: the UUID itself when there is but one.
+fn parts(id: MessageId, text: &str) -> Vec<(String, String)> {
+    let pieces = split_text(text, MAX_TEXT_LEN);
+    if let [whole] = pieces.as_slice() {
+        return vec![(id.to_string(), (*whole).to_owned())];
+    }
+    let count = u16::try_from(pieces.len()).unwrap_or(u16::MAX);
+    (1..=count)
+        .zip(pieces)
+        .filter_map(|(index, piece)| {
+            Some((PartId::new(id, index, count).ok()?.to_string(), piece.to_owned()))
+        })
+        .collect()
+}

@@ -1,0 +1,128 @@
+//! Why something was not done: packets thrown away, and messages refused.
+
+use std::collections::BTreeMap;
+
+use crate::time::UnixMillis;
+
+/// Why a packet that arrived was not acted on. Every one is counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum DropReason {
+    /// The bytes are not a packet.
+    Malformed,
+    /// Our own packet came back.
+    Own,
+    /// Its timestamp is more than 120 s off our clock (spec 2.7).
+    Clock,
+    /// A sync reply nobody asked for (spec 2.7).
+    UnrequestedReply,
+    /// Heard before.
+    Duplicate,
+    /// Four copies of one packet with different unknown signatures were let through already.
+    TooManyVariants,
+    /// The signature does not verify under the sender's key.
+    Signature,
+    /// The type must be signed and is not.
+    Unsigned,
+    /// The sender's id does not belong to its announced key.
+    Identity,
+    /// A known peer announced other keys than before.
+    KeyChanged,
+    /// The payload of a known type does not parse.
+    Payload,
+    /// Nothing in this node handles the type.
+    Unsupported,
+    /// Signed by somebody whose announce was not heard yet; relayed, and held for a while.
+    UnknownSender,
+    /// A fragment that contradicts the others, or exceeds a limit.
+    Fragment,
+    /// A handshake message that fits no handshake under way, or fails to verify.
+    Handshake,
+    /// More handshakes than the limits of spec 3.4.
+    HandshakeRate,
+    /// No session could decrypt it.
+    Undecryptable,
+    /// The relay queue was full.
+    RelayQueueFull,
+}
+
+impl DropReason {
+    /// The word used in `hopline status` and in JSON.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Malformed => "malformed",
+            Self::Own => "own",
+            Self::Clock => "clock",
+            Self::UnrequestedReply => "unrequested_reply",
+            Self::Duplicate => "duplicate",
+            Self::TooManyVariants => "too_many_variants",
+            Self::Signature => "signature",
+            Self::Unsigned => "unsigned",
+            Self::Identity => "identity",
+            Self::KeyChanged => "key_changed",
+            Self::Payload => "payload",
+            Self::Unsupported => "unsupported",
+            Self::UnknownSender => "unknown_sender",
+            Self::Fragment => "fragment",
+            Self::Handshake => "handshake",
+            Self::HandshakeRate => "handshake_rate",
+            Self::Undecryptable => "undecryptable",
+            Self::RelayQueueFull => "relay_queue_full",
+        }
+    }
+}
+
+/// Why a message was not accepted for sending.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
+pub enum Refusal {
+    /// There is nothing to say.
+    #[error("the text is empty")]
+    Empty,
+    /// The text exceeds what can be carried.
+    #[error("the text has {len} bytes, at most {max} can be sent")]
+    TooLong {
+        /// Bytes given.
+        len: usize,
+        /// Bytes allowed.
+        max: usize,
+    },
+    /// Too many messages wait already.
+    #[error("{max} messages wait already")]
+    QueueFull {
+        /// How many may wait.
+        max: usize,
+    },
+    /// The message is addressed to this node.
+    #[error("that is this node itself")]
+    ToSelf,
+    /// The wall clock is plainly wrong, and every node would drop what we send (spec 2.7).
+    #[error("the clock is not set: it says {now} ms, this program was built after {floor} ms")]
+    ClockUnset {
+        /// What the clock says.
+        now: UnixMillis,
+        /// What it should say at least.
+        floor: UnixMillis,
+    },
+}
+
+/// What an engine did since it started.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Frames that arrived.
+    pub received: u64,
+    /// Packets this node made and put on at least one link (fragments counted one by one).
+    pub originated: u64,
+    /// Packets of others passed on.
+    pub relayed: u64,
+    /// Relays given up because every neighbour was heard to have the packet.
+    pub relays_cancelled: u64,
+    /// Packets put together again from fragments.
+    pub reassembled: u64,
+    /// Packets thrown away, by reason.
+    pub dropped: BTreeMap<DropReason, u64>,
+}
+
+impl Counters {
+    pub(super) fn drop(&mut self, reason: DropReason) {
+        *self.dropped.entry(reason).or_default() += 1;
+    }
+}

@@ -1,0 +1,441 @@
+//! What arrives: checked in a fixed order, acted on, remembered, passed on (spec 4.1).
+//!
+//! 1. It decodes.
+//! 2. It is not ours.
+//! 3. Its clock is right.
+//! 4. It is new.
+//! 5. Its signature holds, as far as the sender's key is known.
+//! 6. Its type's handler accepts it.
+//!
+//! Only then is its id remembered and is it relayed: a damaged copy, sent ahead, cannot suppress the true one.
+
+use std::collections::BTreeSet;
+
+use bytes::Bytes;
+
+use super::config::{CLOCK_TOLERANCE, ORIGIN_TTL};
+use super::dedup::{Key, Variant};
+use super::egress::Aim;
+use super::engine::Engine;
+use super::error::DropReason;
+use super::event::Event;
+use super::fanout;
+use super::peers::Change;
+use super::reassembly::Outcome;
+use super::relay::relay_ttl;
+use super::sessions::{Stamp, Unopened};
+use crate::crypto::{Verified, verify};
+use crate::ids::{Fingerprint, LinkId, MessageId, PeerId};
+use crate::time::Now;
+use crate::wire::{Announce, Fragment, NoisePayload, PacketType, Received};
+
+/// How often a packet may be wrapped in fragments: once by its origin, once by a relay with a shorter MTU.
+const MAX_WRAPS: u8 = 2;
+
+/// How a packet came to us.
+#[derive(Debug, Clone, Copy)]
+struct Arrival {
+    /// Over which link; for a held packet it no longer matters.
+    link: Option<LinkId>,
+    /// The TTL it, or the last of its fragments, arrived with.
+    ttl: u8,
+    /// Over how many fragments.
+    fragments: u16,
+    /// How often it was wrapped in fragments.
+    wraps: u8,
+}
+
+/// What is known of a packet's signature.
+enum Authorship {
+    /// Signed by the announced key of a known peer.
+    Proven,
+    /// An announce, signed by the key it announces.
+    Introduced(Verified<Announce>),
+    /// Not signed; the type does not ask for it.
+    Unsigned,
+    /// Signed by a key we do not know yet.
+    Unknown,
+}
+
+impl Engine {
+    pub(super) fn frame(&mut self, link: LinkId, frame: &Bytes, now: Now) {
+        self.counters.received += 1;
+        let result = match Received::decode(frame) {
+            Ok(received) => {
+                let arrival =
+                    Arrival { link: Some(link), ttl: received.packet().ttl, fragments: 0, wraps: 0 };
+                self.packet(received, arrival, now)
+            }
+            Err(_) => Err(DropReason::Malformed),
+        };
+        if let Err(reason) = result {
+            self.counters.drop(reason);
+        }
+    }
+
+    fn packet(&mut self, received: Received, arrival: Arrival, now: Now) -> Result<(), DropReason> {
+        let packet = received.packet();
+        if packet.sender == self.me {
+            return Err(DropReason::Own);
+        }
+        if packet.rsr {
+            return Err(DropReason::UnrequestedReply);
+        }
+        if packet.timestamp.abs_diff(now.unix) > CLOCK_TOLERANCE {
+            return Err(DropReason::Clock);
+        }
+        let key = Key::of(packet);
+        if self.dedup.seen(key, packet.timestamp, now) {
+            self.heard_again(key, &received, arrival, now);
+            return Err(DropReason::Duplicate);
+        }
+        match self.authorship(&received)? {
+            Authorship::Unknown => self.unknown_sender(key, received, arrival, now),
+            authorship @ (Authorship::Proven | Authorship::Introduced(_) | Authorship::Unsigned) => {
+                self.act(&received, authorship, arrival, now)?;
+                self.dedup.mark(key, now);
+                self.pass_on(key, &received, arrival, now)
+            }
+        }
+    }
+
+    /// A signed packet whose key we do not know: it passes once for each of at most four signatures, is relayed
+    /// unchecked, and if it is a message, held until its sender's announce comes.
+    fn unknown_sender(
+        &mut self,
+        key: Key,
+        received: Received,
+        arrival: Arrival,
+        now: Now,
+    ) -> Result<(), DropReason> {
+        let packet = received.packet();
+        let Some(signature) = packet.signature else { return Err(DropReason::Unsigned) };
+        let variant = key.variant(&signature);
+        match self.dedup.variant(key, variant, packet.timestamp, now) {
+            Variant::New => {}
+            Variant::Seen => {
+                self.heard_again(variant, &received, arrival, now);
+                return Err(DropReason::Duplicate);
+            }
+            Variant::TooMany => return Err(DropReason::TooManyVariants),
+        }
+        if proves_itself(packet.packet_type) {
+            self.act(&received, Authorship::Unknown, arrival, now)?;
+        }
+        self.dedup.mark_variant(key, variant, now);
+        self.pass_on(variant, &received, arrival, now)?;
+        if packet.packet_type == PacketType::Message {
+            self.held.add(received, arrival.ttl, arrival.fragments, now.instant);
+            return Err(DropReason::UnknownSender);
+        }
+        Ok(())
+    }
+
+    /// Checks the signature as far as it can be checked.
+    fn authorship(&self, received: &Received) -> Result<Authorship, DropReason> {
+        let packet = received.packet();
+        if packet.packet_type == PacketType::Announce {
+            return self.introduced(received).map(Authorship::Introduced);
+        }
+        let Some(signature) = packet.signature else {
+            let must_be_signed = matches!(packet.packet_type, PacketType::Message | PacketType::Leave);
+            return if must_be_signed { Err(DropReason::Unsigned) } else { Ok(Authorship::Unsigned) };
+        };
+        let Some(peer) = self.peers.get(packet.sender) else { return Ok(Authorship::Unknown) };
+        verify(&peer.signing_public, &signature, received.signing_preimages(), ())
+            .map(|_| Authorship::Proven)
+            .map_err(|_| DropReason::Signature)
+    }
+
+    /// An announce vouches for its own keys; its sender id must belong to them (spec 3.1).
+    fn introduced(&self, received: &Received) -> Result<Verified<Announce>, DropReason> {
+        let packet = received.packet();
+        let announce = Announce::decode(&packet.payload).map_err(|_| DropReason::Payload)?;
+        let signature = packet.signature.ok_or(DropReason::Unsigned)?;
+        if Fingerprint::of(&announce.noise_public).peer_id() != packet.sender {
+            return Err(DropReason::Identity);
+        }
+        let key = announce.signing_public;
+        verify(&key, &signature, received.signing_preimages(), announce).map_err(|_| DropReason::Signature)
+    }
+
+    fn act(
+        &mut self,
+        received: &Received,
+        authorship: Authorship,
+        arrival: Arrival,
+        now: Now,
+    ) -> Result<(), DropReason> {
+        let packet = received.packet();
+        if let Authorship::Introduced(announce) = authorship {
+            return self.announced(received, announce, arrival, now);
+        }
+        if matches!(authorship, Authorship::Proven) && self.peers.heard(packet.sender, now) {
+            self.emit_peer(packet.sender, now);
+        }
+        let for_me = packet.recipient == Some(self.me);
+        #[expect(clippy::wildcard_enum_match_arm, reason = "every other type is relayed unparsed")]
+        match packet.packet_type {
+            PacketType::Message => self.public_message(received, arrival),
+            PacketType::Leave => self.left(packet.sender),
+            PacketType::NoiseHandshake if for_me => self.handshake(packet.sender, &packet.payload, now),
+            PacketType::NoiseEncrypted if for_me => self.encrypted(received, arrival, now),
+            PacketType::Fragment if for_me || packet.is_broadcast() => self.fragment(received, arrival, now),
+            PacketType::RequestSync => Err(DropReason::Unsupported),
+            _ if for_me => Err(DropReason::Unsupported),
+            _ => Ok(()),
+        }
+    }
+
+    fn announced(
+        &mut self,
+        received: &Received,
+        announce: Verified<Announce>,
+        arrival: Arrival,
+        now: Now,
+    ) -> Result<(), DropReason> {
+        let packet = received.packet();
+        let (sender, introduction) = (packet.sender, (packet.id(), packet.timestamp));
+        let change = self
+            .peers
+            .announced(sender, announce, introduction, arrival.link, now)
+            .map_err(|_| DropReason::KeyChanged)?;
+        let bound = arrival.link.is_some_and(|link| self.bind(link, sender, link, arrival, now));
+        if change != Change::Refreshed || bound {
+            self.emit_peer(sender, now);
+        }
+        if change == Change::Appeared {
+            self.announcer.met_somebody(now.instant, &mut self.rng);
+            self.outgoing.wake(sender, now.instant);
+            self.show_held(sender, now);
+        }
+        Ok(())
+    }
+
+    /// TTL 7 says "from the neighbour itself"; only a whole announce can say so (spec 1.6).
+    fn bind(&mut self, link: LinkId, peer: PeerId, first_heard: LinkId, arrival: Arrival, now: Now) -> bool {
+        let direct = arrival.ttl == ORIGIN_TTL && arrival.fragments == 0;
+        let bound = direct && self.bindings.bind(link, peer, first_heard, now.instant);
+        if bound {
+            let bind = crate::link::event::LinkCommand::Bind { link, peer };
+            self.links.handle(crate::link::Input::Command(bind), now);
+        }
+        bound
+    }
+
+    fn show_held(&mut self, sender: PeerId, now: Now) {
+        for held in self.held.take(sender, now.instant) {
+            let key = Key::of(held.received.packet());
+            let arrival = Arrival { link: None, ttl: held.ttl, fragments: held.fragments, wraps: 0 };
+            let shown = match self.authorship(&held.received) {
+                Ok(Authorship::Proven) => self.public_message(&held.received, arrival),
+                Ok(_) => Err(DropReason::UnknownSender),
+                Err(reason) => Err(reason),
+            };
+            match shown {
+                Ok(()) => self.dedup.mark(key, now),
+                Err(reason) => self.counters.drop(reason),
+            }
+        }
+    }
+
+    fn public_message(&mut self, received: &Received, arrival: Arrival) -> Result<(), DropReason> {
+        let packet = received.packet();
+        let text = std::str::from_utf8(&packet.payload).map_err(|_| DropReason::Payload)?.to_owned();
+        self.emit(Event::PublicMessage {
+            id: MessageId::from(packet.id()),
+            sender: packet.sender,
+            nickname: self.nickname(packet.sender),
+            text,
+            sent: packet.timestamp,
+            ttl: arrival.ttl,
+            fragments: arrival.fragments,
+        });
+        Ok(())
+    }
+
+    fn left(&mut self, peer: PeerId) -> Result<(), DropReason> {
+        self.sessions.end(peer);
+        if self.peers.left(peer) {
+            self.emit(Event::PeerGone { peer, left: true });
+        }
+        Ok(())
+    }
+
+    fn fragment(&mut self, received: &Received, arrival: Arrival, now: Now) -> Result<(), DropReason> {
+        let packet = received.packet();
+        if arrival.wraps >= MAX_WRAPS {
+            return Err(DropReason::Fragment);
+        }
+        let fragment = Fragment::decode(&packet.payload).map_err(|_| DropReason::Payload)?;
+        match self.reassembly.insert(packet.sender, fragment, now.instant) {
+            Outcome::Waiting => Ok(()),
+            Outcome::Refused => Err(DropReason::Fragment),
+            Outcome::Complete { frame, fragments } => {
+                self.counters.reassembled += 1;
+                let wraps = arrival.wraps + 1;
+                let rebuilt =
+                    self.rebuilt(packet.sender, &frame, Arrival { fragments, wraps, ..arrival }, now);
+                if let Err(reason) = rebuilt {
+                    self.counters.drop(reason);
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// A packet put together from fragments is checked like any other, but never relayed: its fragments were.
+    fn rebuilt(
+        &mut self,
+        sender: PeerId,
+        frame: &Bytes,
+        arrival: Arrival,
+        now: Now,
+    ) -> Result<(), DropReason> {
+        let received = Received::decode(frame).map_err(|_| DropReason::Malformed)?;
+        if received.packet().sender != sender {
+            return Err(DropReason::Identity);
+        }
+        self.packet(received, arrival, now)
+    }
+
+    pub(super) fn handshake(&mut self, peer: PeerId, message: &[u8], now: Now) -> Result<(), DropReason> {
+        let step = self.sessions.handshake(peer, message, &self.identity, now.instant, &mut self.rng)?;
+        if let Some(reply) = step.reply {
+            self.send_handshake(Aim::Peer(peer), reply, now);
+        }
+        if step.established {
+            self.session_stands(peer, now);
+        }
+        Ok(())
+    }
+
+    fn session_stands(&mut self, peer: PeerId, now: Now) {
+        self.send_peer_state(peer, now);
+        self.emit(Event::Session { peer });
+        self.emit_peer(peer, now);
+        for receipt in self.receipts.take(peer) {
+            self.send_receipt(peer, receipt, now);
+        }
+        self.outgoing.wake(peer, now.instant);
+        self.send_due_private(now);
+        for (payload, packet) in self.sessions.take_early(peer) {
+            if let Ok(plaintext) = self.sessions.open(peer, &payload, packet, now.instant) {
+                self.inner(peer, plaintext, packet, now);
+            }
+        }
+    }
+
+    fn encrypted(&mut self, received: &Received, arrival: Arrival, now: Now) -> Result<(), DropReason> {
+        let packet = received.packet();
+        let peer = packet.sender;
+        let stamp = Stamp { sent: packet.timestamp, ttl: arrival.ttl };
+        match self.sessions.open(peer, &packet.payload, stamp, now.instant) {
+            Ok(plaintext) => {
+                self.inner(peer, plaintext, stamp, now);
+                Ok(())
+            }
+            Err(Unopened::Early) => Ok(()),
+            Err(Unopened::Refused) => Err(DropReason::Undecryptable),
+            Err(Unopened::NoSession) => {
+                self.greet(peer, now);
+                Err(DropReason::Undecryptable)
+            }
+        }
+    }
+
+    fn inner(&mut self, peer: PeerId, plaintext: Vec<u8>, stamp: Stamp, now: Now) {
+        if self.peers.heard(peer, now) {
+            self.emit_peer(peer, now);
+        }
+        let plaintext = Bytes::from(plaintext);
+        match NoisePayload::decode(&plaintext) {
+            Ok(NoisePayload::PrivateMessage { id, content }) => {
+                self.private_message(peer, id, content, stamp, now);
+            }
+            Ok(NoisePayload::Delivered { id }) => self.receipt(peer, &id, false),
+            Ok(NoisePayload::ReadReceipt { id }) => self.receipt(peer, &id, true),
+            Ok(NoisePayload::PeerState(_)) => {}
+            Err(_) => self.counters.drop(DropReason::Payload),
+        }
+    }
+
+    fn private_message(&mut self, peer: PeerId, wire_id: String, text: String, stamp: Stamp, now: Now) {
+        let Some(fingerprint) = self.sessions.fingerprint(peer) else { return };
+        self.send_receipt(peer, NoisePayload::Delivered { id: wire_id.clone() }, now);
+        let Some((id, text)) = self.incoming.accept(fingerprint, wire_id, text, now.instant) else { return };
+        if is_favourite_notice(&text) {
+            return;
+        }
+        let nickname = self.nickname(peer);
+        let Stamp { sent, ttl } = stamp;
+        self.emit(Event::PrivateMessage { id, sender: peer, nickname, text, sent, ttl });
+    }
+
+    fn receipt(&mut self, peer: PeerId, wire_id: &str, read: bool) {
+        if let Some(progress) = self.outgoing.receipt(peer, wire_id, read) {
+            self.report(progress);
+        }
+    }
+
+    fn nickname(&self, peer: PeerId) -> String {
+        self.peers.get(peer).map(|peer| peer.nickname.clone()).unwrap_or_default()
+    }
+
+    /// A copy of a packet we know: whoever sent it has it; and an announce may still bind its link.
+    fn heard_again(&mut self, key: Key, received: &Received, arrival: Arrival, now: Now) {
+        let Some(link) = arrival.link else { return };
+        let mut heard: BTreeSet<LinkId> = BTreeSet::from([link]);
+        if let Some(peer) = self.bindings.peer_of(link) {
+            heard.extend(self.bindings.links_of(peer));
+        }
+        if self.relays.heard_again(key, received.bytes(), &heard) {
+            self.counters.relays_cancelled += 1;
+        }
+        let packet = received.packet();
+        if packet.packet_type == PacketType::Announce
+            && let Some(first) = self.peers.first_heard(packet.sender, packet.id())
+            && self.bind(link, packet.sender, first, arrival, now)
+        {
+            self.emit_peer(packet.sender, now);
+        }
+    }
+
+    /// Plans the relay of a packet that passed.
+    fn pass_on(
+        &mut self,
+        key: Key,
+        received: &Received,
+        arrival: Arrival,
+        now: Now,
+    ) -> Result<(), DropReason> {
+        let packet = received.packet();
+        let Some(ttl) = relay_ttl(packet, self.me).filter(|_| arrival.fragments == 0) else { return Ok(()) };
+        let candidates = self.bindings.candidates();
+        let mut has_it = vec![packet.sender];
+        has_it.extend(arrival.link.and_then(|link| self.bindings.peer_of(link)));
+        let links = match packet.recipient {
+            Some(recipient) if !packet.is_broadcast() => {
+                fanout::directed(key, recipient, &candidates, arrival.link, &has_it)
+            }
+            _ => fanout::broadcast(key, &candidates, arrival.link, &has_it),
+        };
+        if links.is_empty() {
+            return Ok(());
+        }
+        let (frame, degree) = (received.relayed(ttl), self.bindings.degree());
+        let planned = self.relays.schedule(key, packet, (frame, links), degree, now.instant, &mut self.rng);
+        if planned { Ok(()) } else { Err(DropReason::RelayQueueFull) }
+    }
+}
+
+/// Types that authenticate themselves inside, or whose content does once it is put together: a signature under
+/// an unknown key says nothing about them.
+fn proves_itself(packet_type: PacketType) -> bool {
+    matches!(packet_type, PacketType::NoiseHandshake | PacketType::NoiseEncrypted | PacketType::Fragment)
+}
+
+/// Not meant for people (spec 3.6.3).
+fn is_favourite_notice(text: &str) -> bool {
+    text.starts_with("[FAVORITED]") || text.starts_with("[UNFAVORITED]")
+}

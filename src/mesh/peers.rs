@@ -1,0 +1,186 @@
+//! Everybody whose announce was verified: names, pinned keys, when last heard.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::crypto::Verified;
+use crate::ids::{Fingerprint, LinkId, PacketId, PeerId};
+use crate::time::{Instant, Now, UnixMillis};
+use crate::wire::Announce;
+
+/// Peers remembered at once; the one heard of longest ago goes first.
+const MAX_PEERS: usize = 1_024;
+/// How long a peer counts as reachable after its last sign of life (spec 4.6).
+const REACHABLE: Duration = Duration::from_secs(60);
+
+/// A peer whose announce was verified.
+#[derive(Debug)]
+pub(super) struct Peer {
+    /// SHA-256 of its Noise key.
+    pub(super) fingerprint: Fingerprint,
+    /// Its Noise static key: pinned.
+    pub(super) noise_public: [u8; 32],
+    /// Its Ed25519 key: pinned.
+    pub(super) signing_public: [u8; 32],
+    /// The name it last gave itself.
+    pub(super) nickname: String,
+    /// Wall-clock time of its last sign of life, by our clock.
+    pub(super) last_seen: UnixMillis,
+    /// Whether it counts as reachable.
+    pub(super) present: bool,
+    announced: UnixMillis,
+    announce: PacketId,
+    announce_link: Option<LinkId>,
+    heard: Instant,
+}
+
+/// What a verified announce changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Change {
+    /// Somebody new, or back after being gone.
+    Appeared,
+    /// A known peer gave itself another name.
+    Renamed,
+    /// Nothing a person would see.
+    Refreshed,
+}
+
+/// A known peer announced a key other than its pinned one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the announced keys are not the pinned ones")]
+pub(super) struct KeyChanged;
+
+/// Everybody known.
+#[derive(Debug, Default)]
+pub(super) struct Peers {
+    known: BTreeMap<PeerId, Peer>,
+}
+
+impl Peers {
+    /// Takes an announce whose signature and identity were verified.
+    pub(super) fn announced(
+        &mut self,
+        id: PeerId,
+        announce: Verified<Announce>,
+        packet: (PacketId, UnixMillis),
+        link: Option<LinkId>,
+        now: Now,
+    ) -> Result<Change, KeyChanged> {
+        let announce = announce.into_inner();
+        let (packet_id, timestamp) = packet;
+        let Some(peer) = self.known.get_mut(&id) else {
+            self.make_room();
+            self.known.insert(id, Peer::new(announce, packet_id, timestamp, link, now));
+            return Ok(Change::Appeared);
+        };
+        if peer.noise_public != announce.noise_public || peer.signing_public != announce.signing_public {
+            return Err(KeyChanged);
+        }
+        let returned = !peer.present;
+        peer.heard_at(now);
+        if timestamp <= peer.announced {
+            return Ok(if returned { Change::Appeared } else { Change::Refreshed });
+        }
+        peer.announced = timestamp;
+        peer.announce = packet_id;
+        peer.announce_link = link;
+        let renamed = peer.nickname != announce.nickname;
+        peer.nickname = announce.nickname;
+        Ok(match (returned, renamed) {
+            (true, _) => Change::Appeared,
+            (false, true) => Change::Renamed,
+            (false, false) => Change::Refreshed,
+        })
+    }
+
+    /// The link over which a peer's latest announce was first heard, when `announce` is that one.
+    pub(super) fn first_heard(&self, id: PeerId, announce: PacketId) -> Option<LinkId> {
+        self.known.get(&id).filter(|peer| peer.announce == announce)?.announce_link
+    }
+
+    /// A verified sign of life of a known peer; true when it had been gone.
+    pub(super) fn heard(&mut self, id: PeerId, now: Now) -> bool {
+        self.known.get_mut(&id).is_some_and(|peer| {
+            let returned = !peer.present;
+            peer.heard_at(now);
+            returned
+        })
+    }
+
+    /// A peer said goodbye; true when it had been present.
+    pub(super) fn left(&mut self, id: PeerId) -> bool {
+        self.known.get_mut(&id).is_some_and(|peer| std::mem::take(&mut peer.present))
+    }
+
+    /// The next present peer without a link that was not heard for a while; it counts as gone from here on.
+    pub(super) fn pop_silent(&mut self, linked: &[PeerId], now: Instant) -> Option<PeerId> {
+        let (&id, peer) = self
+            .known
+            .iter_mut()
+            .find(|(id, peer)| peer.present && !linked.contains(id) && now.since(peer.heard) >= REACHABLE)?;
+        peer.present = false;
+        Some(id)
+    }
+
+    /// When [`Self::pop_silent`] may next find somebody.
+    pub(super) fn poll_timeout(&self, linked: &[PeerId]) -> Option<Instant> {
+        self.known
+            .iter()
+            .filter(|(id, peer)| peer.present && !linked.contains(id))
+            .map(|(_, peer)| peer.heard + REACHABLE)
+            .min()
+    }
+
+    /// A peer, by id.
+    pub(super) fn get(&self, id: PeerId) -> Option<&Peer> {
+        self.known.get(&id)
+    }
+
+    /// Everybody, by id.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (PeerId, &Peer)> {
+        self.known.iter().map(|(&id, peer)| (id, peer))
+    }
+
+    /// How many peers are present.
+    pub(super) fn present(&self) -> usize {
+        self.known.values().filter(|peer| peer.present).count()
+    }
+
+    fn make_room(&mut self) {
+        if self.known.len() >= MAX_PEERS {
+            let oldest = self.known.iter().min_by_key(|(_, peer)| (peer.present, peer.heard));
+            if let Some(oldest) = oldest.map(|(&id, _)| id) {
+                self.known.remove(&oldest);
+            }
+        }
+    }
+}
+
+impl Peer {
+    fn new(
+        announce: Announce,
+        packet: PacketId,
+        timestamp: UnixMillis,
+        link: Option<LinkId>,
+        now: Now,
+    ) -> Self {
+        Self {
+            fingerprint: Fingerprint::of(&announce.noise_public),
+            noise_public: announce.noise_public,
+            signing_public: announce.signing_public,
+            nickname: announce.nickname,
+            last_seen: now.unix,
+            present: true,
+            announced: timestamp,
+            announce: packet,
+            announce_link: link,
+            heard: now.instant,
+        }
+    }
+
+    fn heard_at(&mut self, now: Now) {
+        self.heard = now.instant;
+        self.last_seen = now.unix;
+        self.present = true;
+    }
+}

@@ -1,0 +1,245 @@
+//! Fragments back into packets, within limits (spec 3.8).
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+
+use crate::ids::PeerId;
+use crate::time::Instant;
+use crate::wire::{Fragment, MAX_PAYLOAD_LEN, PacketType};
+
+/// Packets under assembly at once; the one that waited longest for a fragment goes first.
+const MAX_ASSEMBLIES: usize = 128;
+/// Packets of one sender under assembly at once; a further one is refused, so that a stranger who floods
+/// displaces only itself.
+const MAX_PER_SENDER: usize = 16;
+/// Fragments of one packet.
+const MAX_FRAGMENTS: u16 = 10_000;
+/// Bytes of one packet: the payload ceiling and the longest header around it.
+const MAX_PACKET_BYTES: usize = MAX_PAYLOAD_LEN + 4_096;
+/// Bytes of all packets under assembly.
+const MAX_TOTAL_BYTES: usize = 8 * 1024 * 1024;
+/// How long a packet waits for its next fragment.
+const IDLE: Duration = Duration::from_secs(30);
+
+/// What became of a fragment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// Kept; more are missing.
+    Waiting,
+    /// It was the last one missing.
+    Complete {
+        /// The original frame.
+        frame: Bytes,
+        /// How many fragments it was cut into.
+        fragments: u16,
+    },
+    /// It contradicts the others, or a limit was reached.
+    Refused,
+}
+
+#[derive(Debug)]
+struct Assembly {
+    original_type: PacketType,
+    total: u16,
+    pieces: BTreeMap<u16, Bytes>,
+    bytes: usize,
+    touched: Instant,
+}
+
+/// Every packet under assembly.
+#[derive(Debug, Default)]
+pub(super) struct Reassembly {
+    assemblies: BTreeMap<(PeerId, [u8; 8]), Assembly>,
+    bytes: usize,
+}
+
+impl Reassembly {
+    /// Takes one fragment.
+    pub(super) fn insert(&mut self, sender: PeerId, fragment: Fragment, now: Instant) -> Outcome {
+        self.expire(now);
+        let key = (sender, fragment.id);
+        if !self.assemblies.contains_key(&key) && !self.open(key, &fragment, now) {
+            return Outcome::Refused;
+        }
+        let Some(assembly) = self.assemblies.get_mut(&key) else { return Outcome::Refused };
+        if assembly.total != fragment.total || assembly.original_type != fragment.original_type {
+            return Outcome::Refused;
+        }
+        if let Some(piece) = assembly.pieces.get(&fragment.index) {
+            return if *piece == fragment.data { Outcome::Waiting } else { Outcome::Refused };
+        }
+        let size = fragment.data.len();
+        if assembly.bytes + size > MAX_PACKET_BYTES || self.bytes + size > MAX_TOTAL_BYTES {
+            self.close(key);
+            return Outcome::Refused;
+        }
+        assembly.bytes += size;
+        self.bytes += size;
+        assembly.touched = now;
+        assembly.pieces.insert(fragment.index, fragment.data);
+        if assembly.pieces.len() < usize::from(assembly.total) {
+            return Outcome::Waiting;
+        }
+        self.close(key).map_or(Outcome::Refused, |assembly| Outcome::Complete {
+            fragments: assembly.total,
+            frame: joined(assembly),
+        })
+    }
+
+    /// Forgets what waited too long.
+    pub(super) fn expire(&mut self, now: Instant) {
+        let stale: Vec<_> = self
+            .assemblies
+            .iter()
+            .filter(|(_, assembly)| now.since(assembly.touched) >= IDLE)
+            .map(|(&key, _)| key)
+            .collect();
+        for key in stale {
+            self.close(key);
+        }
+    }
+
+    /// When the next packet will have waited too long.
+    pub(super) fn poll_timeout(&self) -> Option<Instant> {
+        self.assemblies.values().map(|assembly| assembly.touched + IDLE).min()
+    }
+
+    fn open(&mut self, key: (PeerId, [u8; 8]), fragment: &Fragment, now: Instant) -> bool {
+        let of_sender = self.assemblies.keys().filter(|(sender, _)| *sender == key.0).count();
+        if fragment.total > MAX_FRAGMENTS || of_sender >= MAX_PER_SENDER {
+            return false;
+        }
+        if self.assemblies.len() >= MAX_ASSEMBLIES {
+            let oldest = self.assemblies.iter().min_by_key(|(_, assembly)| assembly.touched);
+            if let Some(oldest) = oldest.map(|(&key, _)| key) {
+                self.close(oldest);
+            }
+        }
+        let assembly = Assembly {
+            original_type: fragment.original_type,
+            total: fragment.total,
+            pieces: BTreeMap::new(),
+            bytes: 0,
+            touched: now,
+        };
+        self.assemblies.insert(key, assembly);
+        true
+    }
+
+    fn close(&mut self, key: (PeerId, [u8; 8])) -> Option<Assembly> {
+        let assembly = self.assemblies.remove(&key)?;
+        self.bytes -= assembly.bytes;
+        Some(assembly)
+    }
+}
+
+fn joined(assembly: Assembly) -> Bytes {
+    let mut frame = BytesMut::with_capacity(assembly.bytes);
+    for piece in assembly.pieces.into_values() {
+        frame.extend_from_slice(&piece);
+    }
+    frame.freeze()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::fragments;
+    use proptest::prelude::*;
+
+    const ALICE: PeerId = PeerId([1; 8]);
+    const MALLORY: PeerId = PeerId([9; 8]);
+
+    fn at(seconds: u64) -> Instant {
+        Instant::from_start(Duration::from_secs(seconds))
+    }
+
+    fn cut(frame: &[u8], id: u8) -> Vec<Fragment> {
+        fragments(&Bytes::copy_from_slice(frame), [id; 8], PacketType::Message, 100).unwrap().collect()
+    }
+
+    fn piece(id: u64, index: u16, total: u16, data: &'static [u8]) -> Fragment {
+        let (id, data) = (id.to_be_bytes(), Bytes::from_static(data));
+        Fragment { id, index, total, original_type: PacketType::Message, data }
+    }
+
+    proptest! {
+        #[test]
+        fn fragments_in_any_order_and_repeated_give_the_frame_once(
+            frame in proptest::collection::vec(any::<u8>(), 1..3_000),
+            order in proptest::collection::vec(any::<prop::sample::Index>(), 0..60),
+        ) {
+            let pieces = cut(&frame, 1);
+            let repeated = order.iter().map(|index| index.get(&pieces).clone()).collect::<Vec<_>>();
+            let mut reassembly = Reassembly::default();
+            let mut complete = Vec::new();
+            for piece in repeated.into_iter().chain(pieces.clone()) {
+                if let Outcome::Complete { frame, fragments } = reassembly.insert(ALICE, piece, at(0)) {
+                    complete.push((frame, usize::from(fragments)));
+                    break;
+                }
+            }
+            prop_assert_eq!(complete, [(Bytes::from(frame), pieces.len())]);
+            prop_assert_eq!(reassembly.bytes, 0);
+        }
+    }
+
+    #[test]
+    fn two_senders_may_use_the_same_fragment_id() {
+        let mut reassembly = Reassembly::default();
+        assert_eq!(reassembly.insert(ALICE, piece(1, 0, 2, b"al"), at(0)), Outcome::Waiting);
+        assert_eq!(reassembly.insert(MALLORY, piece(1, 1, 2, b"ory"), at(0)), Outcome::Waiting);
+        let complete = reassembly.insert(ALICE, piece(1, 1, 2, b"ice"), at(0));
+        assert_eq!(complete, Outcome::Complete { frame: Bytes::from_static(b"alice"), fragments: 2 });
+    }
+
+    #[test]
+    fn a_fragment_that_contradicts_the_others_is_refused_and_harms_nothing() {
+        let mut reassembly = Reassembly::default();
+        reassembly.insert(ALICE, piece(1, 0, 2, b"al"), at(0));
+        assert_eq!(reassembly.insert(ALICE, piece(1, 0, 2, b"xx"), at(0)), Outcome::Refused);
+        assert_eq!(reassembly.insert(ALICE, piece(1, 1, 3, b"xx"), at(0)), Outcome::Refused);
+        let complete = reassembly.insert(ALICE, piece(1, 1, 2, b"ice"), at(0));
+        assert_eq!(complete, Outcome::Complete { frame: Bytes::from_static(b"alice"), fragments: 2 });
+    }
+
+    #[test]
+    fn a_sender_who_floods_displaces_only_itself() {
+        let mut reassembly = Reassembly::default();
+        reassembly.insert(ALICE, piece(0, 0, 2, b"al"), at(0));
+        for id in 0..1_000 {
+            reassembly.insert(MALLORY, piece(id, 0, 9_999, b"x"), at(1));
+        }
+        assert_eq!(reassembly.assemblies.len(), 1 + MAX_PER_SENDER);
+        assert!(matches!(reassembly.insert(ALICE, piece(0, 1, 2, b"ice"), at(1)), Outcome::Complete { .. }));
+    }
+
+    #[test]
+    fn memory_stays_bounded_whatever_many_senders_claim() {
+        let mut reassembly = Reassembly::default();
+        let kilobytes: &'static [u8] = &[7; 60_000];
+        for sender in 0..200_u8 {
+            for index in 0..30 {
+                reassembly.insert(PeerId([sender; 8]), piece(1, index, 9_999, kilobytes), at(0));
+            }
+        }
+        assert!(reassembly.bytes <= MAX_TOTAL_BYTES);
+        assert!(reassembly.assemblies.len() <= MAX_ASSEMBLIES);
+        assert_eq!(
+            reassembly.bytes,
+            reassembly.assemblies.values().map(|assembly| assembly.bytes).sum::<usize>()
+        );
+    }
+
+    #[test]
+    fn what_waits_thirty_seconds_for_a_fragment_is_forgotten() {
+        let mut reassembly = Reassembly::default();
+        reassembly.insert(ALICE, piece(1, 0, 2, b"al"), at(0));
+        assert_eq!(reassembly.poll_timeout(), Some(at(30)));
+        reassembly.expire(at(30));
+        assert_eq!(reassembly.poll_timeout(), None);
+        assert_eq!(reassembly.bytes, 0);
+    }
+}

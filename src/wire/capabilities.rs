@@ -1,0 +1,88 @@
+//! What a peer says it can do (spec 3.1): a bit set, little-endian, as short as it can be.
+
+use std::fmt;
+
+/// A set of capability bits. Hints, until a session proves them (spec 3.6.11).
+#[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub struct Capabilities(u64);
+
+/// Names by bit (spec 3.1).
+const NAMES: [&str; 10] = [
+    "prekeys",
+    "wifiBulk",
+    "gateway",
+    "groups",
+    "board",
+    "vouch",
+    "meshDiagnostics",
+    "bridge",
+    "privateMedia",
+    "privateMediaReceipts",
+];
+
+impl Capabilities {
+    /// No capability.
+    pub const NONE: Self = Self(0);
+
+    /// The set of these bits; those beyond 63 cannot be said and are left out.
+    pub fn of(bits: impl IntoIterator<Item = u32>) -> Self {
+        Self(bits.into_iter().filter_map(|bit| 1_u64.checked_shl(bit)).fold(0, |set, bit| set | bit))
+    }
+
+    /// Whether a bit is set.
+    pub fn contains(self, bit: u32) -> bool {
+        self.0.checked_shr(bit).is_some_and(|rest| rest & 1 == 1)
+    }
+
+    /// The bits that are set, the lowest first.
+    pub fn bits(self) -> impl Iterator<Item = u32> {
+        (0..u64::BITS).filter(move |&bit| self.contains(bit))
+    }
+
+    /// The names of the bits that are set; `bit 12` for one without a name.
+    pub fn names(self) -> impl Iterator<Item = String> {
+        self.bits().map(|bit| {
+            let name = usize::try_from(bit).ok().and_then(|bit| NAMES.get(bit));
+            name.map_or_else(|| format!("bit {bit}"), ToString::to_string)
+        })
+    }
+
+    /// As sent: as many bytes as the highest bit needs, at least one.
+    pub fn encode(self) -> Vec<u8> {
+        let mut bytes = self.0.to_le_bytes().to_vec();
+        while bytes.len() > 1 && bytes.last() == Some(&0) {
+            bytes.pop();
+        }
+        bytes
+    }
+
+    /// Reads what an announce says: of any length, bits beyond 63 are not looked at.
+    pub fn decode(bytes: &[u8]) -> Self {
+        let mut set = [0; 8];
+        set.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
+        Self(u64::from_le_bytes(set))
+    }
+}
+
+impl fmt::Debug for Capabilities {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.names()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bits_print_by_name() {
+        let set = Capabilities::of([0, 8, 12, 64, 200]);
+        assert_eq!(set.names().collect::<Vec<_>>(), ["prekeys", "privateMedia", "bit 12"]);
+    }
+
+    #[test]
+    fn a_set_longer_than_eight_bytes_is_cut() {
+        assert_eq!(Capabilities::decode(&[1; 300]), Capabilities::decode(&[1; 8]));
+        assert_eq!(Capabilities::decode(&[]), Capabilities::NONE);
+    }
+}

@@ -1,0 +1,94 @@
+//! Type, length, value: one byte, one byte, up to 255 bytes.
+
+use bytes::Bytes;
+
+use super::error::{EncodeError, PayloadError};
+use super::reader::{Reader, Short};
+
+/// The most a one-byte length can say.
+pub(super) const MAX_VALUE_LEN: usize = 255;
+
+/// One field of a payload.
+pub(super) struct Tlv {
+    pub(super) tag: u8,
+    /// Where the type byte stands in the payload.
+    pub(super) offset: usize,
+    pub(super) value: Bytes,
+}
+
+impl Tlv {
+    /// The next field, if the payload has one more.
+    pub(super) fn read(reader: &mut Reader) -> Result<Option<Self>, PayloadError> {
+        let offset = reader.offset();
+        if reader.left() == 0 {
+            return Ok(None);
+        }
+        let tag = reader.u8().map_err(|short| short.of_payload("TLV type"))?;
+        let len = reader.u8().map_err(|short| short.of_payload("TLV length"))?;
+        let value = reader.take(usize::from(len)).map_err(|short| short.of_payload("TLV value"))?;
+        Ok(Some(Self { tag, offset, value }))
+    }
+
+    /// The value of a field that has exactly `N` bytes; `expected` is that number in words.
+    pub(super) fn array<const N: usize>(
+        &self,
+        field: &'static str,
+        expected: &'static str,
+    ) -> Result<[u8; N], PayloadError> {
+        let got = self.value.len();
+        self.value.as_ref().try_into().map_err(|_| PayloadError::Size {
+            field,
+            offset: self.offset,
+            expected,
+            got,
+        })
+    }
+
+    /// The value of a field that is text.
+    pub(super) fn text(&self, field: &'static str) -> Result<String, PayloadError> {
+        // The value stands behind its type and length.
+        text(&self.value, field, self.offset.saturating_add(2)).map(str::to_owned)
+    }
+
+    /// The same, for a field that may be there only once.
+    pub(super) fn store<T>(
+        &self,
+        slot: &mut Option<T>,
+        value: T,
+        field: &'static str,
+    ) -> Result<(), PayloadError> {
+        match slot.replace(value) {
+            None => Ok(()),
+            Some(_) => Err(PayloadError::Repeated { field, offset: self.offset }),
+        }
+    }
+}
+
+/// Writes one field.
+pub(super) fn put(
+    payload: &mut Vec<u8>,
+    tag: u8,
+    field: &'static str,
+    value: &[u8],
+) -> Result<(), EncodeError> {
+    let len = u8::try_from(value.len()).map_err(|_| EncodeError::TooLong {
+        field,
+        len: value.len(),
+        max: MAX_VALUE_LEN,
+    })?;
+    payload.extend([tag, len]);
+    payload.extend(value);
+    Ok(())
+}
+
+/// Bytes that have to be UTF-8 and begin at `offset` of the payload.
+pub(super) fn text<'a>(bytes: &'a [u8], field: &'static str, offset: usize) -> Result<&'a str, PayloadError> {
+    std::str::from_utf8(bytes)
+        .map_err(|error| PayloadError::NotUtf8 { field, offset: offset.saturating_add(error.valid_up_to()) })
+}
+
+impl Short {
+    pub(super) fn of_payload(self, field: &'static str) -> PayloadError {
+        PayloadError::Truncated { field, offset: self.offset, needed: self.needed, left: self.left }
+    }
+}
