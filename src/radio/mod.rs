@@ -5,5 +5,6 @@
 #[cfg(feature = "bluez")]
 pub mod bluez;
 pub mod handle;
+pub mod simulated;
 
 pub use handle::{RadioHandle, RadioPort, channel};
