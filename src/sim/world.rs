@@ -59,7 +59,6 @@ pub struct World {
 
 struct Node {
     engine: Engine,
-    peer: PeerId,
     stations: Vec<StationId>,
     /// How far its wall clock is off, in milliseconds.
     clock_error: i64,
@@ -97,10 +96,9 @@ impl World {
     /// A new node with one radio, out of everybody's range.
     pub fn add_node(&mut self, config: Config) -> NodeId {
         let identity = Identity::generate(&mut self.rng);
-        let peer = identity.peer_id();
-        let engine = Engine::new(config, draw(&mut self.rng));
+        let engine = Engine::new(identity, config, draw(&mut self.rng));
         let node = NodeId(self.nodes.len());
-        self.nodes.push(Node { engine, peer, stations: Vec::new(), clock_error: 0 });
+        self.nodes.push(Node { engine, stations: Vec::new(), clock_error: 0 });
         self.add_station(node);
         node
     }
@@ -127,7 +125,7 @@ impl World {
 
     /// A node's peer id.
     pub fn peer(&self, node: NodeId) -> PeerId {
-        self.node(node).peer
+        self.engine(node).peer_id()
     }
 
     /// The air.
