@@ -37,6 +37,8 @@ def main() -> int:
             return test([table[name] for name in options.plans or table], options)
         prepare.debian_packages()
         prepare.venv()
+        if options.action == "check":
+            return check([table[name] for name in options.plans or table])
         if options.action == "shell":
             job = machine.Job("exec bash -i", Path.cwd(), terminal="shell")
         else:
@@ -55,7 +57,7 @@ def _parser(table: dict[str, plans.Plan]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="tools/bench-vm", description=DESCRIPTION, epilog=EPILOGUE.format(plans=rows),
         formatter_class=argparse.RawDescriptionHelpFormatter)
-    actions = parser.add_subparsers(dest="action", metavar="{test,run,shell}")
+    actions = parser.add_subparsers(dest="action", metavar="{test,check,run,shell}")
 
     tests = actions.add_parser("test", help="run the hardware tests (the default)")
     tests.add_argument("plans", nargs="*", metavar="PLAN", choices=[*table, []],
@@ -63,6 +65,9 @@ def _parser(table: dict[str, plans.Plan]) -> argparse.ArgumentParser:
     tests.add_argument("--filter", default="", help="only tests whose name contains this")
     tests.add_argument("--seconds", type=float, default=720,
                        help="longest a plan may take (default 720)")
+
+    checks = actions.add_parser("check", help="check the radios themselves, without any test")
+    checks.add_argument("plans", nargs="*", metavar="PLAN", choices=[*table, []])
 
     run = actions.add_parser("run", help="run a command in the guest")
     run.add_argument("--plan", default="pair", choices=table, help="default: pair")
@@ -80,6 +85,17 @@ def _report(outcome: machine.Outcome) -> int:
         machine.print_tails(outcome.results)
         return 2
     return outcome.status
+
+
+def check(chosen: list[plans.Plan]) -> int:
+    worst, watch = 0, machine.Stopwatch()
+    command = shlex.join([str(prepare.PYTHON), str(machine.HERE / "guest/check.py")])
+    for plan in chosen:
+        print(f"=== {plan.name}: {plan.about}", flush=True)
+        worst = max(worst, _report(
+            machine.boot(plan, machine.Job(command, prepare.CHECKOUT, seconds=300))))
+        watch.lap(f"plan {plan.name}")
+    return worst
 
 
 def test(chosen: list[plans.Plan], options: argparse.Namespace) -> int:

@@ -46,6 +46,7 @@ def guest_environment(plan: Plan) -> dict[str, str]:
     return passed_on | {
         "HW_ADAPTERS": plan.adapter_names,
         "HW_TOPOLOGY": plan.name,
+        "HW_IN_RANGE": plan.pairs_in_range,
         "HW_PYTHON": str(prepare.PYTHON),
         "HW_FOREIGN_PEER": str(HERE / "foreign_peer.py"),
         "HW_FOREIGN_PYTHONPATH": str(HERE / "foreign"),
@@ -90,6 +91,7 @@ def _write_job(plan: Plan, job: Job, results: Path) -> None:
         "BENCH_ROWS": str(size.lines),
         "BENCH_COLUMNS": str(size.columns),
     }
+    variables["BENCH_TRACE"] = "1" if os.environ.get("BENCH_TRACE") else ""
     lines = [f"export {name}={shlex.quote(value)}\n" for name, value in variables.items()]
     (results / "job.env").write_text("".join(lines))
     (results / "command").write_text(job.command + "\n")

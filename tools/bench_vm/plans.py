@@ -2,6 +2,7 @@
 
 import tomllib
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 
 TABLE = Path(__file__).with_name("plans.toml")
@@ -19,6 +20,14 @@ class Plan:
     @property
     def adapter_names(self) -> str:
         return ",".join(f"hci{index}" for index in range(self.adapters))
+
+    @property
+    def pairs_in_range(self) -> str:
+        pairs, first = list(self.hears), 0
+        for count in self.domains:
+            pairs += combinations(range(first, first + count), 2)
+            first += count
+        return ",".join(f"hci{a}-hci{b}" for a, b in pairs)
 
 
 def load() -> dict[str, Plan]:

@@ -87,6 +87,8 @@ class Radio(Controller):
             self.on_hci_command_packet(packet)
 
     def send_hci_packet(self, packet) -> None:
+        if isinstance(packet, hci.HCI_LE_Connection_Complete_Event):
+            packet = enhanced(packet)
         if self.host:
             asyncio.get_running_loop().call_soon(self.host.on_packet, bytes(packet))
 
@@ -136,6 +138,27 @@ class Radio(Controller):
             )
         self.le_connections.clear()
         return super().on_hci_reset_command(command)
+
+
+def enhanced(plain):
+    """The form of a new link's event that Linux waits for.
+
+    It expects this form from a controller with extended advertising. Given the
+    plain one it blocks the adapter for four seconds, then cancels the connection.
+    """
+    return hci.HCI_LE_Enhanced_Connection_Complete_Event(
+        status=plain.status,
+        connection_handle=plain.connection_handle,
+        role=plain.role,
+        peer_address_type=plain.peer_address_type,
+        peer_address=plain.peer_address,
+        local_resolvable_private_address=hci.Address.ANY,
+        peer_resolvable_private_address=hci.Address.ANY,
+        connection_interval=plain.connection_interval,
+        peripheral_latency=plain.peripheral_latency,
+        supervision_timeout=plain.supervision_timeout,
+        central_clock_accuracy=plain.central_clock_accuracy,
+    )
 
 
 async def serve(folder: Path, adapters: int, pairs: list[tuple[int, int]]) -> None:
