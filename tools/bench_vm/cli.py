@@ -4,6 +4,7 @@ import argparse
 import os
 import re
 import shlex
+import signal
 import sys
 from pathlib import Path
 
@@ -30,6 +31,7 @@ root, and a Python environment under target/."""
 
 
 def main() -> int:
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     table = plans.load()
     options = _parser(table).parse_args(sys.argv[1:] or ["test"])
     try:
@@ -40,7 +42,8 @@ def main() -> int:
         if options.action == "check":
             return check([table[name] for name in options.plans or table])
         if options.action == "shell":
-            job = machine.Job("exec bash -i", Path.cwd(), terminal="shell")
+            job = machine.Job("unset NO_COLOR; exec bash -i", Path.cwd(), terminal="shell",
+                              environment={"TERM": os.environ.get("TERM", "vt100")})
         else:
             job = machine.Job(shlex.join(options.command), Path.cwd(), seconds=options.seconds)
         return _report(machine.boot(table[options.plan], job))

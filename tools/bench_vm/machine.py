@@ -18,6 +18,8 @@ HERE = Path(__file__).parent
 LOGS = ["session.log", "radios.log", "radios-guest.log", "bluetoothd.log", "dmesg.log",
         "console.log", "qemu.log"]
 
+DIES_WITH_US = ["setpriv", "--pdeathsig", "KILL"]
+
 
 @dataclass
 class Job:
@@ -40,9 +42,9 @@ class Outcome:
 
 
 def guest_environment(plan: Plan) -> dict[str, str]:
-    """What the guest promises to tests, plus HW_* and RUST_* of the caller."""
+    """What the guest promises to tests, plus HW_* and RUST_LOG of the caller."""
     passed_on = {name: value for name, value in os.environ.items()
-                 if name.startswith(("HW_", "RUST_"))}
+                 if name.startswith("HW_") or name == "RUST_LOG"}
     return passed_on | {
         "HW_ADAPTERS": plan.adapter_names,
         "HW_TOPOLOGY": plan.name,
@@ -53,6 +55,8 @@ def guest_environment(plan: Plan) -> dict[str, str]:
         "HW_RESTART_BLUETOOTHD": str(HERE / "guest/restart-bluetoothd"),
         "HW_RESULTS": "/run/bench",
         "HOME": "/root",
+        "TERM": "dumb",
+        "NO_COLOR": "1",
         "LANG": "C.UTF-8",
     }
 
@@ -88,10 +92,10 @@ def _write_job(plan: Plan, job: Job, results: Path) -> None:
         "BENCH_FOLDER": str(job.folder),
         "BENCH_PATH": os.environ.get("PATH", ""),
         "BENCH_TERMINAL": job.terminal,
+        "BENCH_TRACE": os.environ.get("BENCH_TRACE", ""),
         "BENCH_ROWS": str(size.lines),
         "BENCH_COLUMNS": str(size.columns),
     }
-    variables["BENCH_TRACE"] = "1" if os.environ.get("BENCH_TRACE") else ""
     lines = [f"export {name}={shlex.quote(value)}\n" for name, value in variables.items()]
     (results / "job.env").write_text("".join(lines))
     (results / "command").write_text(job.command + "\n")
@@ -100,7 +104,7 @@ def _write_job(plan: Plan, job: Job, results: Path) -> None:
 def _start_radios(plan: Plan, sockets: Path, results: Path) -> subprocess.Popen | None:
     if plan.controllers != "bumble":
         return None
-    command = [str(prepare.PYTHON), str(HERE / "radios.py"), str(sockets), str(plan.adapters)]
+    command = [*DIES_WITH_US, str(prepare.PYTHON), str(HERE / "radios.py"), str(sockets), str(plan.adapters)]
     command += [f"{a}-{b}" for a, b in plan.hears]
     with (results / "radios.log").open("w") as log:
         radios = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
@@ -137,7 +141,7 @@ def _run_guest(plan, job, kernel, initramfs, sockets, results) -> str:
 def qemu_command(plan, job, kernel, initramfs, sockets, results) -> list[str]:
     signals = "off" if job.terminal == "shell" else "on"
     command = [
-        "qemu-system-x86_64", "-nodefaults", "-no-user-config", "-display", "none",
+        *DIES_WITH_US, "qemu-system-x86_64", "-nodefaults", "-no-user-config", "-display", "none",
         "-no-reboot", "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", "3G",
         "-rtc", "base=utc",
         "-kernel", str(kernel.image), "-initrd", str(initramfs),

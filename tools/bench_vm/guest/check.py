@@ -1,8 +1,9 @@
 """Checks the bench itself, in the guest, with BlueZ on both sides.
 
 Every adapter advertises in turn while all others look for it: they must see it
-exactly when the plan says so. Then, for each pair in range, a GATT server on
-one echoes what a client on the other writes. Prints one line per finding.
+exactly when the plan says so. For each pair in range, a GATT server on one
+echoes what a client on the other writes. An adapter with two neighbours also
+carries a link in and a link out at the same time. Prints one line per finding.
 """
 
 import asyncio
@@ -53,8 +54,9 @@ class Service(ServiceInterface):
 class Echo(ServiceInterface):
     """Notifies back whatever is written."""
 
-    def __init__(self):
+    def __init__(self, service: str):
         super().__init__("org.bluez.GattCharacteristic1")
+        self.service = service
         self.value = b""
 
     @dbus_property(access=PropertyAccess.READ)
@@ -63,7 +65,7 @@ class Echo(ServiceInterface):
 
     @dbus_property(access=PropertyAccess.READ)
     def Service(self) -> "o":  # noqa: F821
-        return f"{ROOT}/service"
+        return self.service
 
     @dbus_property(access=PropertyAccess.READ)
     def Flags(self) -> "as":  # noqa: F722
@@ -99,6 +101,9 @@ class BlueZ:
             raise RuntimeError(f"{path} {member}: {reply.error_name} {reply.body}")
         return reply.body
 
+    async def address(self, name: str) -> str:
+        return (await self.objects())[f"/org/bluez/{name}"]["org.bluez.Adapter1"]["Address"].value
+
     async def objects(self) -> dict:
         found = await self.call("/", "org.freedesktop.DBus.ObjectManager", "GetManagedObjects")
         return found[0]
@@ -113,6 +118,10 @@ class BlueZ:
         }
 
     async def discover(self, name: str, start: bool) -> None:
+        if start:
+            # Without a filter BlueZ drops adverts that lack the discoverable flag.
+            await self.call(f"/org/bluez/{name}", "org.bluez.Adapter1", "SetDiscoveryFilter",
+                            "a{sv}", {"Transport": Variant("s", "le")})
         await self.call(f"/org/bluez/{name}", "org.bluez.Adapter1",
                         "StartDiscovery" if start else "StopDiscovery")
 
@@ -144,28 +153,53 @@ class Check:
         self.failures += not good
         print(("ok   " if good else "FAIL ") + text, flush=True)
 
-    async def advertiser(self, name: str) -> None:
-        path = f"/org/bluez/{name}"
-        bluez = self.bluez
-        address = (await bluez.objects())[path]["org.bluez.Adapter1"]["Address"].value
+    async def advertise(self, name: str, start: bool) -> None:
+        path, root = f"/org/bluez/{name}", f"{ROOT}/{name}"
+        for interface, member, offered in (
+            ("org.bluez.GattManager1", "Application", root),
+            ("org.bluez.LEAdvertisingManager1", "Advertisement", f"{root}/advertisement"),
+        ):
+            if start:
+                await self.bluez.call(path, interface, "Register" + member, "oa{sv}", offered, {})
+            else:
+                await self.bluez.call(path, interface, "Unregister" + member, "o", offered)
+
+    async def one_advertises(self, name: str) -> None:
+        address = await self.bluez.address(name)
         others = [other for other in self.adapters if other != name]
-        await bluez.call(path, "org.bluez.LEAdvertisingManager1", "RegisterAdvertisement",
-                         "oa{sv}", f"{ROOT}/advertisement", {})
-        await bluez.call(path, "org.bluez.GattManager1", "RegisterApplication",
-                         "oa{sv}", ROOT, {})
+        await self.advertise(name, True)
         for other in others:
-            await bluez.call(f"/org/bluez/{other}", "org.bluez.Adapter1", "SetDiscoveryFilter",
-                             "a{sv}", {"Transport": Variant("s", "le")})
-            await bluez.discover(other, True)
+            await self.bluez.discover(other, True)
         await asyncio.sleep(4)
         for other in others:
             await self.seen(name, address, other)
         for other in others:
-            await bluez.discover(other, False)
-        await bluez.forget_devices()
-        await bluez.call(path, "org.bluez.GattManager1", "UnregisterApplication", "o", ROOT)
-        await bluez.call(path, "org.bluez.LEAdvertisingManager1", "UnregisterAdvertisement",
-                         "o", f"{ROOT}/advertisement")
+            await self.bluez.discover(other, False)
+        await self.bluez.forget_devices()
+        await self.advertise(name, False)
+
+    async def both_roles(self, before: str, middle: str, after: str) -> None:
+        """A link into `middle` and one out of it, in use at the same time."""
+        for name in (middle, after):
+            await self.advertise(name, True)
+        links = []
+        for near, far in ((before, middle), (middle, after)):
+            address = await self.bluez.address(far)
+            await self.bluez.discover(near, True)
+
+            async def look():
+                return (await self.bluez.neighbours(f"/org/bluez/{near}")).get(address)
+
+            device = await until(8, look)
+            await self.bluez.discover(near, False)
+            if not device:
+                self.finding(False, f"{near} does not see {far}, for a link each way")
+                return
+            links.append(self.echo(far, near, device))
+        await asyncio.gather(*links)
+        await self.bluez.forget_devices()
+        for name in (middle, after):
+            await self.advertise(name, False)
 
     async def seen(self, name: str, address: str, other: str) -> None:
         expected = frozenset((name, other)) in self.in_range
@@ -229,17 +263,23 @@ class Check:
 
 async def main() -> int:
     bus = await MessageBus(bus_type=BusType.SYSTEM).connect()
-    bus.export(f"{ROOT}/advertisement", Advertisement())
-    bus.export(f"{ROOT}/service", Service())
-    bus.export(f"{ROOT}/service/echo", Echo())
     await bus.call(Message(destination="org.freedesktop.DBus", path="/org/freedesktop/DBus",
                            interface="org.freedesktop.DBus", member="AddMatch", signature="s",
                            body=["type='signal',sender='org.bluez'"]))
     adapters = os.environ["HW_ADAPTERS"].split(",")
     in_range = {frozenset(pair.split("-")) for pair in os.environ["HW_IN_RANGE"].split(",")}
+    for adapter in adapters:
+        service = f"{ROOT}/{adapter}/service"
+        bus.export(f"{ROOT}/{adapter}/advertisement", Advertisement())
+        bus.export(service, Service())
+        bus.export(f"{service}/echo", Echo(service))
     check = Check(BlueZ(bus), adapters, in_range)
     for adapter in adapters:
-        await check.advertiser(adapter)
+        await check.one_advertises(adapter)
+    for middle in adapters:
+        near = [other for other in adapters if frozenset((middle, other)) in in_range]
+        if len(near) > 1:
+            await check.both_roles(near[0], middle, near[1])
     print(f"{check.failures} findings against the plan")
     return 1 if check.failures else 0
 
