@@ -21,6 +21,7 @@ plans:
 examples:
   tools/bench-vm                                   all plans, all hardware tests
   tools/bench-vm test line --filter relay          one plan, tests named *relay*
+  tools/bench-vm check                             the radios, without any test
   tools/bench-vm run --plan line bluetoothctl list
   tools/bench-vm shell domains
 
@@ -60,17 +61,24 @@ def _parser(table: dict[str, plans.Plan]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="tools/bench-vm", description=DESCRIPTION, epilog=EPILOGUE.format(plans=rows),
         formatter_class=argparse.RawDescriptionHelpFormatter)
+
+    def plan_name(name: str) -> str:
+        if name not in table:
+            raise argparse.ArgumentTypeError(f"no plan {name!r}, there are {', '.join(table)}")
+        return name
+
     actions = parser.add_subparsers(dest="action", metavar="{test,check,run,shell}")
 
     tests = actions.add_parser("test", help="run the hardware tests (the default)")
-    tests.add_argument("plans", nargs="*", metavar="PLAN", choices=[*table, []],
+    tests.add_argument("plans", nargs="*", metavar="PLAN", type=plan_name,
                        help="plans to run, all if none is named")
     tests.add_argument("--filter", default="", help="only tests whose name contains this")
     tests.add_argument("--seconds", type=float, default=720,
                        help="longest a plan may take (default 720)")
 
     checks = actions.add_parser("check", help="check the radios themselves, without any test")
-    checks.add_argument("plans", nargs="*", metavar="PLAN", choices=[*table, []])
+    checks.add_argument("plans", nargs="*", metavar="PLAN", type=plan_name,
+                        help="plans to check, all if none is named")
 
     run = actions.add_parser("run", help="run a command in the guest")
     run.add_argument("--plan", default="pair", choices=table, help="default: pair")
