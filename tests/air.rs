@@ -152,6 +152,26 @@ fn a_cut_loses_what_is_in_flight_and_both_sides_notice_later() {
 }
 
 #[test]
+fn what_was_out_before_the_end_still_arrives() {
+    let (mut bare, stations) = Bare::new(&pair(clear()));
+    let [a, b] = stations[..] else { panic!() };
+    let (at_a, at_b) = bare.connect(a, b);
+    let bytes = Bytes::from_static(&[1; 100]);
+    bare.command(a, RadioCommand::Write { link: at_a, frame: bytes.clone() });
+    assert_eq!(bare.pass(millis(5)), [(a, RadioEvent::Written { link: at_a })]);
+    bare.command(a, RadioCommand::Disconnect { link: at_a });
+    let down = |link, reason| RadioEvent::LinkDown { link, reason };
+    assert_eq!(
+        bare.pass(Duration::from_secs(1)),
+        [
+            (a, down(at_a, LinkDownReason::Closed)),
+            (b, RadioEvent::Received { link: at_b, bytes }),
+            (b, down(at_b, LinkDownReason::Remote)),
+        ]
+    );
+}
+
+#[test]
 fn a_radio_without_power_takes_its_links_down() {
     let (mut bare, stations) = Bare::new(&pair(clear()));
     let [a, b] = stations[..] else { panic!() };

@@ -16,8 +16,8 @@ pub struct Config {
     pub max_incoming: usize,
     /// Between two attempts to dial with one adapter.
     pub connect_gap: Duration,
-    /// How long an attempt may stay unanswered. A radio gives up by itself and says so; this frees the adapter
-    /// should that answer be lost.
+    /// How long an attempt may stay unanswered. A radio gives up by itself, sooner, and says so; this frees the
+    /// adapter should that answer never come.
     pub connect_patience: Duration,
     /// A freshly heard device is dialled after a random part of this, so that two nodes that hear each other at
     /// the same time rarely dial at the same time. Ours.
@@ -64,7 +64,7 @@ impl Default for Config {
             max_outgoing: 6,
             max_incoming: 8,
             connect_gap: Duration::from_millis(500),
-            connect_patience: Duration::from_secs(30),
+            connect_patience: Duration::from_secs(60),
             dial_jitter: Duration::from_millis(500),
             candidate_lifetime: Duration::from_secs(60),
             max_candidates: 100,

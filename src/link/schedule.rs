@@ -302,9 +302,10 @@ mod tests {
         let mut schedule = Schedule::default();
         hear(&mut schedule, A, -60, 0);
         dial(&mut schedule, 0);
-        assert_eq!(timeout(&schedule), Some(at(30_000)));
-        assert_eq!(schedule.expire(&Config::default(), at(30_000)), Some(A));
-        assert_eq!(timeout(&schedule), Some(at(45_000)));
+        assert_eq!(timeout(&schedule), Some(at(60_000)));
+        hear(&mut schedule, A, -60, 50_000);
+        assert_eq!(schedule.expire(&Config::default(), at(60_000)), Some(A));
+        assert_eq!(timeout(&schedule), Some(at(75_000)));
     }
 
     #[test]

@@ -3,5 +3,6 @@
 //! Every radio is a task (or several) behind one [`RadioHandle`]. It decides nothing; the link layer does.
 
 pub mod handle;
+pub mod simulated;
 
 pub use handle::{RadioHandle, RadioPort, channel};

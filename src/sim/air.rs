@@ -76,7 +76,7 @@ enum Happening {
     /// A frame is out.
     Sent { connection: u64, side: Side },
     /// A frame comes in at this side.
-    Arrived { connection: u64, side: Side, frame: Bytes },
+    Arrived { connection: u64, side: Side, sent: Instant, frame: Bytes },
     /// Both sides notice that a connection is dead.
     Supervision { connection: u64 },
 }
@@ -125,7 +125,7 @@ impl Air {
 
     /// The connections that stand.
     pub fn links(&self) -> impl Iterator<Item = Link> {
-        self.connections.values().filter(|connection| connection.alive).map(|connection| Link {
+        self.connections.values().filter(|connection| connection.is_alive()).map(|connection| Link {
             central: connection.central.station,
             peripheral: connection.peripheral.station,
         })
@@ -261,7 +261,8 @@ impl Air {
     }
 
     fn write(&mut self, id: u64, side: Side, frame: Bytes, now: Instant) {
-        let Some(connection) = self.connections.get_mut(&id).filter(|connection| connection.alive) else {
+        let Some(connection) = self.connections.get_mut(&id).filter(|connection| connection.is_alive())
+        else {
             return;
         };
         let pair = ordered(connection.central.station, connection.peripheral.station);
@@ -283,7 +284,8 @@ impl Air {
         if frame.len() > edge.max_frame() || chance(edge.drop, &mut self.rng) {
             self.counters.lost += 1;
         } else {
-            self.timeline.plan(arrived, Happening::Arrived { connection: id, side: side.other(), frame });
+            let side = side.other();
+            self.timeline.plan(arrived, Happening::Arrived { connection: id, side, sent, frame });
         }
     }
 
@@ -296,7 +298,8 @@ impl Air {
                 self.dialled(station, attempt, address, outcome);
             }
             Happening::Sent { connection, side } => {
-                let Some(connection) = self.connections.get_mut(&connection).filter(|it| it.alive) else {
+                let Some(connection) = self.connections.get_mut(&connection).filter(|it| it.is_alive())
+                else {
                     return;
                 };
                 let end = connection.end_mut(side);
@@ -304,9 +307,12 @@ impl Air {
                 let (station, link) = (end.station, end.link);
                 self.tell(station, RadioEvent::Written { link });
             }
-            Happening::Arrived { connection, side, frame } => {
-                let Some(end) =
-                    self.connections.get(&connection).filter(|it| it.alive).map(|it| it.end(side))
+            Happening::Arrived { connection, side, sent, frame } => {
+                let Some(end) = self
+                    .connections
+                    .get(&connection)
+                    .filter(|it| it.carries(sent, side))
+                    .map(|it| it.end(side))
                 else {
                     self.counters.lost += 1;
                     return;
@@ -398,7 +404,7 @@ impl Air {
         let connection = Connection {
             central: End::new(id, central),
             peripheral: End::new(target, peripheral),
-            alive: true,
+            silent_since: None,
         };
         let number = self.next_serial();
         self.connections.insert(number, connection);
@@ -423,8 +429,8 @@ impl Air {
 
     /// Nothing passes any more; both sides notice later.
     fn fall_silent(&mut self, id: u64, now: Instant) {
-        if let Some(connection) = self.connections.get_mut(&id).filter(|connection| connection.alive) {
-            connection.alive = false;
+        if let Some(connection) = self.connections.get_mut(&id).filter(|connection| connection.is_alive()) {
+            connection.silent_since = Some(now);
             self.timeline.plan(now + SUPERVISION_TIMEOUT, Happening::Supervision { connection: id });
         }
     }

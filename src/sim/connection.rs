@@ -71,11 +71,20 @@ impl End {
 pub(super) struct Connection {
     pub(super) central: End,
     pub(super) peripheral: End,
-    /// The radios still meet; after that nothing passes, until the supervision timeout tells both sides.
-    pub(super) alive: bool,
+    /// When the radios met last: nothing passes after that, and the supervision timeout tells both sides.
+    pub(super) silent_since: Option<Instant>,
 }
 
 impl Connection {
+    pub(super) const fn is_alive(&self) -> bool {
+        self.silent_since.is_none()
+    }
+
+    /// Whether what was out at that time comes in at this side: it crossed before the radios parted.
+    pub(super) fn carries(&self, sent: Instant, side: Side) -> bool {
+        !self.end(side).left && self.silent_since.is_none_or(|silent| sent <= silent)
+    }
+
     pub(super) const fn end(&self, side: Side) -> &End {
         match side {
             Side::Central => &self.central,

@@ -115,6 +115,11 @@ impl Topology {
         self.edges.iter().map(|(&(a, b), &edge)| (a, b, edge))
     }
 
+    /// The edge between two nodes, by number.
+    pub fn edge(&self, a: usize, b: usize) -> Option<Edge> {
+        self.edges.get(&(a.min(b), a.max(b))).copied()
+    }
+
     fn numbered(count: usize, edges: impl Iterator<Item = (usize, usize)>, edge: Edge) -> Self {
         Self {
             nodes: (0..count).map(|node| format!("n{node}")).collect(),

@@ -63,7 +63,6 @@ struct Node {
     engine: Engine,
     /// What survives a restart.
     disk: (Zeroizing<[u8; Identity::LEN]>, Config),
-    peer: PeerId,
     stations: Vec<StationId>,
     /// How far its wall clock is off, in milliseconds.
     clock_error: i64,
@@ -101,11 +100,10 @@ impl World {
     /// A new node with one radio, out of everybody's range.
     pub fn add_node(&mut self, config: Config) -> NodeId {
         let identity = Identity::generate(&mut self.rng);
-        let peer = identity.peer_id();
         let disk = (identity.to_bytes(), config.clone());
         let engine = Engine::new(identity, config, draw(&mut self.rng));
         let node = NodeId(self.nodes.len());
-        self.nodes.push(Node { engine, disk, peer, stations: Vec::new(), clock_error: 0 });
+        self.nodes.push(Node { engine, disk, stations: Vec::new(), clock_error: 0 });
         self.add_station(node);
         node
     }
@@ -152,7 +150,7 @@ impl World {
 
     /// A node's peer id.
     pub fn peer(&self, node: NodeId) -> PeerId {
-        self.node(node).peer
+        self.engine(node).peer_id()
     }
 
     /// The air.
