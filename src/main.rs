@@ -1,2 +1,7 @@
 //! The `hopline` program.
-fn main() {}
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    hopline::cli::main()
+}

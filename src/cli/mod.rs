@@ -1,1 +1,14 @@
-//! Room: cli.
+//! The command line: people's way in.
+//!
+//! `daemon` runs a node; `chat`, `send`, `peers`, `watch` and `status` talk to it through [`crate::api`];
+//! the rest needs no daemon. One command, one file.
+
+mod args;
+mod commands;
+mod context;
+mod error;
+mod output;
+mod program;
+mod words;
+
+pub use program::main;

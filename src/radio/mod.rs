@@ -2,6 +2,8 @@
 //!
 //! Every radio is a task (or several) behind one [`RadioHandle`]. It decides nothing; the link layer does.
 
+#[cfg(feature = "bluez")]
+pub mod bluez;
 pub mod handle;
 pub mod simulated;
 

@@ -119,16 +119,12 @@ impl Header {
     pub(super) const LENGTH_OFFSET: usize = LENGTH_OFFSET;
 
     pub(super) fn read(reader: &mut Reader) -> Result<Self, DecodeError> {
-        let start = reader.offset();
-        let total = reader.left();
-        // An empty frame lacks even the version; the shorter header is what it could have been.
-        let mut needed = Version::V1.header_len();
-        let short =
-            |needed| DecodeError::Truncated { field: Field::Header, offset: start, needed, left: total };
-        let version = Version::from_number(reader.u8().map_err(|_| short(needed))?)?;
-        needed = version.header_len();
-        if total < needed {
-            return Err(short(needed));
+        let (offset, left) = (reader.offset(), reader.left());
+        let short = |needed| DecodeError::Truncated { field: Field::Header, offset, needed, left };
+        let number = reader.u8().map_err(|_| short(Version::V1.header_len()))?;
+        let version = Version::from_number(number)?;
+        if left < version.header_len() {
+            return Err(short(version.header_len()));
         }
         let of_header = |error: Short| error.of(Field::Header);
         Ok(Self {

@@ -13,6 +13,8 @@ mod capabilities;
 mod compression;
 mod error;
 mod fragment;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 mod header;
 pub mod json;
 mod leave;

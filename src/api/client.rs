@@ -1,0 +1,228 @@
+//! The one client of the interface.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+use futures_util::StreamExt;
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::client::conn::http1;
+use hyper::{Method, Request, StatusCode, header};
+use hyper_util::rt::TokioIo;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::net::UnixStream;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite;
+
+use super::schema::{
+    ErrorDetail, ErrorReport, EventReport, NewMessage, PeerList, SeenMessage, SentMessage, StatusReport,
+};
+use crate::ids::{MessageId, PeerId};
+
+/// The longest answer taken: every peer a node can know, and then some.
+const ANSWER_LIMIT: usize = 16 * 1024 * 1024;
+/// The name a request on a Unix socket must give, though nobody asks.
+const HOST: &str = "localhost";
+
+/// Talks to the daemon of one home.
+#[derive(Debug, Clone)]
+pub struct Client {
+    socket: PathBuf,
+}
+
+/// A request got no answer, or a refusal.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// Nobody listens there.
+    #[error("no daemon answers at {socket}", socket = .socket.display())]
+    NoDaemon {
+        /// The socket tried.
+        socket: PathBuf,
+    },
+    /// The socket cannot be used.
+    #[error("{socket}: {source}", socket = .socket.display())]
+    Socket {
+        /// The socket tried.
+        socket: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The daemon refused, and said why.
+    #[error("{}", .0.message)]
+    Refused(ErrorDetail),
+    /// The conversation broke off.
+    #[error("the daemon did not answer")]
+    Http(#[from] hyper::Error),
+    /// The answer is too long, or broke off.
+    #[error("the daemon's answer could not be read")]
+    Answer,
+    /// The answer is not what this version expects.
+    #[error("the daemon answered {status} with something else than expected; is it of another version?")]
+    Unexpected {
+        /// The HTTP status.
+        status: StatusCode,
+    },
+    /// The event stream broke.
+    #[error("the event stream broke")]
+    Events(#[from] Box<tungstenite::Error>),
+}
+
+impl Client {
+    /// A client of the daemon that listens at `socket`.
+    pub fn new(socket: PathBuf) -> Self {
+        Self { socket }
+    }
+
+    /// How the node is.
+    pub async fn status(&self) -> Result<StatusReport, ClientError> {
+        self.get("/v1/status").await
+    }
+
+    /// Everybody known.
+    pub async fn peers(&self) -> Result<PeerList, ClientError> {
+        self.get("/v1/peers").await
+    }
+
+    /// Sends a text.
+    pub async fn send(&self, to: &str, text: &str) -> Result<SentMessage, ClientError> {
+        self.post("/v1/messages", &NewMessage { to: to.to_owned(), text: text.to_owned() }).await
+    }
+
+    /// What became of a message.
+    pub async fn message(&self, id: MessageId) -> Result<SentMessage, ClientError> {
+        self.get(&format!("/v1/messages/{id}")).await
+    }
+
+    /// Tells the sender of a private message that it was seen.
+    pub async fn mark_read(&self, sender: PeerId, id: MessageId) -> Result<(), ClientError> {
+        let path = format!("/v1/messages/{id}/read");
+        let (status, bytes) = self.exchange(Method::POST, &path, body(&SeenMessage { sender })?).await?;
+        match status {
+            StatusCode::NO_CONTENT => Ok(()),
+            other => Err(refusal(other, &bytes)),
+        }
+    }
+
+    /// Every event from here on.
+    pub async fn events(&self) -> Result<Events, ClientError> {
+        let stream = connect(&self.socket).await?;
+        let (socket, _answer) = tokio_tungstenite::client_async(format!("ws://{HOST}/v1/events"), stream)
+            .await
+            .map_err(handshake_refusal)?;
+        Ok(Events { socket })
+    }
+
+    async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {
+        let (status, bytes) = self.exchange(Method::GET, path, Bytes::new()).await?;
+        parse(status, &bytes)
+    }
+
+    async fn post<T: DeserializeOwned>(&self, path: &str, value: &impl Serialize) -> Result<T, ClientError> {
+        let (status, bytes) = self.exchange(Method::POST, path, body(value)?).await?;
+        parse(status, &bytes)
+    }
+
+    async fn exchange(
+        &self,
+        method: Method,
+        path: &str,
+        body: Bytes,
+    ) -> Result<(StatusCode, Bytes), ClientError> {
+        let stream = connect(&self.socket).await?;
+        let (mut requests, connection) = http1::handshake(TokioIo::new(stream)).await?;
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header(header::HOST, HOST)
+            .header(header::CONTENT_TYPE, "application/json")
+            .body(Full::new(body))
+            .map_err(|_| ClientError::Answer)?;
+        let exchange = async {
+            let answer = requests.send_request(request).await?;
+            let status = answer.status();
+            let collected = Limited::new(answer.into_body(), ANSWER_LIMIT).collect().await;
+            Ok((status, collected.map_err(|_| ClientError::Answer)?.to_bytes()))
+        };
+        tokio::pin!(exchange);
+        tokio::pin!(connection);
+        tokio::select! {
+            answer = &mut exchange => answer,
+            // The connection may end once the answer is in.
+            ended = &mut connection => { ended?; exchange.await }
+        }
+    }
+}
+
+/// The events of a node, as they come.
+#[derive(Debug)]
+pub struct Events {
+    socket: WebSocketStream<UnixStream>,
+}
+
+impl Events {
+    /// Waits for the next event; `None` when the daemon has stopped.
+    pub async fn next(&mut self) -> Result<Option<EventReport>, ClientError> {
+        use tungstenite::error::ProtocolError;
+        loop {
+            let message = match self.socket.next().await {
+                None => return Ok(None),
+                // A daemon that ends says no goodbye.
+                Some(Err(
+                    tungstenite::Error::ConnectionClosed
+                    | tungstenite::Error::Protocol(ProtocolError::ResetWithoutClosingHandshake),
+                )) => return Ok(None),
+                Some(Err(error)) => return Err(Box::new(error).into()),
+                Some(Ok(message)) => message,
+            };
+            match message {
+                tungstenite::Message::Text(text) => {
+                    let event = serde_json::from_str(&text);
+                    return event
+                        .map(Some)
+                        .map_err(|_| ClientError::Unexpected { status: StatusCode::SWITCHING_PROTOCOLS });
+                }
+                tungstenite::Message::Close(_) => return Ok(None),
+                tungstenite::Message::Binary(_)
+                | tungstenite::Message::Ping(_)
+                | tungstenite::Message::Pong(_)
+                | tungstenite::Message::Frame(_) => {}
+            }
+        }
+    }
+}
+
+async fn connect(socket: &Path) -> Result<UnixStream, ClientError> {
+    UnixStream::connect(socket).await.map_err(|source| {
+        let socket = socket.to_owned();
+        if matches!(source.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) {
+            return ClientError::NoDaemon { socket };
+        }
+        ClientError::Socket { socket, source }
+    })
+}
+
+fn body(value: &impl Serialize) -> Result<Bytes, ClientError> {
+    serde_json::to_vec(value).map(Bytes::from).map_err(|_| ClientError::Answer)
+}
+
+fn parse<T: DeserializeOwned>(status: StatusCode, bytes: &Bytes) -> Result<T, ClientError> {
+    if !status.is_success() {
+        return Err(refusal(status, bytes));
+    }
+    serde_json::from_slice(bytes).map_err(|_| ClientError::Unexpected { status })
+}
+
+fn refusal(status: StatusCode, bytes: &[u8]) -> ClientError {
+    match serde_json::from_slice::<ErrorReport>(bytes) {
+        Ok(report) => ClientError::Refused(report.error),
+        Err(_) => ClientError::Unexpected { status },
+    }
+}
+
+fn handshake_refusal(error: tungstenite::Error) -> ClientError {
+    if let tungstenite::Error::Http(answer) = &error {
+        return refusal(answer.status(), answer.body().as_deref().unwrap_or_default());
+    }
+    Box::new(error).into()
+}

@@ -1,0 +1,78 @@
+//! What can be said on the command line. Completions and the man page come from here too.
+
+use std::path::PathBuf;
+
+use clap::{ArgAction, Parser, Subcommand, ValueHint};
+
+use super::commands::{air, completions, daemon, demo, packet, send};
+
+/// A peer-to-peer messaging node: the BitChat mesh over real Bluetooth.
+#[derive(Debug, Parser)]
+#[command(name = "hopline", version, about, after_help = EXAMPLES, max_term_width = 100)]
+pub(super) struct Arguments {
+    /// The node's directory: its keys, its configuration, its daemon's socket
+    /// [default: $XDG_DATA_HOME/hopline or ~/.local/share/hopline]
+    #[arg(long, global = true, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(super) home: Option<PathBuf>,
+
+    /// Write JSON instead of text; streams write one object a line
+    #[arg(long, global = true)]
+    pub(super) json: bool,
+
+    /// Log more to standard error; twice for everything
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    pub(super) verbose: u8,
+
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Show what Hopline does: three nodes in one process, no radio needed
+    Demo(demo::Arguments),
+    /// Run a node, until ctrl-c or SIGTERM
+    Daemon(daemon::Arguments),
+    /// Talk: type lines, read what comes
+    Chat,
+    /// Send one message
+    Send(send::Arguments),
+    /// List who has been heard
+    Peers,
+    /// Print everything that happens, until ctrl-c
+    Watch,
+    /// Show the node itself: identity, adapters, links, counts, clock
+    Status,
+    /// Find out what is missing for Bluetooth, and what to do about it
+    Doctor,
+    /// Look into BitChat packets
+    Packet(packet::Arguments),
+    /// Serve a simulated air that daemons join with --radio sim:PATH
+    Air(air::Arguments),
+    /// Print a completion script for a shell
+    Completions(completions::Arguments),
+    /// Print the man page
+    Man,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  hopline demo                          three nodes, one process, no radio
+  hopline doctor                        is this machine ready for Bluetooth?
+  hopline daemon --nickname ada         run a node
+  hopline chat                          talk through it
+  hopline send ben 'see you at 8' --wait delivered
+
+Exit status: 0 done, 1 failed, 2 wrong usage, 3 no daemon, 4 a message did not get as far as asked.";
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+}

@@ -1,0 +1,206 @@
+//! `hopline chat`: lines typed go out, what comes is printed.
+
+use std::collections::VecDeque;
+
+use tokio::io::{AsyncBufReadExt, BufReader};
+
+use crate::api::Client;
+use crate::api::client::ClientError;
+use crate::api::schema::{EventReport, SentMessage, StatusWord};
+use crate::ids::MessageId;
+use crate::node::lifecycle::asked_to_end;
+use crate::node::name::EVERYONE;
+
+use super::peers;
+use crate::cli::context::Context;
+use crate::cli::error::CliError;
+use crate::cli::words;
+
+/// Own private messages whose receipts are still shown; the oldest is forgotten first.
+const FOLLOWED: usize = 256;
+
+const HELP: &str = "\
+a line            goes to everyone in reach, readable by all
+@NAME text        goes to one, encrypted; NAME may be a peer id
+/msg NAME text    the same
+/who              who has been heard
+/help             this
+/quit             leave the chat; the daemon goes on";
+
+/// What a typed line means.
+#[derive(Debug, PartialEq, Eq)]
+enum Line<'a> {
+    Nothing,
+    Public(&'a str),
+    Private {
+        to: &'a str,
+        text: &'a str,
+    },
+    Who,
+    Help,
+    Quit,
+    /// Not a command, or one that lacks something.
+    Unclear,
+}
+
+pub(in crate::cli) async fn run(context: &Context) -> Result<(), CliError> {
+    let client = context.client()?;
+    let mut events = client.events().await?;
+    let status = client.status().await?;
+    let name = words::printable(&status.nickname);
+    context.out.tell(format!("you are {name} {}; /help tells what can be typed", status.peer_id))?;
+
+    let mut chat = Chat { context, client, followed: VecDeque::new() };
+    let mut typed = BufReader::new(tokio::io::stdin()).lines();
+    let ended = asked_to_end();
+    tokio::pin!(ended);
+    loop {
+        tokio::select! {
+            event = events.next() => chat.show(&event?.ok_or(CliError::DaemonStopped)?).await?,
+            line = typed.next_line() => match line.map_err(CliError::Input)? {
+                Some(line) if parse(&line) != Line::Quit => chat.act(parse(&line)).await?,
+                Some(_) | None => return Ok(()),
+            },
+            asked = &mut ended => return asked.map_err(CliError::Signals),
+        }
+    }
+}
+
+struct Chat<'a> {
+    context: &'a Context,
+    client: Client,
+    /// Own private messages on their way, and for whom.
+    followed: VecDeque<(MessageId, String)>,
+}
+
+impl Chat<'_> {
+    /// Prints an event; a private message that is printed is read.
+    async fn show(&mut self, event: &EventReport) -> Result<(), CliError> {
+        let out = &self.context.out;
+        if out.is_json() {
+            out.object(event)?;
+        }
+        match event {
+            EventReport::PrivateMessage(message) => {
+                out.tell(words::private(message))?;
+                self.client.mark_read(message.sender, message.id).await?;
+            }
+            EventReport::Status { id, status, .. } => {
+                if let Some(text) = self.receipt(*id, *status) {
+                    out.tell(text)?;
+                }
+            }
+            // Links are the daemon's business, not the conversation's; a refusal is told to who typed the line.
+            EventReport::LinkUp { .. }
+            | EventReport::LinkDown { .. }
+            | EventReport::Session { .. }
+            | EventReport::Refused { .. } => {}
+            EventReport::Adapter { .. }
+            | EventReport::Peer(_)
+            | EventReport::PeerGone { .. }
+            | EventReport::PublicMessage(_)
+            | EventReport::ClockUnset
+            | EventReport::Missed { .. } => out.tell(words::event(event))?,
+        }
+        Ok(())
+    }
+
+    fn receipt(&self, id: MessageId, status: StatusWord) -> Option<String> {
+        let (_, name) = self.followed.iter().find(|(followed, _)| *followed == id)?;
+        match status {
+            StatusWord::Queued | StatusWord::Sent => None,
+            StatusWord::Delivered => Some(format!("* {name} has your message")),
+            StatusWord::Read => Some(format!("* {name} has read your message")),
+            StatusWord::Expired => Some(format!("* {name} does not answer: your message was given up")),
+        }
+    }
+
+    async fn act(&mut self, line: Line<'_>) -> Result<(), CliError> {
+        match line {
+            Line::Nothing | Line::Quit => Ok(()),
+            Line::Public(text) => self.send(EVERYONE, text).await,
+            Line::Private { to, text } => self.send(to, text).await,
+            Line::Who => peers::run(self.context).await,
+            Line::Help => self.context.out.line(HELP),
+            Line::Unclear => self.context.out.tell("* that is not a command; /help tells what can be typed"),
+        }
+    }
+
+    async fn send(&mut self, to: &str, text: &str) -> Result<(), CliError> {
+        match self.client.send(to, text).await {
+            Ok(message) => {
+                self.follow(to, &message);
+                if message.status == StatusWord::Queued {
+                    self.context.out.tell("* nobody in reach yet: the message waits")?;
+                }
+                Ok(())
+            }
+            Err(ClientError::Refused(detail)) => {
+                let hint = detail.hint.as_deref().map(|hint| format!(" ({hint})")).unwrap_or_default();
+                let text = format!("* not sent: {}{hint}", words::printable(&detail.message));
+                self.context.out.say(&crate::api::schema::ErrorReport { error: detail }, text)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn follow(&mut self, to: &str, message: &SentMessage) {
+        if message.to == EVERYONE {
+            return;
+        }
+        self.followed.push_back((message.id, words::printable(to)));
+        if self.followed.len() > FOLLOWED {
+            self.followed.pop_front();
+        }
+    }
+}
+
+fn parse(line: &str) -> Line<'_> {
+    let line = line.trim();
+    if line.is_empty() {
+        return Line::Nothing;
+    }
+    if let Some(rest) = line.strip_prefix('@') {
+        return private(rest);
+    }
+    let Some(command) = line.strip_prefix('/') else {
+        return Line::Public(line);
+    };
+    match command.split_once(char::is_whitespace) {
+        Some(("msg", rest)) => private(rest.trim_start()),
+        None if command == "who" => Line::Who,
+        None if command == "help" => Line::Help,
+        None if command == "quit" => Line::Quit,
+        Some(_) | None => Line::Unclear,
+    }
+}
+
+fn private(rest: &str) -> Line<'_> {
+    match rest.split_once(char::is_whitespace) {
+        Some((to, text)) if !to.is_empty() && !text.trim().is_empty() => {
+            Line::Private { to, text: text.trim() }
+        }
+        Some(_) | None => Line::Unclear,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_goes_to_everyone_unless_it_says_otherwise() {
+        assert_eq!(parse(" good morning "), Line::Public("good morning"));
+        assert_eq!(parse("@ben see you"), Line::Private { to: "ben", text: "see you" });
+        assert_eq!(parse("/msg ben  see you "), Line::Private { to: "ben", text: "see you" });
+        assert_eq!(parse("/who"), Line::Who);
+        assert_eq!(parse("  "), Line::Nothing);
+    }
+
+    #[test]
+    fn half_a_private_line_is_never_sent_to_everyone() {
+        for line in ["@ben", "@ ben hello", "@", "/msg ben", "/msg", "/dance", "/who me"] {
+            assert_eq!(parse(line), Line::Unclear, "{line}");
+        }
+    }
+}

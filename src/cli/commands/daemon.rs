@@ -1,0 +1,76 @@
+//! `hopline daemon`: a node, until somebody ends it.
+
+use std::path::Path;
+
+use rand_core::OsRng;
+use serde_json::json;
+
+use crate::api::server::Server;
+use crate::node::config::{Config, Overrides, RadioChoice};
+use crate::node::status::Profile;
+use crate::node::{lifecycle, radio};
+use crate::storage;
+
+use crate::cli::context::Context;
+use crate::cli::error::CliError;
+use crate::cli::words::printable;
+
+/// What `daemon` is told.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(in crate::cli) struct Arguments {
+    /// bluez for real Bluetooth; sim:PATH or sim:PATH#NAME to join the air that `hopline air PATH` serves
+    /// [default: bluez]
+    #[arg(long, value_name = "RADIO")]
+    radio: Option<RadioChoice>,
+    /// A Bluetooth adapter to use, like hci0; repeat it for several [default: the first one there is]
+    #[arg(long, value_name = "NAME")]
+    adapter: Vec<String>,
+    /// The name to announce; it is remembered
+    /// [default: the one remembered, or anon and a number]
+    #[arg(long, value_name = "NAME")]
+    nickname: Option<String>,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  hopline daemon --nickname ada
+  hopline daemon --adapter hci0 --adapter hci1
+  hopline --home /tmp/ben daemon --radio sim:/tmp/air#ben --nickname ben";
+
+pub(in crate::cli) async fn run(context: &Context, arguments: Arguments) -> Result<(), CliError> {
+    let home = context.home()?;
+    home.create()?;
+    let _lock = home.lock()?;
+    let overrides =
+        Overrides { nickname: arguments.nickname, radio: arguments.radio, adapters: arguments.adapter };
+    let config = Config::load(&home, overrides)?;
+    let identity = storage::load_or_create(home.path(), &mut OsRng)?;
+    let handle = radio::open(&config.radio, identity.peer_id()).await?;
+
+    let mut node = lifecycle::start(identity, config.nickname, lifecycle::random_seed()?, handle);
+    let socket = home.socket();
+    let cannot = |source| CliError::Socket { socket: socket.clone(), source };
+    let server = Server::bind(&socket, node.handle().clone()).map_err(cannot)?;
+    ready(context, node.handle().profile(), &socket)?;
+
+    let ended = tokio::select! {
+        asked = lifecycle::asked_to_end() => asked.map_err(CliError::Signals),
+        stopped = node.stopped() => return stopped.map_err(Into::into),
+        served = server.run() => served.map_err(cannot),
+    };
+    node.stop().await?;
+    ended
+}
+
+fn ready(context: &Context, profile: &Profile, socket: &Path) -> Result<(), CliError> {
+    let object = json!({
+        "event": "ready",
+        "peer_id": profile.peer_id.to_string(),
+        "fingerprint": profile.fingerprint.to_string(),
+        "nickname": profile.nickname,
+        "socket": socket,
+    });
+    let name = printable(&profile.nickname);
+    context.out.say(&object, format!("ready: {name} {}, listening at {}", profile.peer_id, socket.display()))
+}

@@ -1,0 +1,14 @@
+//! One command, one file.
+
+pub(super) mod air;
+pub(super) mod chat;
+pub(super) mod completions;
+pub(super) mod daemon;
+pub(super) mod demo;
+pub(super) mod doctor;
+pub(super) mod man;
+pub(super) mod packet;
+pub(super) mod peers;
+pub(super) mod send;
+pub(super) mod status;
+pub(super) mod watch;

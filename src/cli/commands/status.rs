@@ -1,0 +1,78 @@
+//! `hopline status`: the node itself.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::api::schema::{Counters, LinkReport, RoleWord, StatusReport};
+
+use crate::cli::context::Context;
+use crate::cli::error::CliError;
+use crate::cli::words::{printable, span, table};
+
+pub(in crate::cli) async fn run(context: &Context) -> Result<(), CliError> {
+    let status = context.client()?.status().await?;
+    context.out.say(&status, describe(&status))
+}
+
+fn describe(status: &StatusReport) -> String {
+    let row = |name: &str, value: String| vec![name.to_owned(), value];
+    let clock = if status.clock.unset { "unset: nothing is sent until it is set" } else { "set" };
+    let mut rows = vec![
+        row("name", printable(&status.nickname)),
+        row("peer id", status.peer_id.to_string()),
+        row("fingerprint", status.fingerprint.to_string()),
+        row("version", status.version.clone()),
+        row("running", span(Duration::from_millis(status.uptime_ms))),
+        row("clock", clock.to_owned()),
+    ];
+    if status.adapters.is_empty() {
+        rows.push(row("adapters", "none is up yet".to_owned()));
+    }
+    for adapter in &status.adapters {
+        let state = if adapter.up { "up" } else { "down" };
+        rows.push(row(&format!("adapter {}", adapter.adapter), state.to_owned()));
+    }
+    if status.links.is_empty() {
+        rows.push(row("links", "none".to_owned()));
+    }
+    rows.extend(status.links.iter().map(|link| row(&format!("link {}", link.link), describe_link(link))));
+    let Counters { messages, mesh, link } = &status.counters;
+    rows.extend([
+        row(
+            "messages sent",
+            format!(
+                "{} ({} delivered, {} read, {} given up, {} refused)",
+                messages.sent, messages.delivered, messages.read, messages.expired, messages.refused
+            ),
+        ),
+        row(
+            "messages received",
+            format!("{} public, {} private", messages.public_received, messages.private_received),
+        ),
+        row(
+            "packets",
+            format!("{} made, {} relayed, {} put together", mesh.originated, mesh.relayed, mesh.reassembled),
+        ),
+        row("packets dropped", dropped(&mesh.dropped)),
+        row("frames sent", format!("{} ({} bytes)", link.frames_sent, link.bytes_sent)),
+        row("frames received", format!("{} ({} bytes)", link.frames_received, link.bytes_received)),
+        row("dialled", format!("{} times, {} in vain", link.dialled, link.dial_failures)),
+    ]);
+    table(&rows)
+}
+
+fn describe_link(link: &LinkReport) -> String {
+    let dialled = match link.role {
+        RoleWord::Central => "we dialled",
+        RoleWord::Peripheral => "they dialled",
+    };
+    let peer = link.peer.as_deref().unwrap_or("nobody announced yet");
+    format!("{peer} at {} ({dialled}, frames of up to {} bytes)", link.address, link.max_frame)
+}
+
+fn dropped(reasons: &BTreeMap<String, u64>) -> String {
+    if reasons.is_empty() {
+        return "none".to_owned();
+    }
+    reasons.iter().map(|(reason, count)| format!("{count} {reason}")).collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,136 @@
+//! How a command fails: what was wrong, what to do next, and the exit status.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use serde_json::json;
+
+use crate::api::client::ClientError;
+use crate::api::schema::StatusWord;
+use crate::node::config::LoadError;
+use crate::node::error::{HomeError, NodeError};
+use crate::storage::IdentityFileError;
+
+use crate::node::radio::RadioError;
+
+/// Why a command failed.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum CliError {
+    /// Whoever read the output has gone; that is how `| head` ends a program.
+    #[error("the output is closed")]
+    OutputClosed,
+    #[error("the output cannot be written: {0}")]
+    Output(io::Error),
+    #[error("the input cannot be read: {0}")]
+    Input(io::Error),
+    #[error("HOPLINE_LOG=`{0}` is not a log filter")]
+    LogFilter(String),
+    #[error("the runtime cannot start: {0}")]
+    Runtime(io::Error),
+    #[error("signals cannot be received: {0}")]
+    Signals(io::Error),
+    #[error(transparent)]
+    Home(#[from] HomeError),
+    #[error(transparent)]
+    Config(#[from] LoadError),
+    #[error(transparent)]
+    Identity(#[from] IdentityFileError),
+    #[error(transparent)]
+    Radio(#[from] RadioError),
+    #[error(transparent)]
+    Node(#[from] NodeError),
+    #[error("the socket {socket} cannot be used: {source}", socket = .socket.display())]
+    Socket { socket: PathBuf, source: io::Error },
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    #[error("the daemon has stopped")]
+    DaemonStopped,
+    #[error("a public message has no receipts: nobody says that it was {0}")]
+    NoReceipts(&'static str),
+    #[error("the message is {reached}, and was not {wanted} within {seconds} s", reached = .reached.as_str())]
+    NotReached { reached: StatusWord, wanted: &'static str, seconds: u64 },
+    #[error("the message was given up: nothing answered")]
+    GivenUp,
+    #[error("{0} of the findings keep Bluetooth from working")]
+    Missing(usize),
+    #[error("{0}")]
+    Packet(String),
+}
+
+impl CliError {
+    /// Tells the person, and gives the exit status.
+    pub(super) fn report(&self, json: bool) -> ExitCode {
+        if matches!(self, Self::OutputClosed) {
+            return ExitCode::SUCCESS;
+        }
+        let message = self.to_string();
+        let hint = self.hint();
+        let text = if json {
+            format!("{}\n", json!({ "error": { "message": message, "hint": hint } }))
+        } else {
+            let hint = hint.map(|hint| format!("hint: {hint}\n")).unwrap_or_default();
+            format!("error: {message}\n{hint}")
+        };
+        // Where standard error is closed there is nobody left to tell.
+        io::stderr().write_all(text.as_bytes()).ok();
+        ExitCode::from(self.status())
+    }
+
+    fn status(&self) -> u8 {
+        match self {
+            Self::OutputClosed => 0,
+            Self::LogFilter(_) | Self::NoReceipts(_) => 2,
+            Self::Client(ClientError::NoDaemon { .. }) => 3,
+            Self::NotReached { .. } | Self::GivenUp => 4,
+            Self::Output(_)
+            | Self::Input(_)
+            | Self::Runtime(_)
+            | Self::Signals(_)
+            | Self::Home(_)
+            | Self::Config(_)
+            | Self::Identity(_)
+            | Self::Radio(_)
+            | Self::Node(_)
+            | Self::Socket { .. }
+            | Self::Client(_)
+            | Self::DaemonStopped
+            | Self::Missing(_)
+            | Self::Packet(_) => 1,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::Client(ClientError::NoDaemon { .. }) => {
+                "start one with `hopline daemon` (and the same --home, if you use one)"
+            }
+            Self::Client(ClientError::Refused(detail)) => return detail.hint.clone(),
+            Self::Radio(_) => "`hopline doctor` tells what is missing; --radio sim:PATH needs no Bluetooth",
+            Self::Home(HomeError::Unknown) => "say where with --home DIR",
+            Self::Home(HomeError::Taken { .. }) => {
+                "use it with `hopline chat` or `hopline send`, or run another node with --home DIR"
+            }
+            Self::Home(HomeError::Io { .. }) => "check who owns it, or choose another with --home DIR",
+            Self::Socket { .. } => "a socket's path can have 107 bytes; choose a shorter --home",
+            Self::LogFilter(_) => "for example HOPLINE_LOG=hopline=debug",
+            Self::NoReceipts(_) => "use --wait sent",
+            Self::NotReached { .. } => "it stays queued in the daemon; `hopline peers` shows who is in reach",
+            Self::GivenUp => "`hopline peers` shows who is in reach",
+            Self::DaemonStopped => "its log says why; start it again with `hopline daemon`",
+            Self::Node(NodeError::RadioGone) => "the log above says why; `hopline doctor` looks at Bluetooth",
+            Self::Missing(_) => "each finding above says what to do",
+            Self::OutputClosed
+            | Self::Output(_)
+            | Self::Input(_)
+            | Self::Runtime(_)
+            | Self::Signals(_)
+            | Self::Config(_)
+            | Self::Identity(_)
+            | Self::Node(_)
+            | Self::Client(_)
+            | Self::Packet(_) => return None,
+        };
+        Some(hint.to_owned())
+    }
+}

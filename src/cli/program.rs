@@ -1,0 +1,81 @@
+//! From the arguments of the process to its exit status.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use tracing_subscriber::EnvFilter;
+
+use super::args::{Arguments, Command};
+use super::commands::{
+    air, chat, completions, daemon, demo, doctor, man, packet, peers, send, status, watch,
+};
+use super::context::Context;
+use super::error::CliError;
+
+/// Runs the program with the arguments of this process.
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let json = arguments.json;
+    let result = log(&arguments).and_then(|()| run(arguments));
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => error.report(json),
+    }
+}
+
+fn run(arguments: Arguments) -> Result<(), CliError> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(CliError::Runtime)?;
+    let result = runtime.block_on(dispatch(Context::new(arguments.home, arguments.json), arguments.command));
+    // A thread that waits for a line from the terminal must not hold up the end.
+    runtime.shutdown_background();
+    result
+}
+
+async fn dispatch(context: Context, command: Command) -> Result<(), CliError> {
+    match command {
+        Command::Demo(arguments) => demo::run(&context, arguments).await,
+        Command::Daemon(arguments) => daemon::run(&context, arguments).await,
+        Command::Chat => chat::run(&context).await,
+        Command::Send(arguments) => send::run(&context, arguments).await,
+        Command::Peers => peers::run(&context).await,
+        Command::Watch => watch::run(&context).await,
+        Command::Status => status::run(&context).await,
+        Command::Doctor => doctor::run(&context).await,
+        Command::Packet(arguments) => packet::run(&context, arguments),
+        Command::Air(arguments) => air::run(&context, arguments).await,
+        Command::Completions(arguments) => completions::run(&context, &arguments),
+        Command::Man => man::run(&context),
+    }
+}
+
+/// Logs go to standard error: what was asked for with `-v`, or with `HOPLINE_LOG`.
+fn log(arguments: &Arguments) -> Result<(), CliError> {
+    let quiet = match &arguments.command {
+        Command::Daemon(_) | Command::Air(_) => "hopline=info,warn",
+        Command::Chat
+        | Command::Send(_)
+        | Command::Peers
+        | Command::Watch
+        | Command::Status
+        | Command::Doctor
+        | Command::Demo(_)
+        | Command::Packet(_)
+        | Command::Completions(_)
+        | Command::Man => "error",
+    };
+    let default = match arguments.verbose {
+        0 => quiet,
+        1 => "hopline=debug,info",
+        _ => "hopline=trace,debug",
+    };
+    let filter = match std::env::var("HOPLINE_LOG") {
+        Ok(filter) => EnvFilter::try_new(&filter).map_err(|_| CliError::LogFilter(filter))?,
+        Err(_unset) => EnvFilter::new(default),
+    };
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    Ok(())
+}

@@ -1,0 +1,109 @@
+//! Events, peers and numbers in words for people.
+
+use std::time::Duration;
+
+use crate::api::schema::{EventReport, Peer, ReceivedMessage};
+
+/// An event as one line.
+pub(super) fn event(event: &EventReport) -> String {
+    match event {
+        EventReport::Adapter { adapter, up: true } => format!("* adapter {adapter} is up"),
+        EventReport::Adapter { adapter, up: false } => format!("* adapter {adapter} is down"),
+        EventReport::LinkUp { link } => format!("* link {link} is up"),
+        EventReport::LinkDown { link } => format!("* link {link} is down"),
+        EventReport::Peer(peer) => format!("* {} is here ({})", who(&peer.nickname, &peer.id), reach(peer)),
+        EventReport::PeerGone { peer, left: true } => format!("* {peer} has left"),
+        EventReport::PeerGone { peer, left: false } => format!("* {peer} is out of reach"),
+        EventReport::Session { peer } => format!("* an encrypted session with {peer} stands"),
+        EventReport::PublicMessage(message) => public(message),
+        EventReport::PrivateMessage(message) => private(message),
+        EventReport::Status { id, status, .. } => format!("* message {id} is {}", status.as_str()),
+        EventReport::Refused { reason } => format!("* a message was not accepted: {reason}"),
+        EventReport::ClockUnset => "* the clock of this machine is not set: nothing is sent".to_owned(),
+        EventReport::Missed { count } => format!("* {count} events came too fast and are not shown"),
+    }
+}
+
+/// A public message as one line.
+pub(super) fn public(message: &ReceivedMessage) -> String {
+    format!("<{}> {}", printable(&message.nickname), printable(&message.text))
+}
+
+/// A private message as one line.
+pub(super) fn private(message: &ReceivedMessage) -> String {
+    format!("[{} to you] {}", printable(&message.nickname), printable(&message.text))
+}
+
+/// A name and the id that makes it unique.
+pub(super) fn who(nickname: &str, id: &impl std::fmt::Display) -> String {
+    format!("{} {id}", printable(nickname))
+}
+
+/// How a peer can be reached.
+pub(super) fn reach(peer: &Peer) -> String {
+    match peer.links.as_slice() {
+        [] => peer.reach.as_str().to_owned(),
+        links => format!("{} over {}", peer.reach.as_str(), links.join(", ")),
+    }
+}
+
+/// A text of somebody else made safe for a terminal: whoever wrote it must not move the cursor, forge another's
+/// line or turn the direction of writing.
+pub(super) fn printable(text: &str) -> String {
+    let safe = |character: char| match character {
+        '\n' => " / ".to_owned(),
+        '\t' => " ".to_owned(),
+        '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}' | '\u{200E}' | '\u{200F}' => String::new(),
+        control if control.is_control() => char::REPLACEMENT_CHARACTER.to_string(),
+        other => other.to_string(),
+    };
+    text.chars().map(safe).collect()
+}
+
+/// A span of time, as coarse as people say it.
+pub(super) fn span(span: Duration) -> String {
+    match span.as_secs() {
+        seconds @ 0..60 => format!("{seconds} s"),
+        seconds @ 60..3600 => format!("{} min", seconds / 60),
+        seconds @ 3600..86_400 => format!("{} h {} min", seconds / 3600, seconds / 60 % 60),
+        seconds => format!("{} d {} h", seconds / 86_400, seconds / 3600 % 24),
+    }
+}
+
+/// Rows in columns, each as wide as its widest cell, the last one as it comes.
+pub(super) fn table(rows: &[Vec<String>]) -> String {
+    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let width = |column: usize| {
+        rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..columns).map(width).collect();
+    let line = |row: &Vec<String>| {
+        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));
+        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+    };
+    rows.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_strange_text_cannot_command_the_terminal() {
+        assert_eq!(printable("a\u{1b}[2Jb\r\n<ben> c"), "a\u{fffd}[2Jb\u{fffd} / <ben> c");
+        assert_eq!(printable("x\u{202e}y"), "xy");
+        assert_eq!(printable("Grüße 👋"), "Grüße 👋");
+    }
+
+    #[test]
+    fn a_table_lines_up() {
+        let rows = [vec!["a".to_owned(), "bb".to_owned()], vec!["ccc".to_owned(), "d".to_owned()]];
+        assert_eq!(table(&rows), "a    bb\nccc  d");
+    }
+
+    #[test]
+    fn spans_are_said_coarsely() {
+        let said: Vec<String> = [5, 65, 3_700, 90_000].map(|s| span(Duration::from_secs(s))).into();
+        assert_eq!(said, ["5 s", "1 min", "1 h 1 min", "1 d 1 h"]);
+    }
+}

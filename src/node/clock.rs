@@ -1,0 +1,130 @@
+//! The clocks of this machine: the only place that reads them.
+
+use std::process::Stdio;
+use std::time::{Duration, SystemTime};
+
+use tokio::process::Command;
+
+use crate::time::{Instant, Now, UnixMillis};
+
+/// When this release was built: 2026-11-22. Raised at every release.
+///
+/// A wall clock that stands before it is plainly unset, and packets stamped by it would be refused by
+/// everybody (spec 2.7); so nothing is sent then.
+pub const RELEASE_DATE: UnixMillis = UnixMillis(1_795_305_600_000);
+
+/// How long a program that knows the kernel's clock status may take to tell it.
+const ASK_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// A monotonic clock that started at zero with the node, and the wall clock beside it.
+#[derive(Debug, Clone, Copy)]
+pub struct Clock {
+    start: std::time::Instant,
+}
+
+impl Clock {
+    /// A clock whose run starts here.
+    #[expect(clippy::disallowed_methods, reason = "this is the clock")]
+    pub fn start() -> Self {
+        Self { start: std::time::Instant::now() }
+    }
+
+    /// Both clocks, read once.
+    #[expect(clippy::disallowed_methods, reason = "this is the clock")]
+    pub fn now(&self) -> Now {
+        let elapsed = std::time::Instant::now().saturating_duration_since(self.start);
+        Now { instant: Instant::from_start(elapsed), unix: wall_clock() }
+    }
+
+    /// The runtime's name for an instant of this run; the far future for one that it cannot name.
+    pub(super) fn wake_at(&self, at: Instant) -> tokio::time::Instant {
+        const FAR: Duration = Duration::from_secs(24 * 60 * 60);
+        let start = tokio::time::Instant::from_std(self.start);
+        start.checked_add(at.since_start()).unwrap_or(start + FAR)
+    }
+}
+
+/// The wall clock; zero when it stands before 1970.
+#[expect(clippy::disallowed_methods, reason = "this is the clock")]
+pub fn wall_clock() -> UnixMillis {
+    let elapsed = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    UnixMillis(u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX))
+}
+
+/// What the kernel says about its wall clock (the `STA_UNSYNC` bit of adjtimex(2)).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Synchronisation {
+    /// A time source keeps it right.
+    Synchronised,
+    /// Nothing keeps it right.
+    Unsynchronised,
+    /// No program here could tell.
+    Unknown,
+}
+
+/// Asks the kernel whether its clock is synchronised.
+///
+/// The system call needs `unsafe`, which this crate forbids itself, so a program that makes it is asked:
+/// systemd's `timedatectl`, or else `adjtimex`.
+pub async fn synchronisation() -> Synchronisation {
+    if let Some(answer) = ask("timedatectl", &["show", "--property=NTPSynchronized", "--value"]).await {
+        match answer.trim() {
+            "yes" => return Synchronisation::Synchronised,
+            "no" => return Synchronisation::Unsynchronised,
+            _ => {}
+        }
+    }
+    match ask("adjtimex", &["--print"]).await {
+        Some(answer) => adjtimex_status(&answer),
+        None => Synchronisation::Unknown,
+    }
+}
+
+async fn ask(program: &str, arguments: &[&str]) -> Option<String> {
+    let mut command = Command::new(program);
+    command.args(arguments).stdin(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
+    let output = tokio::time::timeout(ASK_TIMEOUT, command.output()).await.ok()?.ok()?;
+    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// Reads the `status: N` line that `adjtimex --print` writes.
+fn adjtimex_status(printed: &str) -> Synchronisation {
+    /// `STA_UNSYNC` of adjtimex(2).
+    const UNSYNCHRONISED: u32 = 0x40;
+    let status = printed.lines().find_map(|line| line.trim().strip_prefix("status:"));
+    let word = status.and_then(|value| value.split_whitespace().next());
+    match word.and_then(|word| word.parse::<u32>().ok()) {
+        Some(bits) if UNSYNCHRONISED & bits == 0 => Synchronisation::Synchronised,
+        Some(_) => Synchronisation::Unsynchronised,
+        None => Synchronisation::Unknown,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_status_bits_of_adjtimex_are_read() {
+        let printed = |status: &str| format!("         mode: 0\n       status: {status}\n  constant: 7\n");
+        assert_eq!(adjtimex_status(&printed("64 (UNSYNC)")), Synchronisation::Unsynchronised);
+        assert_eq!(adjtimex_status(&printed("8193")), Synchronisation::Synchronised);
+        assert_eq!(adjtimex_status("no such line"), Synchronisation::Unknown);
+    }
+
+    #[test]
+    fn the_wall_clock_of_the_machine_that_builds_a_release_is_not_before_it() {
+        assert!(
+            wall_clock() >= RELEASE_DATE,
+            "this machine's clock is unset, or RELEASE_DATE is in the future"
+        );
+    }
+
+    #[test]
+    fn a_clock_starts_near_zero_and_does_not_go_back() {
+        let clock = Clock::start();
+        let first = clock.now().instant;
+        assert!(first < Instant::from_start(Duration::from_secs(5)));
+        assert!(clock.now().instant >= first);
+    }
+}
