@@ -1,5 +1,4 @@
 //! Flooding: how far a public message goes, and that nobody shows it twice.
-#![expect(clippy::indexing_slicing, reason = "the nodes of a world are numbered by its topology")]
 
 mod common;
 

@@ -1,5 +1,4 @@
 //! Messages longer than a link can carry at once.
-#![expect(clippy::indexing_slicing, reason = "the nodes of a world are numbered by its topology")]
 
 mod common;
 
@@ -15,20 +14,18 @@ fn random_base64(len: usize) -> String {
         state ^= state << 13;
         state ^= state >> 7;
         state ^= state << 17;
-        char::from(ALPHABET[usize::try_from(state >> 58).unwrap()])
+        char::from(ALPHABET[usize::try_from(state >> 58).expect("six bits")])
     })
     .take(len)
     .collect()
 }
 
 fn fragments_of(world: &World, node: NodeId, wanted: &str) -> Vec<u16> {
-    world
-        .events(node)
-        .filter_map(|event| match event {
-            Event::PublicMessage { text, fragments, .. } if text == wanted => Some(*fragments),
-            _ => None,
-        })
-        .collect()
+    let shown = |event: &Event| {
+        let Event::PublicMessage { text, fragments, .. } = event else { return None };
+        (text == wanted).then_some(*fragments)
+    };
+    world.events(node).filter_map(shown).collect()
 }
 
 #[test]

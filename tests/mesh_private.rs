@@ -1,5 +1,4 @@
 //! Private messages: handshakes, receipts, repetition, restarts.
-#![expect(clippy::indexing_slicing, reason = "the nodes of a world are numbered by its topology")]
 
 mod common;
 

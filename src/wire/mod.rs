@@ -8,6 +8,8 @@
 //! bytes that came. Every reader takes bytes from strangers: it answers with a typed error, never a panic, and
 //! never holds more than [`MAX_PAYLOAD_LEN`] bytes beyond what it was given.
 
+#![warn(clippy::indexing_slicing)]
+
 mod announce;
 mod capabilities;
 mod compression;

@@ -36,33 +36,27 @@ pub(crate) fn whisper(world: &mut World, from: NodeId, to: NodeId, id: u8, text:
 
 /// The TTL of each time a node showed this public text.
 pub(crate) fn public_ttls(world: &World, node: NodeId, wanted: &str) -> Vec<u8> {
-    world
-        .events(node)
-        .filter_map(|event| match event {
-            Event::PublicMessage { text, ttl, .. } if text == wanted => Some(*ttl),
-            _ => None,
-        })
-        .collect()
+    let shown = |event: &Event| {
+        let Event::PublicMessage { text, ttl, .. } = event else { return None };
+        (text == wanted).then_some(*ttl)
+    };
+    world.events(node).filter_map(shown).collect()
 }
 
 /// The TTL of each time a node showed this private text.
 pub(crate) fn private_ttls(world: &World, node: NodeId, wanted: &str) -> Vec<u8> {
-    world
-        .events(node)
-        .filter_map(|event| match event {
-            Event::PrivateMessage { text, ttl, .. } if text == wanted => Some(*ttl),
-            _ => None,
-        })
-        .collect()
+    let shown = |event: &Event| {
+        let Event::PrivateMessage { text, ttl, .. } = event else { return None };
+        (text == wanted).then_some(*ttl)
+    };
+    world.events(node).filter_map(shown).collect()
 }
 
 /// What a node was told became of a message of its own, in order.
 pub(crate) fn statuses(world: &World, node: NodeId, wanted: u8) -> Vec<DeliveryStatus> {
-    world
-        .events(node)
-        .filter_map(|event| match event {
-            Event::Status { id, status, .. } if *id == MessageId([wanted; 16]) => Some(*status),
-            _ => None,
-        })
-        .collect()
+    let told = |event: &Event| {
+        let Event::Status { id, status, .. } = event else { return None };
+        (*id == MessageId([wanted; 16])).then_some(*status)
+    };
+    world.events(node).filter_map(told).collect()
 }
