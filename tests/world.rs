@@ -1,5 +1,4 @@
 //! Worlds beyond a fixed topology with one radio each.
-#![expect(clippy::indexing_slicing, reason = "the nodes of a world are numbered by its topology")]
 
 mod common;
 
