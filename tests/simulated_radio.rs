@@ -120,7 +120,8 @@ async fn a_driver_that_is_gone_takes_its_links_with_it() {
 }
 
 async fn start_hub(socket: &Path, topology: &str) -> JoinHandle<Result<(), HubError>> {
-    let hub = Hub::bind(socket, topology.parse().unwrap(), [3; 32]).await.unwrap();
+    let topology = topology.parse().expect("a topology");
+    let hub = Hub::bind(socket, topology, [3; 32]).await.expect("a free path");
     tokio::spawn(hub.run())
 }
 
