@@ -12,7 +12,11 @@ use crate::node::config::LoadError;
 use crate::node::error::{HomeError, NodeError};
 use crate::storage::IdentityFileError;
 
+use super::commands::demo::DemoError;
+
 use crate::node::radio::RadioError;
+use crate::radio::simulated::{HubError, JoinError};
+use crate::sim::topology::TopologyError;
 
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
@@ -38,6 +42,16 @@ pub(super) enum CliError {
     Identity(#[from] IdentityFileError),
     #[error(transparent)]
     Radio(#[from] RadioError),
+    #[error(transparent)]
+    Air(#[from] HubError),
+    #[error(transparent)]
+    Control(#[from] JoinError),
+    #[error("{file}: {source}", file = .file.display())]
+    TopologyFile { file: PathBuf, source: io::Error },
+    #[error("{file}, {source}", file = .file.display())]
+    Topology { file: PathBuf, source: TopologyError },
+    #[error(transparent)]
+    Demo(#[from] DemoError),
     #[error(transparent)]
     Node(#[from] NodeError),
     #[error("the socket {socket} cannot be used: {source}", socket = .socket.display())]
@@ -91,6 +105,11 @@ impl CliError {
             | Self::Config(_)
             | Self::Identity(_)
             | Self::Radio(_)
+            | Self::Air(_)
+            | Self::Control(_)
+            | Self::TopologyFile { .. }
+            | Self::Topology { .. }
+            | Self::Demo(_)
             | Self::Node(_)
             | Self::Socket { .. }
             | Self::Client(_)
@@ -106,7 +125,13 @@ impl CliError {
                 "start one with `hopline daemon` (and the same --home, if you use one)"
             }
             Self::Client(ClientError::Refused(detail)) => return detail.hint.clone(),
-            Self::Radio(_) => "`hopline doctor` tells what is missing; --radio sim:PATH needs no Bluetooth",
+            Self::Radio(RadioError::Simulated(JoinError::NoHub { .. })) => {
+                "serve one with `hopline air PATH --topology FILE`"
+            }
+            Self::Radio(RadioError::Simulated(_)) => "`hopline air` said at its start which nodes it has",
+            Self::Radio(_) => {
+                "`hopline doctor` tells what is missing and what to do; `hopline demo` needs no Bluetooth"
+            }
             Self::Home(HomeError::Unknown) => "say where with --home DIR",
             Self::Home(HomeError::Taken { .. }) => {
                 "use it with `hopline chat` or `hopline send`, or run another node with --home DIR"
@@ -120,6 +145,8 @@ impl CliError {
             Self::DaemonStopped => "its log says why; start it again with `hopline daemon`",
             Self::Node(NodeError::RadioGone) => "the log above says why; `hopline doctor` looks at Bluetooth",
             Self::Missing(_) => "each finding above says what to do",
+            Self::Control(JoinError::NoHub { .. }) => "serve one with `hopline air PATH --topology FILE`",
+            Self::Topology { .. } => "`hopline air --help` shows what a topology looks like",
             Self::OutputClosed
             | Self::Output(_)
             | Self::Input(_)
@@ -127,6 +154,10 @@ impl CliError {
             | Self::Signals(_)
             | Self::Config(_)
             | Self::Identity(_)
+            | Self::Air(_)
+            | Self::Control(_)
+            | Self::TopologyFile { .. }
+            | Self::Demo(_)
             | Self::Node(_)
             | Self::Client(_)
             | Self::Packet(_) => return None,

@@ -23,9 +23,12 @@ use super::name::Recipient;
 use super::sent::{SentMessage, SentMessages};
 use super::status::{Board, Profile, Status};
 
-/// How long a goodbye may take to leave through the radio. Together with the next, less than the second in
-/// which a node stops.
-const FLUSH_TIMEOUT: Duration = Duration::from_millis(300);
+/// How long a goodbye may take to leave through the radio. Together with the next two, less than the
+/// second in which a node stops.
+const FLUSH_TIMEOUT: Duration = Duration::from_millis(250);
+/// How long links stay up after the radio took everything: what it took is on its way for a while yet, and a
+/// link that ends loses it.
+const LINGER: Duration = Duration::from_millis(100);
 /// How long the radio may take to close its links.
 const FAREWELL_TIMEOUT: Duration = Duration::from_millis(600);
 
@@ -237,6 +240,10 @@ impl Driver {
             Err(_elapsed) => tracing::debug!("the radio did not take everything before the node left"),
         }
         let RadioHandle { commands, mut events } = self.radio;
+        let linger = async { while events.recv().await.is_some() {} };
+        if tokio::time::timeout(LINGER, linger).await.is_ok() {
+            return Ok(());
+        }
         drop(commands);
         let farewell = async { while events.recv().await.is_some() {} };
         if tokio::time::timeout(FAREWELL_TIMEOUT, farewell).await.is_err() {

@@ -1,7 +1,7 @@
 //! Opening the radio a node was configured with.
 
-use crate::ids::PeerId;
-use crate::radio::RadioHandle;
+use crate::ids::{AdapterId, PeerId};
+use crate::radio::{RadioHandle, simulated};
 
 use super::config::Radio;
 
@@ -10,22 +10,23 @@ use super::config::Radio;
 pub enum RadioError {
     /// BlueZ has no radio for us.
     #[cfg(feature = "bluez")]
-    #[error("Bluetooth is not usable: {0}")]
+    #[error("Bluetooth cannot be used: {0}")]
     Bluez(#[from] crate::radio::bluez::BluezError),
     /// This program cannot use BlueZ.
     #[cfg(not(feature = "bluez"))]
     #[error("this program was built without Bluetooth")]
     BuiltWithoutBluez,
+    /// The simulated air did not let us in.
+    #[error(transparent)]
+    Simulated(#[from] simulated::JoinError),
 }
 
 /// Opens it; `peer` is the id that its advertisements may show.
 pub async fn open(radio: &Radio, peer: PeerId) -> Result<RadioHandle, RadioError> {
     match radio {
         Radio::Bluez { adapters } => bluez(adapters).await,
-        Radio::Simulated { hub: _, place: _ } => {
-            let _ = peer;
-            let (handle, _port) = crate::radio::channel(1);
-            Ok(handle)
+        Radio::Simulated { hub, place } => {
+            Ok(simulated::join(hub, place.as_deref(), AdapterId(0), Some(peer)).await?)
         }
     }
 }
