@@ -164,7 +164,9 @@ fn forbidden_names(path: &str, tokens: &[Token]) -> Vec<Sin> {
         })
         .map(|(line, name)| (line, format!("the name `{name}`")))
         .collect();
-    for pair in parts.windows(2).filter(|pair| pair[1].starts_with(&format!("{}_", pair[0]))) {
+    let repeats = |pair: &&[&str]| pair[1].starts_with(&format!("{}_", pair[0]));
+    // cargo-fuzz looks for its targets in fuzz/fuzz_targets.
+    for pair in parts.windows(2).filter(repeats).filter(|pair| pair[1] != "fuzz_targets") {
         sins.push((1, format!("`{}` repeats its folder", pair[1])));
     }
     sins

@@ -199,6 +199,17 @@ fn signed_packets_are_written_to_the_byte() {
     assert_eq!(long.encode().unwrap(), bytes("public_message_compressed_zlib6"));
 }
 
+/// Phones verify over bytes that they compress again: only stock zlib's encoder makes theirs (Android's surely,
+/// Apple's mostly). Another DEFLATE encoder decodes everything here and fails this test.
+#[test]
+fn compressed_bytes_are_those_of_stock_zlib() {
+    for name in
+        ["public_message_compressed_zlib5", "public_message_compressed_zlib6", "fragment_source_frame"]
+    {
+        assert_eq!(received(name).packet().encode().unwrap(), bytes(name), "{name}");
+    }
+}
+
 #[test]
 fn a_relay_and_a_sync_reply_leave_the_signature_valid() {
     let base = received("public_message_short");

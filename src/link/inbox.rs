@@ -6,8 +6,9 @@
 use bytes::Bytes;
 
 use super::config::Config;
-use super::frame::{Extent, MIN_FRAME, extent, padding_after};
+use super::frame::{Extent, extent};
 use crate::time::Instant;
+use crate::wire::MIN_FRAME_LEN;
 
 /// The receiving side of one link.
 #[derive(Debug, Default)]
@@ -33,7 +34,7 @@ impl Inbox {
     /// them: its rest was lost, or these bytes would not make sense alone.
     pub(super) fn accept(&mut self, bytes: Bytes, config: &Config, now: Instant) -> Arrival {
         let mut arrival = Arrival::default();
-        if is_one_frame(&bytes, config.inbox_bytes) {
+        if extent(&bytes, config.inbox_bytes) == Extent::Whole(bytes.len()) {
             arrival.skipped = self.pending.len();
             self.pending.clear();
             arrival.frames.push(bytes);
@@ -54,12 +55,11 @@ impl Inbox {
     /// Takes every complete frame off the head of `pending`, and skips to where the next one may begin.
     fn assemble(&mut self, limit: usize, now: Instant, arrival: &mut Arrival) {
         let mut head = 0;
-        while let Some(rest) = self.pending.get(head..).filter(|rest| rest.len() >= MIN_FRAME) {
+        while let Some(rest) = self.pending.get(head..).filter(|rest| rest.len() >= MIN_FRAME_LEN) {
             match extent(rest, limit) {
                 Extent::Whole(length) => {
-                    let end = length + padding_after(rest, length);
-                    arrival.frames.extend(rest.get(..end).map(Bytes::copy_from_slice));
-                    head += end;
+                    arrival.frames.extend(rest.get(..length).map(Bytes::copy_from_slice));
+                    head += length;
                 }
                 Extent::Incomplete => break,
                 Extent::NotAFrame => {
@@ -77,13 +77,6 @@ impl Inbox {
             arrival.skipped += self.pending.len();
             self.pending.clear();
         }
-    }
-}
-
-fn is_one_frame(bytes: &[u8], limit: usize) -> bool {
-    match extent(bytes, limit) {
-        Extent::Whole(length) => length + padding_after(bytes, length) == bytes.len(),
-        Extent::Incomplete | Extent::NotAFrame => false,
     }
 }
 

@@ -66,10 +66,12 @@ impl Engine {
         let mut rng = ChaCha20Rng::from_seed(seed);
         let mut link_seed = [0; 32];
         rng.fill_bytes(&mut link_seed);
+        let me = identity.peer_id();
+        let link = link::Config { own_peer: Some(me), ..config.link.clone() };
         Self {
-            me: identity.peer_id(),
+            me,
             identity,
-            links: LinkLayer::new(config.link.clone(), link_seed),
+            links: LinkLayer::new(link, link_seed),
             bindings: Bindings::default(),
             peers: Peers::default(),
             dedup: Dedup::new(config.dedup.clone(), &mut rng),

@@ -27,7 +27,7 @@ use super::sessions::{Stamp, Unopened};
 use crate::crypto::{Verified, verify};
 use crate::ids::{Fingerprint, LinkId, MessageId, PeerId};
 use crate::time::Now;
-use crate::wire::{Announce, Fragment, NoisePayload, PacketType, Received};
+use crate::wire::{Announce, Fragment, Leave, NoisePayload, PacketType, Received};
 
 /// How often a packet may be wrapped in fragments: once by its origin, once by a relay with a shorter MTU.
 const MAX_WRAPS: u8 = 2;
@@ -177,7 +177,7 @@ impl Engine {
         #[expect(clippy::wildcard_enum_match_arm, reason = "every other type is relayed unparsed")]
         match packet.packet_type {
             PacketType::Message => self.public_message(received, arrival),
-            PacketType::Leave => self.left(packet.sender),
+            PacketType::Leave => self.left(received),
             PacketType::NoiseHandshake if for_me => self.handshake(packet.sender, &packet.payload, now),
             PacketType::NoiseEncrypted if for_me => self.encrypted(received, arrival, now),
             PacketType::Fragment if for_me || packet.is_broadcast() => self.fragment(received, arrival, now),
@@ -254,7 +254,13 @@ impl Engine {
         Ok(())
     }
 
-    fn left(&mut self, peer: PeerId) -> Result<(), DropReason> {
+    fn left(&mut self, received: &Received) -> Result<(), DropReason> {
+        let packet = received.packet();
+        match Leave::decode(&packet.payload).map_err(|_| DropReason::Payload)? {
+            Leave::Channel(_) => return Ok(()),
+            Leave::Mesh => {}
+        }
+        let peer = packet.sender;
         self.sessions.end(peer);
         if self.peers.left(peer) {
             self.emit(Event::PeerGone { peer, left: true });

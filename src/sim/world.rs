@@ -6,6 +6,8 @@ use std::time::Duration;
 use rand_chacha::ChaCha12Rng;
 use rand_core::{RngCore, SeedableRng};
 
+use zeroize::Zeroizing;
+
 use super::air::Air;
 use super::edge::Edge;
 use super::event::{Input, Radio, StationId};
@@ -59,7 +61,8 @@ pub struct World {
 
 struct Node {
     engine: Engine,
-    peer: PeerId,
+    /// What survives a restart.
+    disk: (Zeroizing<[u8; Identity::LEN]>, Config),
     stations: Vec<StationId>,
     /// How far its wall clock is off, in milliseconds.
     clock_error: i64,
@@ -97,12 +100,32 @@ impl World {
     /// A new node with one radio, out of everybody's range.
     pub fn add_node(&mut self, config: Config) -> NodeId {
         let identity = Identity::generate(&mut self.rng);
-        let peer = identity.peer_id();
+        let disk = (identity.to_bytes(), config.clone());
         let engine = Engine::new(identity, config, draw(&mut self.rng));
         let node = NodeId(self.nodes.len());
-        self.nodes.push(Node { engine, peer, stations: Vec::new(), clock_error: 0 });
+        self.nodes.push(Node { engine, disk, stations: Vec::new(), clock_error: 0 });
         self.add_station(node);
         node
+    }
+
+    /// Kills a node without a word and starts it again with the same identity and nothing else.
+    pub fn restart(&mut self, node: NodeId) {
+        let stations = self.node(node).stations.clone();
+        for &station in &stations {
+            self.switch_off(station);
+        }
+        let seed = draw(&mut self.rng);
+        let entry = self.node_mut(node);
+        let identity = Identity::from_bytes(&entry.disk.0);
+        entry.engine = Engine::new(identity, entry.disk.1.clone(), seed);
+        for station in stations {
+            self.switch_on(station);
+        }
+    }
+
+    /// Every node, in the order in which they were added.
+    pub fn nodes(&self) -> Vec<NodeId> {
+        (0..self.nodes.len()).map(NodeId).collect()
     }
 
     /// Another radio for a node.
@@ -127,7 +150,7 @@ impl World {
 
     /// A node's peer id.
     pub fn peer(&self, node: NodeId) -> PeerId {
-        self.node(node).peer
+        self.engine(node).peer_id()
     }
 
     /// The air.

@@ -8,11 +8,15 @@
 //! bytes that came. Every reader takes bytes from strangers: it answers with a typed error, never a panic, and
 //! never holds more than [`MAX_PAYLOAD_LEN`] bytes beyond what it was given.
 
+#![warn(clippy::indexing_slicing)]
+
 mod announce;
 mod capabilities;
 mod compression;
 mod error;
 mod fragment;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 mod header;
 pub mod json;
 mod leave;

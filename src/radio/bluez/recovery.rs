@@ -276,11 +276,11 @@ mod tests {
     #[test]
     fn a_restarted_daemon_is_awaited_with_growing_pauses_that_start_over_once_it_worked() {
         let (mut recovery, mut rng) = (AdapterRecovery::default(), rng());
-        let mut pause =
-            |recovery: &mut AdapterRecovery| match recovery.next(AdapterSymptom::Restarted, &mut rng) {
-                AdapterAction::BringUp(pause) => pause,
-                other => panic!("{other:?}"),
-            };
+        let mut pause = |recovery: &mut AdapterRecovery| {
+            let action = recovery.next(AdapterSymptom::Restarted, &mut rng);
+            let AdapterAction::BringUp(pause) = action else { panic!("{action:?}") };
+            pause
+        };
         let pauses: Vec<Duration> = (0..8).map(|_| pause(&mut recovery)).collect();
         assert!(pauses[0] < Duration::from_secs(1));
         assert!(pauses[1] > pauses[0]);

@@ -1,0 +1,111 @@
+//! A radio driven by hand: what the link layer would do, as far as a test of frames needs it.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use hopline::ids::LinkId;
+use hopline::link::event::{DeviceAddress, RadioCommand, RadioEvent, Role};
+use hopline::radio::RadioHandle;
+use hopline::radio::bluez::{self, Timings};
+use libtest_mimic::Failed;
+use tokio::time::timeout;
+
+/// How long any single step may take. The bench's guest is emulated: this is no measure of anything.
+pub const STEP: Duration = Duration::from_secs(40);
+
+/// One radio.
+#[derive(Debug)]
+pub struct Radio {
+    name: String,
+    handle: RadioHandle,
+}
+
+/// A link that is up.
+#[derive(Debug, Clone, Copy)]
+pub struct Up {
+    /// Its name.
+    pub link: LinkId,
+    /// The other end.
+    pub address: DeviceAddress,
+    /// The longest frame it carries.
+    pub max_frame: usize,
+}
+
+impl Radio {
+    /// Opens the radio over one adapter and waits until it works.
+    pub async fn open(adapter: &str) -> Result<Self, Failed> {
+        let handle = bluez::open(vec![adapter.to_owned()], Timings::default()).await?;
+        let mut radio = Self { name: adapter.to_owned(), handle };
+        radio
+            .wait_for("the adapter to come up", |event| matches!(event, RadioEvent::AdapterUp { .. }))
+            .await?;
+        Ok(radio)
+    }
+
+    /// Takes events until one fits.
+    pub async fn wait_for(
+        &mut self,
+        what: &str,
+        fits: impl Fn(&RadioEvent) -> bool,
+    ) -> Result<RadioEvent, Failed> {
+        let waiting = async {
+            loop {
+                match self.handle.events.recv().await {
+                    Some(event) if fits(&event) => return Ok(event),
+                    Some(_) => {}
+                    None => return Err(Failed::from(format!("{}: the radio ended", self.name))),
+                }
+            }
+        };
+        match timeout(STEP, waiting).await {
+            Ok(event) => event,
+            Err(_) => Err(format!("{}: waited in vain for {what}", self.name).into()),
+        }
+    }
+
+    /// Dials whatever is heard first until a link is up.
+    pub async fn dial(&mut self) -> Result<Up, Failed> {
+        let found = self.wait_for("a device", |event| matches!(event, RadioEvent::Discovered { .. })).await?;
+        if let RadioEvent::Discovered { adapter, address, .. } = found {
+            self.command(RadioCommand::Connect { adapter, address }).await?;
+        }
+        self.up(Role::Central).await
+    }
+
+    /// Waits for a link in this role.
+    pub async fn up(&mut self, wanted: Role) -> Result<Up, Failed> {
+        let answers = |event: &RadioEvent| {
+            matches!(event, RadioEvent::LinkUp { role, .. } if *role == wanted)
+                || matches!(event, RadioEvent::ConnectFailed { .. })
+        };
+        let event = self.wait_for("a link", answers).await?;
+        let RadioEvent::LinkUp { link, address, max_frame, .. } = event else {
+            return Err(format!("{}: {event:?}", self.name).into());
+        };
+        Ok(Up { link, address, max_frame })
+    }
+
+    /// Sends a frame and waits until the radio took it.
+    pub async fn send(&mut self, up: Up, frame: Bytes) -> Result<(), Failed> {
+        self.command(RadioCommand::Write { link: up.link, frame }).await?;
+        let ours = |event: &RadioEvent| *event == RadioEvent::Written { link: up.link };
+        self.wait_for("a frame to be taken", ours).await?;
+        Ok(())
+    }
+
+    /// The next frame that arrives on a link.
+    pub async fn receive(&mut self, up: Up) -> Result<Bytes, Failed> {
+        let ours =
+            |event: &RadioEvent| matches!(event, RadioEvent::Received { link, .. } if *link == up.link);
+        let event = self.wait_for("a frame", ours).await?;
+        let RadioEvent::Received { bytes, .. } = event else {
+            return Err(format!("{}: {event:?}", self.name).into());
+        };
+        Ok(bytes)
+    }
+
+    /// Gives the radio a command.
+    pub async fn command(&mut self, command: RadioCommand) -> Result<(), Failed> {
+        Ok(self.handle.commands.send(command).await?)
+    }
+}

@@ -1,0 +1,70 @@
+//! What must hold for any bytes at all: the bodies of the targets in `fuzz/`.
+
+use bytes::Bytes;
+
+use super::{
+    Announce, Fragment, Leave, MAX_PAYLOAD_LEN, NoisePayload, Packet, Received, frame_len, json, message,
+    noise,
+};
+
+/// Bytes that came over a link.
+pub fn packet(frame: &[u8]) {
+    let frame = Bytes::copy_from_slice(frame);
+    let len = frame_len(&frame);
+    let Ok(received) = Received::decode(&frame) else { return };
+    let packet = received.packet();
+    assert_eq!(len, Ok(Some(received.frame_len())));
+    assert!(received.frame_len() <= frame.len() && packet.payload.len() <= MAX_PAYLOAD_LEN);
+
+    let mut relayed = received.relayed(packet.ttl ^ 1).to_vec();
+    assert_eq!(Received::decode(&relayed.clone().into()).map(Received::into_packet), Ok(other_ttl(packet)));
+    relayed.iter_mut().skip(2).take(1).for_each(|ttl| *ttl ^= 1);
+    assert_eq!(relayed, frame, "a relay changes the TTL and nothing else");
+
+    let again = packet.encode().map(Bytes::from).expect("a packet that was read can be written");
+    assert_eq!(Received::decode(&again).as_ref().map(Received::packet), Ok(packet));
+    assert!((1..=4).contains(&received.signing_preimages().count()));
+    assert!(json::describe(&received).is_object());
+}
+
+/// Bytes that came in a packet, of whatever type.
+pub fn payloads(payload: &[u8]) {
+    let payload = Bytes::copy_from_slice(payload);
+    if let Ok(announce) = Announce::decode(&payload) {
+        let again = announce.encode().map(Bytes::from).expect("an announce that was read can be written");
+        assert_eq!(Announce::decode(&again), Ok(announce));
+    }
+    if let Ok(inner) = NoisePayload::decode(&payload) {
+        let again = inner.encode().map(Bytes::from).expect("a payload that was read can be written");
+        assert_eq!(NoisePayload::decode(&again), Ok(inner));
+    }
+    if let Ok(fragment) = Fragment::decode(&payload) {
+        assert_eq!(fragment.encode(), payload);
+    }
+    if let Ok(Leave::Channel(name)) = Leave::decode(&payload) {
+        assert_eq!(name.as_bytes(), payload);
+    }
+    if let Ok(text) = message::text(&payload) {
+        assert_eq!(text.as_bytes(), payload);
+    }
+    if let Ok((_, ciphertext)) = noise::transport(&payload) {
+        assert!(ciphertext.len() >= noise::TAG_LEN);
+    }
+}
+
+fn other_ttl(packet: &Packet) -> Packet {
+    Packet { ttl: packet.ttl ^ 1, ..packet.clone() }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn the_targets_hold_for_noise(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+            super::packet(&bytes);
+            super::payloads(&bytes);
+        }
+    }
+}

@@ -1,0 +1,352 @@
+//! What strangers can send: damaged, forged, replayed or arbitrary frames, straight into one engine.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use hopline::crypto::Identity;
+use hopline::ids::{AdapterId, AttemptId, LinkId, PeerId};
+use hopline::link::event::{DeviceAddress, RadioCommand, RadioEvent, Role};
+use hopline::mesh::error::{DropReason, Refusal};
+use hopline::mesh::event::{Command, Event, Input, Output, Reach};
+use hopline::mesh::{Config, Engine};
+use hopline::time::{Instant, Now, UnixMillis};
+use hopline::wire::{Announce, Packet, PacketType, Version};
+use proptest::prelude::*;
+
+const START: UnixMillis = UnixMillis(1_800_000_000_000);
+
+/// One engine, its links held by hand.
+struct Bench {
+    engine: Engine,
+    now: Instant,
+    events: Vec<Event>,
+    written: Vec<(LinkId, Bytes)>,
+}
+
+fn link(serial: u32) -> LinkId {
+    LinkId { adapter: AdapterId(0), serial }
+}
+
+fn identity(seed: u8) -> Identity {
+    Identity::from_bytes(&[seed; 64])
+}
+
+impl Bench {
+    /// An engine with this many links, to nobody known yet.
+    fn with_links(count: u32) -> Self {
+        let mut bench = Self::new(Config::default());
+        bench.feed(Input::Radio(RadioEvent::AdapterUp { adapter: AdapterId(0) }));
+        for serial in 1..=count {
+            let address = DeviceAddress([0, 0, 0, 0, 0, u8::try_from(serial).expect("few links")]);
+            let up =
+                RadioEvent::LinkUp { link: link(serial), address, role: Role::Peripheral, max_frame: 512 };
+            bench.feed(Input::Radio(up));
+        }
+        bench
+    }
+
+    fn new(config: Config) -> Self {
+        let engine = Engine::new(identity(1), config, [7; 32]);
+        Self { engine, now: Instant::ZERO, events: Vec::new(), written: Vec::new() }
+    }
+
+    fn clock(&self) -> Now {
+        Now { instant: self.now, unix: START + self.now.since_start() }
+    }
+
+    fn feed(&mut self, input: Input) {
+        let now = self.clock();
+        self.engine.handle(input, now);
+        while let Some(output) = self.engine.poll_output() {
+            match output {
+                Output::Event(event) => self.events.push(event),
+                Output::Radio(RadioCommand::Write { link, frame }) => {
+                    self.written.push((link, frame));
+                    self.engine.handle(Input::Radio(RadioEvent::Written { link }), now);
+                }
+                Output::Radio(RadioCommand::Connect { .. } | RadioCommand::Disconnect { .. }) => {}
+            }
+        }
+    }
+
+    fn hear(&mut self, serial: u32, frame: &[u8]) {
+        let bytes = Bytes::copy_from_slice(frame);
+        self.feed(Input::Radio(RadioEvent::Received { link: link(serial), bytes }));
+    }
+
+    fn pass(&mut self, span: Duration) {
+        let end = self.now + span;
+        while let Some(due) = self.engine.poll_timeout().filter(|&due| due <= end) {
+            self.now = self.now.max(due);
+            self.feed(Input::Timeout);
+        }
+        self.now = end;
+    }
+
+    fn shown(&self, wanted: &str) -> usize {
+        let is_it = |event: &&Event| matches!(event, Event::PublicMessage { text, .. } if text == wanted);
+        self.events.iter().filter(is_it).count()
+    }
+
+    fn dropped(&self, reason: DropReason) -> u64 {
+        self.engine.counters().dropped.get(&reason).copied().unwrap_or(0)
+    }
+
+    fn reach(&self, peer: PeerId) -> Option<Reach> {
+        self.engine.peers(self.clock()).into_iter().find(|info| info.id == peer).map(|info| info.reach)
+    }
+
+    /// The frames of others passed on, and over which links.
+    fn relayed(&self) -> Vec<(LinkId, Bytes)> {
+        let own = self.engine.peer_id();
+        let of_others = |frame: &Bytes| frame.get(14..22) != Some(own.as_bytes().as_slice());
+        self.written.iter().filter(|(_, frame)| of_others(frame)).cloned().collect()
+    }
+}
+
+fn packet(who: &Identity, packet_type: PacketType, payload: impl Into<Bytes>, at: u64) -> Packet {
+    Packet {
+        version: Version::V1,
+        packet_type,
+        ttl: 7,
+        timestamp: UnixMillis(START.0 + at),
+        sender: who.peer_id(),
+        recipient: None,
+        route: Vec::new(),
+        rsr: false,
+        payload: payload.into(),
+        signature: None,
+    }
+}
+
+fn signed(who: &Identity, mut packet: Packet) -> Vec<u8> {
+    packet.signature = Some(who.sign(&packet.signing_preimage().expect("it encodes")));
+    packet.encode().expect("it encodes")
+}
+
+fn announce(who: &Identity, signing_public: [u8; 32], at: u64) -> Vec<u8> {
+    let announce = Announce {
+        nickname: "somebody".to_owned(),
+        noise_public: who.noise_public(),
+        signing_public,
+        neighbours: Vec::new(),
+        capabilities: None,
+        bridge_geohash: None,
+    };
+    signed(who, packet(who, PacketType::Announce, announce.encode().expect("it encodes"), at))
+}
+
+fn introduce(bench: &mut Bench, serial: u32, who: &Identity, at: u64) {
+    bench.hear(serial, &announce(who, who.signing_public(), at));
+}
+
+fn text(who: &Identity, text: &'static str, at: u64) -> Vec<u8> {
+    signed(who, packet(who, PacketType::Message, text, at))
+}
+
+#[test]
+fn a_damaged_copy_sent_ahead_neither_suppresses_the_true_one_nor_is_relayed() {
+    let alice = identity(2);
+    let mut bench = Bench::with_links(3);
+    introduce(&mut bench, 1, &alice, 0);
+    let genuine = text(&alice, "true", 1);
+    let mut damaged = genuine.clone();
+    *damaged.last_mut().expect("not empty") ^= 1;
+    bench.hear(2, &damaged);
+    assert_eq!((bench.shown("true"), bench.dropped(DropReason::Signature)), (0, 1));
+    bench.hear(1, &genuine);
+    bench.pass(Duration::from_millis(500));
+    assert_eq!(bench.shown("true"), 1);
+    let messages = bench.relayed().into_iter().filter(|(_, frame)| frame[1] == 2).collect::<Vec<_>>();
+    assert_eq!(messages.len(), 2, "to the two links that did not bring it");
+    assert!(messages.iter().all(|(_, frame)| frame[3..] == genuine[3..]));
+}
+
+#[test]
+fn a_damaged_copy_cancels_no_relay_and_a_true_copy_does() {
+    let alice = identity(2);
+    let mut bench = Bench::with_links(3);
+    introduce(&mut bench, 1, &alice, 0);
+    bench.pass(Duration::from_secs(1));
+    bench.written.clear();
+    let genuine = text(&alice, "true", 1_000);
+    let mut damaged = genuine.clone();
+    *damaged.last_mut().expect("not empty") ^= 1;
+    bench.hear(1, &genuine);
+    bench.hear(2, &damaged);
+    bench.hear(3, &genuine);
+    bench.pass(Duration::from_millis(500));
+    let links: Vec<LinkId> = bench.relayed().into_iter().map(|(link, _)| link).collect();
+    assert_eq!(links, [link(2)], "link 3 brought a copy; what link 2 brought was another packet");
+}
+
+#[test]
+fn a_relayed_frame_differs_from_the_received_one_in_the_ttl_alone() {
+    let alice = identity(2);
+    let mut bench = Bench::with_links(2);
+    let mut handshake = packet(&alice, PacketType::NoiseHandshake, vec![5; 32], 0);
+    handshake.recipient = Some(PeerId([9; 8]));
+    let mut frame = handshake.encode().expect("it encodes");
+    hopline::wire::padding::pad(&mut frame);
+    bench.hear(1, &frame);
+    bench.pass(Duration::from_millis(500));
+    let relayed = bench.relayed();
+    assert_eq!(relayed.len(), 1);
+    let (_, relayed) = &relayed[0];
+    let differing: Vec<usize> = (0..frame.len()).filter(|&at| relayed.get(at) != frame.get(at)).collect();
+    assert_eq!((relayed.len(), differing, relayed[2]), (frame.len(), vec![2], 6));
+}
+
+#[test]
+fn a_message_that_overtakes_its_authors_announce_is_shown_when_that_comes() {
+    let alice = identity(2);
+    let mut bench = Bench::with_links(2);
+    bench.hear(1, &text(&alice, "early", 0));
+    assert_eq!(bench.shown("early"), 0);
+    introduce(&mut bench, 1, &alice, 1);
+    assert_eq!(bench.shown("early"), 1);
+    bench.hear(2, &text(&alice, "early", 0));
+    assert_eq!(bench.shown("early"), 1);
+}
+
+#[test]
+fn forged_signatures_of_an_unknown_author_cannot_keep_the_true_message_out() {
+    let alice = identity(2);
+    let mut bench = Bench::with_links(2);
+    let genuine = text(&alice, "true", 0);
+    for forgery in 0..10 {
+        let mut forged = genuine.clone();
+        *forged.last_mut().expect("not empty") = forgery;
+        bench.hear(2, &forged);
+    }
+    assert!(bench.dropped(DropReason::TooManyVariants) > 0);
+    introduce(&mut bench, 1, &alice, 1);
+    bench.hear(1, &genuine);
+    assert_eq!(bench.shown("true"), 1);
+}
+
+#[test]
+fn a_known_peer_cannot_change_its_signing_key() {
+    let (alice, mallory) = (identity(2), identity(9));
+    let mut bench = Bench::with_links(1);
+    introduce(&mut bench, 1, &alice, 0);
+    let mut forged = packet(&alice, PacketType::Announce, Bytes::new(), 5);
+    let announce = Announce {
+        nickname: "alice".to_owned(),
+        noise_public: alice.noise_public(),
+        signing_public: mallory.signing_public(),
+        neighbours: Vec::new(),
+        capabilities: None,
+        bridge_geohash: None,
+    };
+    forged.payload = announce.encode().expect("it encodes").into();
+    bench.hear(1, &signed(&mallory, forged));
+    assert_eq!(bench.dropped(DropReason::KeyChanged), 1);
+    bench.hear(1, &text(&alice, "still alice", 6));
+    assert_eq!(bench.shown("still alice"), 1);
+}
+
+#[test]
+fn a_neighbour_who_replays_an_announce_at_ttl_7_does_not_become_that_peer() {
+    let alice = identity(2);
+    let mut bench = Bench::with_links(2);
+    let mut relayed = announce(&alice, alice.signing_public(), 0);
+    relayed[2] = 6;
+    bench.hear(1, &relayed);
+    assert_eq!(bench.reach(alice.peer_id()), Some(Reach::Mesh));
+    relayed[2] = 7;
+    bench.hear(2, &relayed);
+    assert_eq!(bench.reach(alice.peer_id()), Some(Reach::Mesh), "the announce had been heard before");
+}
+
+#[test]
+fn a_copy_for_another_recipient_does_not_suppress_an_unsigned_packet() {
+    let (alice, bob) = (identity(2), PeerId([9; 8]));
+    let mut bench = Bench::with_links(2);
+    let to = |recipient| {
+        let mut handshake = packet(&alice, PacketType::NoiseHandshake, vec![5; 32], 0);
+        handshake.recipient = Some(recipient);
+        handshake.encode().expect("it encodes")
+    };
+    bench.hear(1, &to(PeerId([8; 8])));
+    bench.hear(1, &to(bob));
+    bench.pass(Duration::from_millis(500));
+    assert_eq!(bench.relayed().len(), 2);
+}
+
+#[test]
+fn a_sync_request_and_a_packet_with_ttl_1_or_0_go_no_further() {
+    let alice = identity(2);
+    let mut bench = Bench::with_links(2);
+    for (ttl, packet_type) in
+        [(7, PacketType::RequestSync), (1, PacketType::Message), (0, PacketType::Message)]
+    {
+        let mut sent = packet(&alice, packet_type, vec![ttl; 20], u64::from(ttl));
+        sent.ttl = ttl;
+        bench.hear(1, &signed(&alice, sent));
+    }
+    bench.pass(Duration::from_secs(1));
+    assert_eq!(bench.relayed(), []);
+}
+
+#[test]
+fn our_own_packets_that_come_back_are_dropped() {
+    let mut bench = Bench::with_links(2);
+    bench.feed(Input::Command(Command::SendPublic { attempt: AttemptId(1), text: "mine".to_owned() }));
+    let (_, frame) = bench.written.last().expect("it was sent").clone();
+    bench.hear(2, &frame);
+    assert_eq!(bench.dropped(DropReason::Own), 1);
+    assert_eq!(bench.shown("mine"), 0);
+}
+
+#[test]
+fn before_its_build_date_a_node_sends_nothing_and_says_why() {
+    let floor = UnixMillis(START.0 + 1);
+    let mut bench = Bench::new(Config { clock_floor: floor, ..Config::default() });
+    let address = DeviceAddress([1; 6]);
+    let up = RadioEvent::LinkUp { link: link(1), address, role: Role::Central, max_frame: 512 };
+    bench.feed(Input::Radio(up));
+    bench.feed(Input::Command(Command::SendPublic { attempt: AttemptId(1), text: "hello".to_owned() }));
+    assert_eq!(bench.written, []);
+    assert!(bench.events.contains(&Event::ClockUnset));
+    let reason = Refusal::ClockUnset { now: START, floor };
+    assert!(bench.events.contains(&Event::Refused { attempt: AttemptId(1), reason }));
+}
+
+proptest! {
+    #[test]
+    fn any_frames_at_any_time_neither_panic_nor_multiply(
+        frames in proptest::collection::vec(hostile_frame(), 1..60),
+    ) {
+        let mut bench = Bench::with_links(3);
+        bench.pass(Duration::from_secs(3));
+        bench.written.clear();
+        let (mut heard, mut count) = (0, 0);
+        for (serial, wait, frame) in frames {
+            heard += frame.len();
+            count += 1;
+            bench.hear(serial, &frame);
+            bench.pass(Duration::from_millis(wait));
+        }
+        bench.pass(Duration::from_secs(30));
+        let sent: usize = bench.relayed().iter().map(|(_, frame)| frame.len()).sum();
+        prop_assert!(sent <= 2 * heard, "each packet goes to the two other links at most");
+        let own = bench.written.len() - bench.relayed().len();
+        prop_assert!(own <= 3 * (60 + 4 * count), "announces and answers only: {own}");
+    }
+}
+
+/// A frame of arbitrary bytes, or a sound packet of a random type with arbitrary content.
+fn hostile_frame() -> impl Strategy<Value = (u32, u64, Vec<u8>)> {
+    let content = proptest::collection::vec(any::<u8>(), 0..120);
+    let sound = (any::<u8>(), any::<u8>(), 2..5_u8, content.clone(), any::<bool>(), any::<bool>()).prop_map(
+        |(code, ttl, author, payload, to_us, sign)| {
+            let who = identity(author);
+            let mut sent = packet(&who, PacketType::from(code), payload, u64::from(ttl));
+            sent.ttl = ttl;
+            sent.recipient = to_us.then(|| identity(1).peer_id());
+            if sign { signed(&who, sent) } else { sent.encode().expect("it encodes") }
+        },
+    );
+    (1..4_u32, 0..3_000_u64, prop_oneof![content, sound])
+}
