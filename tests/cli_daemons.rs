@@ -62,9 +62,9 @@ async fn a_private_message_crosses_a_node_between_and_comes_back_as_delivered() 
     let sent = bench.json(&arguments).await;
     assert_eq!(sent["status"], "delivered");
     assert_eq!(sent["to"], cy.peer_id.as_str());
-    let message = event(&mut heard, |event| match event {
-        EventReport::PrivateMessage(message) => Some(message),
-        _ => None,
+    let message = event(&mut heard, |event| {
+        let EventReport::PrivateMessage(message) = event else { return None };
+        Some(message)
     })
     .await;
     assert_eq!((message.text.as_str(), message.nickname.as_str()), ("hi cy", "ada"));
@@ -85,6 +85,7 @@ async fn a_private_message_shown_in_a_chat_comes_back_as_read() {
     let _air = bench.air("ada ben").await;
     let (_ada, ben) = (bench.daemon("ada").await, bench.daemon("ben").await);
     let mut chat = bench.start(&["--home", "ben", "chat"]);
+    chat.event("ready", |_| true).await;
     let arguments = ["--home", "ada", "send", &ben.peer_id, "seen?", "--wait", "read", "--timeout", "60"];
     let sent = bench.json(&arguments).await;
     assert_eq!(sent["status"], "read");
@@ -101,11 +102,11 @@ async fn a_private_message_shown_in_a_chat_comes_back_as_read() {
 }
 
 fn text_of(event: EventReport) -> Option<(&'static str, String)> {
-    match event {
-        EventReport::PublicMessage(message) => Some(("public", message.text)),
-        EventReport::PrivateMessage(message) => Some(("private", message.text)),
-        _ => None,
+    if let EventReport::PublicMessage(message) = event {
+        return Some(("public", message.text));
     }
+    let EventReport::PrivateMessage(message) = event else { return None };
+    Some(("private", message.text))
 }
 
 #[tokio::test]
@@ -118,9 +119,9 @@ async fn who_is_asked_to_end_says_goodbye_and_ends_within_a_second() {
     let mut events = ada.events().await.unwrap();
     assert!(ben.running.signal("TERM", Duration::from_secs(1)).await);
     let id: PeerId = ben.peer_id.parse().unwrap();
-    let left = event(&mut events, |event| match event {
-        EventReport::PeerGone { peer, left } if peer == id => Some(left),
-        _ => None,
+    let left = event(&mut events, |event| {
+        let EventReport::PeerGone { peer, left } = event else { return None };
+        (peer == id).then_some(left)
     })
     .await;
     assert!(left, "ben did not say goodbye");

@@ -6,6 +6,7 @@
 pub mod client;
 pub mod error;
 mod listener;
+mod report;
 pub mod schema;
 pub mod server;
 mod text;

@@ -36,7 +36,7 @@ impl Bench {
         command
             .args(arguments)
             .current_dir(self.directory.path())
-            .env_remove("HOPLINE_LOG")
+            .env("HOPLINE_LOG", "warn")
             .env("XDG_DATA_HOME", self.directory.path())
             .kill_on_drop(true);
         command

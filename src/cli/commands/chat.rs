@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use serde_json::json;
 use tokio::io::{AsyncBufReadExt, BufReader};
 
 use crate::api::Client;
@@ -47,8 +48,10 @@ pub(in crate::cli) async fn run(context: &Context) -> Result<(), CliError> {
     let client = context.client()?;
     let mut events = client.events().await?;
     let status = client.status().await?;
+    let object =
+        json!({ "event": "ready", "peer_id": status.peer_id.to_string(), "nickname": status.nickname });
     let name = words::printable(&status.nickname);
-    context.out.tell(format!("you are {name} {}; /help tells what can be typed", status.peer_id))?;
+    context.out.say(&object, format!("you are {name} {}; /help tells what can be typed", status.peer_id))?;
 
     let mut chat = Chat { context, client, followed: VecDeque::new() };
     let mut typed = BufReader::new(tokio::io::stdin()).lines();

@@ -220,10 +220,10 @@ mod bluetooth {
                 found,
                 "add a second adapter: `hopline daemon --adapter hci0 --adapter hci1`",
             ),
-            Finding::SharedNotifications { .. } => Line::warning(
+            Finding::Dated { .. } => Line::warning(
                 "bluez",
                 found,
-                "it works, at the price of more air time; update BlueZ when you can",
+                "it works, with shorter frames and more air time; update BlueZ when you can",
             ),
             Finding::VersionUnknown => {
                 Line::warning("bluez", found, "install its tools: `sudo apt install bluez`")
