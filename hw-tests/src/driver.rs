@@ -10,6 +10,8 @@ use hopline::radio::bluez::{self, Timings};
 use libtest_mimic::Failed;
 use tokio::time::timeout;
 
+use crate::Bench;
+
 /// How long any single step may take. The bench's guest is emulated: this is no measure of anything.
 pub const STEP: Duration = Duration::from_secs(40);
 
@@ -48,6 +50,16 @@ impl Radio {
         what: &str,
         fits: impl Fn(&RadioEvent) -> bool,
     ) -> Result<RadioEvent, Failed> {
+        let waited = self.wait_at_most(STEP, fits).await;
+        waited.map_err(|error| format!("{error}: {what}", error = error.message().unwrap_or_default()).into())
+    }
+
+    /// Takes events until one fits, for so long.
+    pub async fn wait_at_most(
+        &mut self,
+        limit: Duration,
+        fits: impl Fn(&RadioEvent) -> bool,
+    ) -> Result<RadioEvent, Failed> {
         let waiting = async {
             loop {
                 match self.handle.events.recv().await {
@@ -57,16 +69,26 @@ impl Radio {
                 }
             }
         };
-        match timeout(STEP, waiting).await {
+        match timeout(limit, waiting).await {
             Ok(event) => event,
-            Err(_) => Err(format!("{}: waited in vain for {what}", self.name).into()),
+            Err(_) => Err(format!("{}: waited in vain", self.name).into()),
         }
     }
 
     /// Dials whatever is heard first until a link is up.
     pub async fn dial(&mut self) -> Result<Up, Failed> {
-        let found = self.wait_for("a device", |event| matches!(event, RadioEvent::Discovered { .. })).await?;
-        if let RadioEvent::Discovered { adapter, address, .. } = found {
+        self.dial_if(|_| true).await
+    }
+
+    /// Dials whatever is heard first except this device.
+    pub async fn dial_other_than(&mut self, device: DeviceAddress) -> Result<Up, Failed> {
+        self.dial_if(|address| address != device).await
+    }
+
+    async fn dial_if(&mut self, wanted: impl Fn(DeviceAddress) -> bool) -> Result<Up, Failed> {
+        let heard =
+            |event: &RadioEvent| matches!(event, RadioEvent::Discovered { address, .. } if wanted(*address));
+        if let RadioEvent::Discovered { adapter, address, .. } = self.wait_for("a device", heard).await? {
             self.command(RadioCommand::Connect { adapter, address }).await?;
         }
         self.up(Role::Central).await
@@ -108,4 +130,42 @@ impl Radio {
     pub async fn command(&mut self, command: RadioCommand) -> Result<(), Failed> {
         Ok(self.handle.commands.send(command).await?)
     }
+}
+
+/// Two radios with a link between them: who dialled, and who was dialled.
+#[derive(Debug)]
+pub struct Linked {
+    /// Who dialled.
+    pub central: (Radio, Up),
+    /// Who was dialled.
+    pub peripheral: (Radio, Up),
+}
+
+/// Opens the first two adapters; the second dials the first.
+pub async fn link(bench: &Bench) -> Result<Linked, Failed> {
+    let [first, second, ..] = bench.adapters.as_slice() else {
+        return Err("two adapters are needed".into());
+    };
+    let (mut a, mut b) = (Radio::open(first).await?, Radio::open(second).await?);
+    let (dialled, answered) = tokio::join!(b.dial(), a.up(Role::Peripheral));
+    Ok(Linked { central: (b, dialled?), peripheral: (a, answered?) })
+}
+
+/// Bytes that differ by place, size and seed, so that a shifted, cut or swapped frame shows.
+pub fn pattern(size: usize, seed: u8) -> Bytes {
+    (0..size).map(|place| (place * 31 + size * 7 + usize::from(seed) * 101).to_le_bytes()[0]).collect()
+}
+
+/// Fails unless the frame arrived as it was sent.
+pub fn same(actual: &Bytes, expected: &Bytes, how: &str) -> Result<(), Failed> {
+    if actual == expected {
+        return Ok(());
+    }
+    let place = actual.iter().zip(expected.iter()).position(|(a, b)| a != b);
+    Err(format!(
+        "{how}: {} bytes sent, {} arrived, first difference at {place:?}",
+        expected.len(),
+        actual.len()
+    )
+    .into())
 }

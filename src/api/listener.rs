@@ -3,7 +3,7 @@
 use std::fs::{self, DirBuilder, Permissions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -33,13 +33,22 @@ pub(super) fn bind(path: &Path) -> io::Result<OwnerSocket> {
     fs::set_permissions(&made, Permissions::from_mode(0o600))?;
     fs::rename(&made, path)?;
     fs::remove_dir(&staging)?;
-    Ok(OwnerSocket { socket, room: Arc::new(Semaphore::new(CONNECTIONS)) })
+    Ok(OwnerSocket { socket, path: path.to_owned(), room: Arc::new(Semaphore::new(CONNECTIONS)) })
 }
 
-/// The socket the interface is served on.
+/// The socket the interface is served on; its file goes with it.
 pub(super) struct OwnerSocket {
     socket: UnixListener,
+    path: PathBuf,
     room: Arc<Semaphore>,
+}
+
+impl Drop for OwnerSocket {
+    fn drop(&mut self) {
+        if let Err(error) = fs::remove_file(&self.path) {
+            tracing::debug!(%error, "the socket is gone already");
+        }
+    }
 }
 
 impl Listener for OwnerSocket {
@@ -108,10 +117,13 @@ mod tests {
     async fn the_socket_is_for_its_owner_alone_and_replaces_a_dead_one() {
         let home = tempfile::tempdir().unwrap();
         let path = home.path().join("hopline.sock");
-        drop(bind(&path).unwrap());
-        let _socket = bind(&path).unwrap();
+        drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
+        assert!(UnixStream::connect(&path).await.is_err());
+        let socket = bind(&path).unwrap();
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         UnixStream::connect(&path).await.unwrap();
         assert_eq!(fs::read_dir(home.path()).unwrap().count(), 1);
+        drop(socket);
+        assert_eq!(fs::read_dir(home.path()).unwrap().count(), 0);
     }
 }

@@ -1,5 +1,6 @@
 //! From the arguments of the process to its exit status.
 
+use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -76,6 +77,7 @@ fn log(arguments: &Arguments) -> Result<(), CliError> {
         Ok(filter) => EnvFilter::try_new(&filter).map_err(|_| CliError::LogFilter(filter))?,
         Err(_unset) => EnvFilter::new(default),
     };
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let colour = std::io::stderr().is_terminal();
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colour).init();
     Ok(())
 }

@@ -16,11 +16,21 @@ use crate::sim::Topology;
 /// What `air` is told.
 #[derive(Debug, clap::Args)]
 #[command(after_help = HELP)]
-#[group(id = "deed", required = true, multiple = false, args = ["topology", "cut", "join"])]
 pub(in crate::cli) struct Arguments {
     /// The socket of the air
     #[arg(value_name = "PATH", value_hint = ValueHint::AnyPath)]
     path: PathBuf,
+    #[command(flatten)]
+    deed: Deed,
+    /// Feeds the air's random choices: losses, delays, who is heard when
+    #[arg(long, value_name = "NUMBER", default_value_t = 1, requires = "topology")]
+    seed: u64,
+}
+
+/// What to do with the air.
+#[derive(Debug, clap::Args)]
+#[group(required = true, multiple = false)]
+struct Deed {
     /// Serve an air with these nodes, until ctrl-c or SIGTERM
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     topology: Option<PathBuf>,
@@ -30,9 +40,6 @@ pub(in crate::cli) struct Arguments {
     /// Put two nodes of the air served at PATH into each other's range
     #[arg(long, value_name = "A,B", value_parser = pair)]
     join: Option<Pair>,
-    /// Feeds the air's random choices: losses, delays, who is heard when
-    #[arg(long, value_name = "NUMBER", default_value_t = 1, requires = "topology")]
-    seed: u64,
 }
 
 const HELP: &str = "\
@@ -62,19 +69,19 @@ struct PairError;
 
 pub(in crate::cli) async fn run(context: &Context, arguments: Arguments) -> Result<(), CliError> {
     let path = &arguments.path;
-    if let Some(Pair(a, b)) = arguments.cut {
+    if let Some(Pair(a, b)) = arguments.deed.cut {
         let object = json!({ "cut": [a, b] });
         let text = format!("{a} and {b} do not hear each other");
         control(path, Control::Cut { a, b }).await?;
         return context.out.say(&object, text);
     }
-    if let Some(Pair(a, b)) = arguments.join {
+    if let Some(Pair(a, b)) = arguments.deed.join {
         let object = json!({ "joined": [a, b] });
         let text = format!("{a} and {b} hear each other");
         control(path, Control::Join { a, b }).await?;
         return context.out.say(&object, text);
     }
-    match arguments.topology {
+    match arguments.deed.topology {
         Some(file) => serve(context, path, &file, arguments.seed).await,
         None => Ok(()),
     }

@@ -12,9 +12,9 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::advertisement;
 use super::link::Dialled;
-use super::quirks::Fault;
+use super::quirks::{Fault, MAX_WRITE};
 use super::recovery::{AdapterSymptom, DialAction, DialRecovery, DialSymptom, SCAN_STRIKES, rescan};
-use super::{CHARACTERISTIC, MAX_FRAME, SERVICE, Timings};
+use super::{CHARACTERISTIC, SERVICE, Timings};
 use crate::ids::{AdapterId, PeerId};
 use crate::link::event::{DeviceAddress, LinkDownReason, RadioEvent};
 
@@ -235,7 +235,7 @@ impl Central {
             Ok(notifications)
         });
         let notifications = subscribed.await.map_err(|_| DialSymptom::Hung)?.map_err(symptom)?;
-        let max_frame = usize::from(peripheral.mtu()).saturating_sub(ATT_HEADER).min(MAX_FRAME);
+        let max_frame = usize::from(peripheral.mtu()).saturating_sub(ATT_HEADER).min(MAX_WRITE);
         Ok(Dialled { peripheral, characteristic, notifications, max_frame })
     }
 

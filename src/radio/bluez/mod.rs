@@ -74,7 +74,7 @@ pub struct Timings {
     pub scan: Duration,
     /// Between two looks at an adapter's health.
     pub health: Duration,
-    /// Closing everything at the end.
+    /// Saying goodbye. BlueZ disconnects two seconds after it was asked, whether or not anybody waits for it.
     pub farewell: Duration,
 }
 
@@ -90,7 +90,7 @@ impl Default for Timings {
             settle: Duration::from_secs(1),
             scan: Duration::from_secs(20),
             health: Duration::from_secs(2),
-            farewell: Duration::from_millis(600),
+            farewell: Duration::from_millis(300),
         }
     }
 }

@@ -12,7 +12,6 @@ use tokio::process::Command;
 use tokio::time::timeout;
 
 pub use super::quirks::BluezVersion;
-use super::quirks::NotifyScope;
 
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -107,9 +106,11 @@ pub enum Finding {
         /// Its name.
         adapter: String,
     },
-    /// BlueZ before 5.69 sends each notification to every connected central.
-    #[error("BlueZ {version} sends every notification to all centrals; 5.69 and later do not")]
-    SharedNotifications {
+    /// BlueZ before 5.69 sends each notification to every connected central, and drops writes of 511 and 512 bytes.
+    #[error(
+        "BlueZ {version} notifies all centrals alike and drops the longest writes; 5.69 and later do not"
+    )]
+    Dated {
         /// The version found.
         version: BluezVersion,
     },
@@ -129,7 +130,7 @@ impl Finding {
             | Self::NoAdvertising { .. }
             | Self::AdvertisingFull { .. }
             | Self::OneRole { .. }
-            | Self::SharedNotifications { .. }
+            | Self::Dated { .. }
             | Self::VersionUnknown => false,
         }
     }
@@ -181,9 +182,7 @@ fn conclude(
     }
     match version {
         None => findings.push(Finding::VersionUnknown),
-        Some(version) if NotifyScope::of(Some(version)) == NotifyScope::AllCentrals => {
-            findings.push(Finding::SharedNotifications { version });
-        }
+        Some(version) if version.is_dated() => findings.push(Finding::Dated { version }),
         Some(_) => {}
     }
     findings.sort();
@@ -294,7 +293,7 @@ mod tests {
                 Finding::PoweredOff { adapter: name() },
                 Finding::NoAdvertising { adapter: name() },
                 Finding::OneRole { adapter: name() },
-                Finding::SharedNotifications { version },
+                Finding::Dated { version },
             ]
         );
     }

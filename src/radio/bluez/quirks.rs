@@ -150,6 +150,11 @@ pub struct BluezVersion {
 }
 
 impl BluezVersion {
+    /// Whether its GATT server treats all centrals as one and drops the longest writes: so it did before 5.69.
+    pub fn is_dated(self) -> bool {
+        self < Self { major: 5, minor: 69 }
+    }
+
     /// The version in the answer of `bluetoothctl --version`, as in `bluetoothctl: 5.66`.
     pub(super) fn parse(answer: &str) -> Option<Self> {
         let (major, minor) = answer.split_whitespace().next_back()?.split_once('.')?;
@@ -162,6 +167,12 @@ impl std::fmt::Display for BluezVersion {
         write!(f, "{}.{:02}", self.major, self.minor)
     }
 }
+
+/// The longest write that every BlueZ server takes.
+///
+/// Before 5.69 it counts the attribute handle in and drops a write command of 511 or 512 bytes without a word. We
+/// cannot know what runs at the other end, and two bytes are little.
+pub(super) const MAX_WRITE: usize = 510;
 
 /// Whom a notification reaches that is written to the file descriptor of one subscription.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -176,8 +187,9 @@ impl NotifyScope {
     /// BlueZ makes a descriptor per central since 5.69 (bluez #460). An unknown version is taken for an old one.
     pub(super) fn of(version: Option<BluezVersion>) -> Self {
         match version {
-            Some(version) if version >= (BluezVersion { major: 5, minor: 69 }) => Self::OneCentral,
-            Some(_) | None => Self::AllCentrals,
+            Some(version) if version.is_dated() => Self::AllCentrals,
+            Some(_) => Self::OneCentral,
+            None => Self::AllCentrals,
         }
     }
 }

@@ -25,7 +25,8 @@ impl Subscription {
         Self { writer, audience: Mutex::default() }
     }
 
-    /// The longest frame it takes. bluer keeps five bytes back instead of three: BlueZ cut the end off otherwise.
+    /// The longest frame it takes. Five bytes go off the MTU, not three: BlueZ notifies in the form for several
+    /// values where the central takes it, and cuts off what does not fit.
     pub(super) fn max_frame(&self) -> usize {
         self.writer.mtu().min(MAX_FRAME)
     }

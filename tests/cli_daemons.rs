@@ -1,0 +1,203 @@
+//! Daemons as separate processes on one simulated air, and the commands that talk to them.
+
+#![cfg(feature = "cli")]
+#![expect(clippy::unwrap_used, reason = "an unwrap in a test is an assertion")]
+
+mod program;
+
+use std::os::unix::fs::PermissionsExt;
+use std::time::Duration;
+
+use hopline::api::Client;
+use hopline::api::client::{ClientError, Events};
+use hopline::api::error::Code;
+use hopline::api::schema::{EventReport, StatusWord};
+use hopline::ids::PeerId;
+use tokio::time::timeout;
+
+use program::{Bench, DEADLINE, stderr};
+
+const LINE: &str = "ada ben\nben cy\n";
+
+fn client(bench: &Bench, name: &str) -> Client {
+    Client::new(bench.path(name).join("hopline.sock"))
+}
+
+/// Waits for an event of which `pick` makes something.
+async fn event<T>(events: &mut Events, pick: impl Fn(EventReport) -> Option<T>) -> T {
+    let waiting = async {
+        loop {
+            let event = events.next().await.unwrap().expect("the daemon has stopped");
+            if let Some(picked) = pick(event) {
+                return picked;
+            }
+        }
+    };
+    timeout(DEADLINE, waiting).await.expect("the event did not come")
+}
+
+/// Waits until a daemon knows all of these.
+async fn know(client: &Client, wanted: &[&str]) {
+    let mut events = client.events().await.unwrap();
+    for wanted in wanted {
+        let wanted: PeerId = wanted.parse().unwrap();
+        if client.peers().await.unwrap().peers.iter().all(|peer| peer.id != wanted) {
+            event(&mut events, |event| {
+                matches!(event, EventReport::Peer(peer) if peer.id == wanted).then_some(())
+            })
+            .await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_private_message_crosses_a_node_between_and_comes_back_as_delivered() {
+    let bench = Bench::new();
+    let _air = bench.air(LINE).await;
+    let (_ada, _ben, cy) = (bench.daemon("ada").await, bench.daemon("ben").await, bench.daemon("cy").await);
+    let mut heard = client(&bench, "cy").events().await.unwrap();
+
+    // By its id a peer can be written to before it was heard: the message waits for it.
+    let arguments = ["--home", "ada", "send", &cy.peer_id, "hi cy", "--wait", "delivered", "--timeout", "60"];
+    let sent = bench.json(&arguments).await;
+    assert_eq!(sent["status"], "delivered");
+    assert_eq!(sent["to"], cy.peer_id.as_str());
+    let message = event(&mut heard, |event| match event {
+        EventReport::PrivateMessage(message) => Some(message),
+        _ => None,
+    })
+    .await;
+    assert_eq!((message.text.as_str(), message.nickname.as_str()), ("hi cy", "ada"));
+    assert_eq!(message.id.to_string(), sent["id"].as_str().unwrap());
+    assert_eq!(message.ttl, 6);
+
+    let known = bench.json(&["--home", "ada", "peers"]).await;
+    let cy_at_ada = known["peers"].as_array().unwrap().iter().find(|peer| peer["nickname"] == "cy").unwrap();
+    assert_eq!((cy_at_ada["reach"].as_str(), cy_at_ada["session"].as_bool()), (Some("mesh"), Some(true)));
+    let status = bench.json(&["--home", "ada", "status"]).await;
+    assert_eq!(status["counters"]["messages"]["delivered"], 1);
+    assert_eq!(status["links"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_private_message_shown_in_a_chat_comes_back_as_read() {
+    let bench = Bench::new();
+    let _air = bench.air("ada ben").await;
+    let (_ada, ben) = (bench.daemon("ada").await, bench.daemon("ben").await);
+    let mut chat = bench.start(&["--home", "ben", "chat"]);
+    let arguments = ["--home", "ada", "send", &ben.peer_id, "seen?", "--wait", "read", "--timeout", "60"];
+    let sent = bench.json(&arguments).await;
+    assert_eq!(sent["status"], "read");
+    let shown = chat.event("private_message", |_| true).await;
+    assert_eq!(shown["text"], "seen?");
+
+    let mut heard = client(&bench, "ada").events().await.unwrap();
+    chat.type_line("hello everyone").await;
+    chat.type_line("@ada hello you").await;
+    let texts = [event(&mut heard, text_of).await, event(&mut heard, text_of).await];
+    assert_eq!(texts, [("public", "hello everyone".to_owned()), ("private", "hello you".to_owned())]);
+    chat.type_line("/quit").await;
+    assert!(chat.ended_well().await);
+}
+
+fn text_of(event: EventReport) -> Option<(&'static str, String)> {
+    match event {
+        EventReport::PublicMessage(message) => Some(("public", message.text)),
+        EventReport::PrivateMessage(message) => Some(("private", message.text)),
+        _ => None,
+    }
+}
+
+#[tokio::test]
+async fn who_is_asked_to_end_says_goodbye_and_ends_within_a_second() {
+    let bench = Bench::new();
+    let _air = bench.air("ada ben").await;
+    let (_ada, mut ben) = (bench.daemon("ada").await, bench.daemon("ben").await);
+    let ada = client(&bench, "ada");
+    know(&ada, &[&ben.peer_id]).await;
+    let mut events = ada.events().await.unwrap();
+    assert!(ben.running.signal("TERM", Duration::from_secs(1)).await);
+    let id: PeerId = ben.peer_id.parse().unwrap();
+    let left = event(&mut events, |event| match event {
+        EventReport::PeerGone { peer, left } if peer == id => Some(left),
+        _ => None,
+    })
+    .await;
+    assert!(left, "ben did not say goodbye");
+    assert!(!bench.path("ben/hopline.sock").exists());
+}
+
+#[tokio::test]
+async fn a_nickname_of_two_peers_is_refused_with_both_listed() {
+    let bench = Bench::new();
+    let _air = bench.air(LINE).await;
+    let ben = bench.daemon("ben").await;
+    let (ada, cy) = (bench.daemon_called("ada", "twin").await, bench.daemon_called("cy", "twin").await);
+    let client = client(&bench, "ben");
+    know(&client, &[&ada.peer_id, &cy.peer_id]).await;
+    let Err(ClientError::Refused(refused)) = client.send("@twin", "which?").await else {
+        panic!("the message was not refused")
+    };
+    assert_eq!(refused.code, Code::AmbiguousName);
+    assert!(refused.message.contains(&ada.peer_id) && refused.message.contains(&cy.peer_id));
+    let Err(ClientError::Refused(refused)) = client.send(&ben.peer_id, "me?").await else {
+        panic!("a message to oneself was not refused")
+    };
+    assert_eq!(refused.code, Code::ToSelf);
+    let unheard = client.send("zoe", "who?").await;
+    assert!(matches!(unheard, Err(ClientError::Refused(refused)) if refused.code == Code::UnknownPeer));
+}
+
+#[tokio::test]
+async fn a_message_to_nobody_in_reach_waits_and_can_be_asked_for() {
+    let bench = Bench::new();
+    let _air = bench.air("ada").await;
+    let _ada = bench.daemon("ada").await;
+    let client = client(&bench, "ada");
+    let sent = client.send("everyone", "anybody?").await.unwrap();
+    assert_eq!(sent.status, StatusWord::Queued);
+    assert_eq!(client.message(sent.id).await.unwrap(), sent);
+    let arguments = ["--home", "ada", "send", "everyone", "really?", "--wait", "sent", "--timeout", "1"];
+    let output = bench.run(&arguments).await;
+    assert_eq!(output.status.code(), Some(4));
+    assert!(stderr(&output).starts_with("error: the message is queued, and was not sent within 1 s\n"));
+}
+
+#[tokio::test]
+async fn a_home_has_one_daemon_and_keeps_its_identity_for_its_owner_alone() {
+    let bench = Bench::new();
+    let _air = bench.air("ada ben").await;
+    let mut ada = bench.daemon("ada").await;
+    for file in ["identity.key", "hopline.sock"] {
+        let mode = std::fs::metadata(bench.path("ada").join(file)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{file}");
+    }
+    let second = bench.run(&["--home", "ada", "daemon", "--radio", "sim:air#ben"]).await;
+    assert_eq!(second.status.code(), Some(1));
+    assert!(stderr(&second).starts_with("error: another hopline daemon is running in ada\n"));
+
+    // A daemon that is killed leaves its socket behind; the next one takes its place.
+    assert!(!ada.running.signal("KILL", DEADLINE).await);
+    assert!(bench.path("ada/hopline.sock").exists());
+    let again = bench.daemon("ada").await;
+    assert_eq!(again.peer_id, ada.peer_id);
+}
+
+#[tokio::test]
+async fn what_is_cut_apart_finds_together_again_and_each_message_shows_once() {
+    let bench = Bench::new();
+    let _air = bench.air("ada ben").await;
+    let (_ada, ben) = (bench.daemon("ada").await, bench.daemon("ben").await);
+    know(&client(&bench, "ada"), &[&ben.peer_id]).await;
+    let mut at_ada = client(&bench, "ada").events().await.unwrap();
+    let mut at_ben = client(&bench, "ben").events().await.unwrap();
+    bench.json(&["air", "air", "--cut", "ada,ben"]).await;
+    event(&mut at_ada, |event| matches!(event, EventReport::LinkDown { .. }).then_some(())).await;
+
+    let first = client(&bench, "ada").send("everyone", "one").await.unwrap();
+    assert_eq!(first.status, StatusWord::Queued);
+    bench.json(&["air", "air", "--join", "ada,ben"]).await;
+    assert_eq!(event(&mut at_ben, text_of).await.1, "one");
+    client(&bench, "ada").send("everyone", "two").await.unwrap();
+    assert_eq!(event(&mut at_ben, text_of).await.1, "two");
+}

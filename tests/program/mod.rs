@@ -1,0 +1,143 @@
+//! The program as a person runs it: in a directory of its own, with a deadline on everything.
+
+#![allow(dead_code, reason = "each test file uses a part of it")]
+#![expect(clippy::unwrap_used, reason = "an unwrap in a test is an assertion")]
+
+use std::path::PathBuf;
+use std::process::{Output, Stdio};
+use std::time::Duration;
+
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
+use tokio::process::{Child, ChildStdin, ChildStdout, Command};
+use tokio::time::timeout;
+
+/// How long anything may take; a busy machine may be slow.
+pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
+
+/// A directory for homes and sockets.
+pub(crate) struct Bench {
+    directory: TempDir,
+}
+
+impl Bench {
+    pub(crate) fn new() -> Self {
+        Self { directory: tempfile::tempdir().unwrap() }
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    /// The program with these arguments, in this directory.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_hopline"));
+        command
+            .args(arguments)
+            .current_dir(self.directory.path())
+            .env_remove("HOPLINE_LOG")
+            .env("XDG_DATA_HOME", self.directory.path())
+            .kill_on_drop(true);
+        command
+    }
+
+    /// Runs the program to its end.
+    pub(crate) async fn run(&self, arguments: &[&str]) -> Output {
+        let output = self.command(arguments).stdin(Stdio::null()).output();
+        timeout(DEADLINE, output).await.unwrap_or_else(|_| panic!("{arguments:?} did not end")).unwrap()
+    }
+
+    /// Runs the program with `--json` to a good end, and reads what it printed.
+    pub(crate) async fn json(&self, arguments: &[&str]) -> Value {
+        let output = self.run(&[&["--json"], arguments].concat()).await;
+        assert!(output.status.success(), "{arguments:?}: {}", stderr(&output));
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
+
+    /// Starts the program with `--json`, to read what it prints as it comes.
+    pub(crate) fn start(&self, arguments: &[&str]) -> Running {
+        let mut command = self.command(&[&["--json"], arguments].concat());
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        Running { stdin: child.stdin.take(), child, lines }
+    }
+
+    /// Serves an air for these pairs, one a line.
+    pub(crate) async fn air(&self, topology: &str) -> Running {
+        std::fs::write(self.path("topology"), topology).unwrap();
+        let mut air = self.start(&["air", "air", "--topology", "topology"]);
+        air.event("ready", |_| true).await;
+        air
+    }
+
+    /// Runs a daemon in a home of the same name, in the air's place of the same name.
+    pub(crate) async fn daemon(&self, name: &str) -> Daemon {
+        self.daemon_called(name, name).await
+    }
+
+    /// The same with another nickname.
+    pub(crate) async fn daemon_called(&self, name: &str, nickname: &str) -> Daemon {
+        let radio = format!("sim:air#{name}");
+        let mut running = self.start(&["--home", name, "daemon", "--radio", &radio, "--nickname", nickname]);
+        let ready = running.event("ready", |_| true).await;
+        Daemon { running, peer_id: ready["peer_id"].as_str().unwrap().to_owned() }
+    }
+}
+
+/// A daemon that said it is ready.
+pub(crate) struct Daemon {
+    pub(crate) running: Running,
+    pub(crate) peer_id: String,
+}
+
+/// A program that runs; it is killed with this.
+pub(crate) struct Running {
+    child: Child,
+    stdin: Option<ChildStdin>,
+    lines: Lines<BufReader<ChildStdout>>,
+}
+
+impl Running {
+    /// Reads objects until there is one of this event that fits.
+    pub(crate) async fn event(&mut self, event: &str, fits: impl Fn(&Value) -> bool) -> Value {
+        let reading = async {
+            loop {
+                let line = self.lines.next_line().await.unwrap();
+                let line = line.unwrap_or_else(|| panic!("the program ended before `{event}`"));
+                let object: Value = serde_json::from_str(&line).unwrap();
+                if object["event"] == event && fits(&object) {
+                    return object;
+                }
+            }
+        };
+        timeout(DEADLINE, reading).await.unwrap_or_else(|_| panic!("`{event}` did not come"))
+    }
+
+    /// Types a line.
+    pub(crate) async fn type_line(&mut self, line: &str) {
+        self.stdin.as_mut().unwrap().write_all(format!("{line}\n").as_bytes()).await.unwrap();
+    }
+
+    /// Sends a signal, and says whether the program ended well within this time.
+    pub(crate) async fn signal(&mut self, signal: &str, within: Duration) -> bool {
+        let id = self.child.id().unwrap().to_string();
+        let sent = Command::new("kill").args(["-s", signal, &id]).status().await.unwrap();
+        assert!(sent.success());
+        let ended = timeout(within, self.child.wait()).await;
+        ended.unwrap_or_else(|_| panic!("not ended {within:?} after SIG{signal}")).unwrap().success()
+    }
+
+    /// Waits for the end, and says whether it was a good one.
+    pub(crate) async fn ended_well(&mut self) -> bool {
+        timeout(DEADLINE, self.child.wait()).await.expect("the program did not end").unwrap().success()
+    }
+}
+
+pub(crate) fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+pub(crate) fn stdout(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
