@@ -3,8 +3,17 @@
 //! What is there is told by the environment: `HW_ADAPTERS` names the adapters (`hci0,hci1`), `HW_TOPOLOGY` how
 //! they hear each other. Without it every test is listed as ignored, and so is a test whose topology is not the
 //! one there is: never as passed.
+//!
+//! [`driver`] drives a radio by hand. [`stage`], [`node`] and [`record`] run `hopline daemon` processes, speak
+//! to them through their interface and take down what they show; [`foreign`] is a peer of other make.
 
+pub mod bench;
 pub mod driver;
+pub mod foreign;
+pub mod node;
+pub mod radio;
+pub mod record;
+pub mod stage;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -12,88 +21,22 @@ use std::time::Duration;
 
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 
-/// How the adapters of the bench hear each other.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Topology {
-    /// Two adapters in each other's range.
-    Pair,
-    /// Three adapters in a line; the ends do not hear each other.
-    Line,
-    /// Two pairs that do not hear each other.
-    Domains,
-}
-
-impl Topology {
-    fn named(name: &str) -> Option<Self> {
-        [Self::Pair, Self::Line, Self::Domains].into_iter().find(|topology| topology.name() == name)
-    }
-
-    fn name(self) -> &'static str {
-        match self {
-            Self::Pair => "pair",
-            Self::Line => "line",
-            Self::Domains => "domains",
-        }
-    }
-
-    fn adapters(self) -> usize {
-        match self {
-            Self::Pair => 2,
-            Self::Line => 3,
-            Self::Domains => 4,
-        }
-    }
-}
-
-/// The radios there are.
-#[derive(Debug, Clone)]
-pub struct Bench {
-    /// Their names, as in `hci0`.
-    pub adapters: Vec<String>,
-    topology: Option<Topology>,
-}
-
-impl Bench {
-    /// Reads the environment. Two adapters without a topology are on one desk, hence a pair.
-    pub fn from_env() -> Self {
-        let adapters: Vec<String> = std::env::var("HW_ADAPTERS")
-            .unwrap_or_default()
-            .split(',')
-            .filter(|name| !name.is_empty())
-            .map(str::to_owned)
-            .collect();
-        let topology = match std::env::var("HW_TOPOLOGY") {
-            Ok(name) => Topology::named(&name),
-            Err(_) => Some(Topology::Pair),
-        };
-        Self { adapters, topology }
-    }
-
-    /// Why a test cannot run here, if it cannot.
-    fn lacks(&self, needed: Topology) -> Option<String> {
-        if self.topology != Some(needed) {
-            Some(format!("needs HW_TOPOLOGY={}", needed.name()))
-        } else if self.adapters.len() < needed.adapters() {
-            Some(format!("needs {} adapters in HW_ADAPTERS", needed.adapters()))
-        } else {
-            None
-        }
-    }
-}
+pub use bench::{Bench, Needs, Topology};
 
 /// A test over radios: it needs a topology, and must end within `limit`.
 pub fn trial<F>(
     name: &'static str,
-    needed: Topology,
+    needs: impl Into<Needs>,
     limit: Duration,
     test: impl FnOnce(Arc<Bench>) -> F + Send + 'static,
 ) -> Trial
 where
     F: Future<Output = Result<(), Failed>>,
 {
+    let needs = needs.into();
     let run = move || {
         let bench = Arc::new(Bench::from_env());
-        if let Some(reason) = bench.lacks(needed) {
+        if let Some(reason) = bench.lacks(needs) {
             return Ok(Completion::ignored_with(reason));
         }
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;

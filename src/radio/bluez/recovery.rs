@@ -10,8 +10,10 @@ use rand_core::RngCore;
 
 use crate::link::event::LinkDownReason;
 
-/// Scan starts that may fail one after the other before the adapter counts as silent.
-pub(super) const SCAN_STRIKES: u32 = 4;
+/// Scan starts that may fail one after the other before the adapter counts as silent. With [`rescan`]'s pauses
+/// they span 15 s: the scan of a `bluetoothd` that was killed runs on in the kernel for up to 10.24 s, and until
+/// then every new one is refused as busy.
+pub(super) const SCAN_STRIKES: u32 = 7;
 
 /// Unanswered health checks before the adapter counts as silent.
 pub(super) const HEALTH_STRIKES: u32 = 3;
@@ -312,5 +314,12 @@ mod tests {
         let mut rng = rng();
         assert!(rescan(1, &mut rng) <= Duration::from_millis(625));
         assert!(rescan(9, &mut rng) >= Duration::from_secs(4));
+    }
+
+    #[test]
+    fn scans_are_tried_for_longer_than_the_kernel_keeps_one_running() {
+        let mut rng = rng();
+        let tried: Duration = (1..SCAN_STRIKES).map(|strikes| rescan(strikes, &mut rng)).sum();
+        assert!(tried > Duration::from_millis(10_240) && tried < Duration::from_secs(20), "{tried:?}");
     }
 }

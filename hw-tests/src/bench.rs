@@ -1,0 +1,89 @@
+//! What radios there are, as the environment tells.
+
+/// How the adapters of the bench hear each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Topology {
+    /// Two adapters in each other's range.
+    Pair,
+    /// Three adapters in a line; the ends do not hear each other.
+    Line,
+    /// Two pairs that do not hear each other.
+    Domains,
+}
+
+impl Topology {
+    fn named(name: &str) -> Option<Self> {
+        [Self::Pair, Self::Line, Self::Domains].into_iter().find(|topology| topology.name() == name)
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Pair => "pair",
+            Self::Line => "line",
+            Self::Domains => "domains",
+        }
+    }
+
+    fn adapters(self) -> usize {
+        match self {
+            Self::Pair => 2,
+            Self::Line => 3,
+            Self::Domains => 4,
+        }
+    }
+
+    /// This topology, and variables of the environment that must be set as well.
+    pub const fn and(self, variables: &'static [&'static str]) -> Needs {
+        Needs { topology: self, variables }
+    }
+}
+
+/// What a test cannot do without.
+#[derive(Debug, Clone, Copy)]
+pub struct Needs {
+    topology: Topology,
+    variables: &'static [&'static str],
+}
+
+impl From<Topology> for Needs {
+    fn from(topology: Topology) -> Self {
+        topology.and(&[])
+    }
+}
+
+/// The radios there are.
+#[derive(Debug, Clone)]
+pub struct Bench {
+    /// Their names, as in `hci0`.
+    pub adapters: Vec<String>,
+    topology: Option<Topology>,
+}
+
+impl Bench {
+    /// Reads the environment. Two adapters without a topology are on one desk, hence a pair.
+    pub fn from_env() -> Self {
+        let adapters: Vec<String> = std::env::var("HW_ADAPTERS")
+            .unwrap_or_default()
+            .split(',')
+            .filter(|name| !name.is_empty())
+            .map(str::to_owned)
+            .collect();
+        let topology = match std::env::var("HW_TOPOLOGY") {
+            Ok(name) => Topology::named(&name),
+            Err(_) => Some(Topology::Pair),
+        };
+        Self { adapters, topology }
+    }
+
+    /// Why a test cannot run here, if it cannot.
+    pub(crate) fn lacks(&self, needs: Needs) -> Option<String> {
+        if self.topology != Some(needs.topology) {
+            return Some(format!("needs HW_TOPOLOGY={}", needs.topology.name()));
+        }
+        if self.adapters.len() < needs.topology.adapters() {
+            return Some(format!("needs {} adapters in HW_ADAPTERS", needs.topology.adapters()));
+        }
+        let unset = needs.variables.iter().find(|name| std::env::var_os(name).is_none());
+        unset.map(|name| format!("needs {name}"))
+    }
+}

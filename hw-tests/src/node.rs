@@ -1,0 +1,226 @@
+//! One `hopline daemon`: a process over real adapters, with a home of its own.
+
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::time::Duration;
+
+use hopline::api::Client;
+use hopline::api::schema::{
+    EventReport, LinkReport, ReachWord, ReceivedMessage, RoleWord, StatusReport, StatusWord,
+};
+use hopline::ids::{MessageId, PeerId};
+use libtest_mimic::Failed;
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{Child, ChildStdout, Command};
+use tokio::time::{Instant, timeout};
+
+use crate::record::{Mark, PATIENCE, Record};
+
+/// What a node is started with.
+#[derive(Debug, Clone)]
+pub(crate) struct Plan {
+    pub(crate) program: PathBuf,
+    pub(crate) name: String,
+    pub(crate) adapters: Vec<String>,
+    pub(crate) home: PathBuf,
+    pub(crate) log: PathBuf,
+}
+
+/// A node, running or not.
+#[derive(Debug)]
+pub struct Node {
+    plan: Plan,
+    process: Option<Process>,
+    client: Client,
+    /// Its id on the mesh.
+    pub id: PeerId,
+    /// What it said, over all its lives.
+    pub record: Record,
+}
+
+#[derive(Debug)]
+struct Process {
+    child: Child,
+    /// Held open, so that the daemon may go on printing.
+    _output: BufReader<ChildStdout>,
+}
+
+impl Node {
+    /// Starts the daemon, and waits until its adapters work.
+    pub(crate) async fn start(plan: Plan, record: Record) -> Result<Self, Failed> {
+        let client = Client::new(plan.home.join("hopline.sock"));
+        let mut node = Self { plan, process: None, client, id: PeerId::BROADCAST, record };
+        node.restart().await?;
+        Ok(node)
+    }
+
+    /// Starts the daemon again in the same home: the same identity, nothing else remembered.
+    pub async fn restart(&mut self) -> Result<(), Failed> {
+        let mark = self.record.mark();
+        self.spawn().await?;
+        self.record.follow(self.client.events().await?);
+        let status = self.client.status().await?;
+        self.id = status.peer_id;
+        for number in 0..u8::try_from(self.plan.adapters.len())? {
+            if status.adapters.iter().any(|adapter| adapter.adapter == number && adapter.up) {
+                continue;
+            }
+            let up = |event: &EventReport| {
+                (*event == EventReport::Adapter { adapter: number, up: true }).then_some(())
+            };
+            self.record.find(mark, "its adapter to come up", PATIENCE, up).await?;
+        }
+        Ok(())
+    }
+
+    /// Returns when the daemon says that it is ready.
+    async fn spawn(&mut self) -> Result<(), Failed> {
+        let log = std::fs::OpenOptions::new().create(true).append(true).open(&self.plan.log)?;
+        let mut command = Command::new(&self.plan.program);
+        command.arg("--home").arg(&self.plan.home).args(["--json", "-v", "daemon"]);
+        command.args(["--nickname", &self.plan.name]);
+        for adapter in &self.plan.adapters {
+            command.args(["--adapter", adapter]);
+        }
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log).kill_on_drop(true);
+        let mut child =
+            command.spawn().map_err(|error| format!("{}: {error}", self.plan.program.display()))?;
+        let output = child.stdout.take().ok_or("a daemon without output")?;
+        let mut output = BufReader::new(output);
+        let mut line = String::new();
+        timeout(PATIENCE, output.read_line(&mut line)).await??;
+        if !line.contains(r#""ready""#) {
+            return Err(format!("{} did not get ready: {line:?}", self.plan.name).into());
+        }
+        self.process = Some(Process { child, _output: output });
+        Ok(())
+    }
+
+    /// Its nickname.
+    pub fn name(&self) -> &str {
+        &self.plan.name
+    }
+
+    /// The first of its adapters.
+    pub fn adapter(&self) -> &str {
+        self.plan.adapters.first().map_or("", String::as_str)
+    }
+
+    /// How it is.
+    pub async fn status(&self) -> Result<StatusReport, Failed> {
+        Ok(self.client.status().await?)
+    }
+
+    /// Its links to another node.
+    pub async fn links_to(&self, other: &Self) -> Result<Vec<LinkReport>, Failed> {
+        let mut links = self.status().await?.links;
+        links.retain(|link| link.peer.as_deref() == Some(&other.id.to_string()));
+        Ok(links)
+    }
+
+    /// Its sides of the links to another node.
+    pub async fn roles_towards(&self, other: &Self) -> Result<Vec<RoleWord>, Failed> {
+        Ok(self.links_to(other).await?.iter().map(|link| link.role).collect())
+    }
+
+    /// Whether an encrypted session with another node stands.
+    pub async fn has_session_with(&self, other: &Self) -> Result<bool, Failed> {
+        let peers = self.client.peers().await?.peers;
+        Ok(peers.iter().any(|peer| peer.id == other.id && peer.session))
+    }
+
+    /// Waits until it knows another node, by a verified announce, and tells since when.
+    pub async fn meets(&self, other: &Self, reach: ReachWord, since: Mark) -> Result<Instant, Failed> {
+        let what = format!("{} to be there ({})", other.name(), reach.as_str());
+        let there = |event: &EventReport| {
+            let EventReport::Peer(peer) = event else { return None };
+            (peer.id == other.id && peer.reach == reach).then_some(())
+        };
+        Ok(self.record.find(since, &what, PATIENCE, there).await?.at)
+    }
+
+    /// Waits until one of its links is down; the place in the record behind that.
+    pub async fn loses_a_link(&self, since: Mark) -> Result<Mark, Failed> {
+        let down = |event: &EventReport| matches!(event, EventReport::LinkDown { .. }).then_some(());
+        Ok(self.record.find(since, "a link to go down", PATIENCE, down).await?.after)
+    }
+
+    /// Waits until another node has said goodbye to it.
+    pub async fn hears_goodbye_of(&self, other: &Self) -> Result<(), Failed> {
+        let gone = EventReport::PeerGone { peer: other.id, left: true };
+        let what = format!("a goodbye of {}", other.name());
+        self.record.find(Mark::START, &what, PATIENCE, |event| (*event == gone).then_some(())).await?;
+        Ok(())
+    }
+
+    /// Sends a text to a person or to `everyone`; its id.
+    pub async fn send(&self, to: &str, text: &str) -> Result<MessageId, Failed> {
+        Ok(self.client.send(to, text).await?.id)
+    }
+
+    /// Tells the sender of a private message that it was seen.
+    pub async fn mark_read(&self, message: &ReceivedMessage) -> Result<(), Failed> {
+        Ok(self.client.mark_read(message.sender, message.id).await?)
+    }
+
+    /// Waits until it shows this public text.
+    pub async fn shows_public(&self, text: &str) -> Result<ReceivedMessage, Failed> {
+        let shown = |event: &EventReport| {
+            let EventReport::PublicMessage(message) = event else { return None };
+            (message.text == text).then(|| message.clone())
+        };
+        let what = format!("the public message {text:.40?}");
+        Ok(self.record.find(Mark::START, &what, PATIENCE, shown).await?.value)
+    }
+
+    /// Waits until it shows this private text.
+    pub async fn shows_private(&self, text: &str) -> Result<ReceivedMessage, Failed> {
+        let shown = |event: &EventReport| {
+            let EventReport::PrivateMessage(message) = event else { return None };
+            (message.text == text).then(|| message.clone())
+        };
+        let what = format!("the private message {text:.40?}");
+        Ok(self.record.find(Mark::START, &what, PATIENCE, shown).await?.value)
+    }
+
+    /// Waits until a message it sent got this far; into how many fragments it was cut.
+    pub async fn learns(&self, id: MessageId, wanted: StatusWord) -> Result<u16, Failed> {
+        let what = format!("its message to be {}", wanted.as_str());
+        let status = |event: &EventReport| {
+            let EventReport::Status { id: of, status, fragments } = event else { return None };
+            (*of == id && *status == wanted).then_some(*fragments)
+        };
+        Ok(self.record.find(Mark::START, &what, PATIENCE, status).await?.value)
+    }
+
+    /// Ends the process as a crash would.
+    pub async fn kill(&mut self) -> Result<(), Failed> {
+        let mut process = self.process.take().ok_or("no process to kill")?;
+        Ok(process.child.kill().await?)
+    }
+
+    /// Asks the process to end, waits until it has, and tells how long that took.
+    pub async fn end(&mut self) -> Result<Duration, Failed> {
+        self.signal("TERM").await?;
+        let since = Instant::now();
+        let mut process = self.process.take().ok_or("no process to end")?;
+        let status = timeout(PATIENCE, process.child.wait()).await??;
+        if status.success() { Ok(since.elapsed()) } else { Err(format!("{}: {status}", self.name()).into()) }
+    }
+
+    /// Halts the process: it neither hears nor dials until it is resumed. BlueZ goes on advertising for it.
+    pub(crate) async fn halt(&self) -> Result<(), Failed> {
+        self.signal("STOP").await
+    }
+
+    /// Lets a halted process go on.
+    pub(crate) async fn resume(&self) -> Result<(), Failed> {
+        self.signal("CONT").await
+    }
+
+    async fn signal(&self, name: &str) -> Result<(), Failed> {
+        let id = self.process.as_ref().and_then(|process| process.child.id()).ok_or("no process")?;
+        let status = Command::new("kill").args(["-s", name, &id.to_string()]).status().await?;
+        if status.success() { Ok(()) } else { Err(format!("kill: {status}").into()) }
+    }
+}

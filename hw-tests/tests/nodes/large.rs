@@ -1,0 +1,51 @@
+//! A message far longer than a frame.
+
+use std::sync::Arc;
+
+use hopline::api::schema::StatusWord;
+use hw_tests::node::Node;
+use hw_tests::stage::Stage;
+use libtest_mimic::Failed;
+use rand_chacha::ChaCha20Rng;
+use rand_core::{RngCore, SeedableRng};
+use tokio::time::Instant;
+
+use crate::words::{public, same};
+
+/// Letters of the text. Random base64 deflates to three quarters, so that about 24 KiB are on the air.
+const LETTERS: usize = 32 * 1024;
+const FRAGMENTS: u16 = 50;
+const BASE64: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+pub(crate) async fn run(stage: Arc<Stage>) -> Result<(), Failed> {
+    let ada = stage.start("ada", &[stage.adapter(0)?]).await?;
+    let ben = stage.start_dialling("ben", stage.adapter(1)?, &ada).await?;
+    let (written, notified) = (random_text(1), random_text(2));
+    crosses(&ben, &ada, &written, "written by the central").await?;
+    crosses(&ada, &ben, &notified, "notified by the peripheral").await?;
+    public(&ben, &ada, 7, "that was all from ben").await?;
+    public(&ada, &ben, 7, "that was all from ada").await?;
+    ada.record.shown_once(&[&written])?;
+    ben.record.shown_once(&[&notified])
+}
+
+async fn crosses(from: &Node, to: &Node, text: &str, how: &str) -> Result<(), Failed> {
+    let since = Instant::now();
+    let id = from.send("everyone", text).await?;
+    let shown = to.shows_public(text).await?;
+    same("id", shown.id, id)?;
+    same("sender", shown.sender, from.id)?;
+    let sent = from.learns(id, StatusWord::Sent).await?;
+    let took = since.elapsed();
+    println!("{} letters {how}: {sent} fragments, {} joined, {took:.1?}", text.len(), shown.fragments);
+    if sent < FRAGMENTS || shown.fragments != sent {
+        return Err(format!("{sent} fragments were sent, {} joined", shown.fragments).into());
+    }
+    Ok(())
+}
+
+fn random_text(seed: u64) -> String {
+    let mut bytes = vec![0; LETTERS];
+    ChaCha20Rng::seed_from_u64(seed).fill_bytes(&mut bytes);
+    bytes.into_iter().map(|byte| char::from(BASE64[usize::from(byte % 64)])).collect()
+}

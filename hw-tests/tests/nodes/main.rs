@@ -1,0 +1,43 @@
+//! Real daemons over a real Bluetooth stack. Everything is verified by the text that the far end shows.
+
+mod foreign;
+mod large;
+mod recovery;
+mod relay;
+mod talk;
+mod words;
+
+use std::time::Duration;
+
+use hw_tests::stage::trial;
+use hw_tests::{Topology, foreign as peer};
+
+const NODE: &str = env!("CARGO_BIN_EXE_hw-node");
+/// How long a test may take.
+const LIMIT: Duration = Duration::from_secs(300);
+
+fn main() {
+    let restart = Topology::Pair.and(&["HW_RESTART_BLUETOOTHD"]);
+    hw_tests::run(vec![
+        trial(NODE, "two_nodes_talk_whoever_dialled_and_whoever_began", Topology::Pair, LIMIT, talk::run),
+        trial(NODE, "a_message_of_32_kib_crosses_in_fragments", Topology::Pair, LIMIT, large::run),
+        trial(NODE, "recovery_of_a_node_that_was_killed", Topology::Pair, LIMIT, recovery::killed_node),
+        trial(NODE, "recovery_of_a_restarted_bluetoothd", restart, LIMIT, recovery::restarted_bluetoothd),
+        trial(
+            NODE,
+            "recovery_of_an_adapter_that_was_off",
+            Topology::Pair,
+            LIMIT,
+            recovery::adapter_off_and_on,
+        ),
+        trial(NODE, "a_foreign_client_talks", Topology::Pair.and(peer::VARIABLES), LIMIT, foreign::run),
+        trial(
+            NODE,
+            "relay_over_one_adapter_with_a_link_in_and_a_link_out",
+            Topology::Line,
+            LIMIT,
+            relay::one_adapter,
+        ),
+        trial(NODE, "relay_between_two_adapters", Topology::Domains, LIMIT, relay::two_adapters),
+    ]);
+}
