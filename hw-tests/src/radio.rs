@@ -21,6 +21,21 @@ pub async fn restart_bluetoothd() -> Result<(), Failed> {
     if status.success() { Ok(()) } else { Err(format!("{program}: {status}").into()) }
 }
 
+/// Makes BlueZ forget every device of these adapters that is not paired: what an earlier test left behind, down to
+/// services that a killed node no longer has, must not be found by the next one.
+pub(crate) async fn forget_devices(adapters: &[String]) -> Result<(), Failed> {
+    let session = Session::new().await?;
+    for name in adapters {
+        let adapter = session.adapter(name)?;
+        for address in adapter.device_addresses().await? {
+            if !adapter.device(address)?.is_paired().await? {
+                adapter.remove_device(address).await?;
+            }
+        }
+    }
+    Ok(())
+}
+
 /// Waits until `adapter` is connected to the adapter `other`.
 pub(crate) async fn connected(adapter: &str, other: &str) -> Result<(), Failed> {
     let session = Session::new().await?;

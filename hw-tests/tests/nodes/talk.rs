@@ -10,31 +10,44 @@ use libtest_mimic::Failed;
 use crate::words::{private, public, same};
 
 pub(crate) async fn run(stage: Arc<Stage>) -> Result<(), Failed> {
-    let ada = stage.start("ada", &[stage.adapter(0)?]).await?;
+    the_central_begins(&stage).await?;
+    the_peripheral_begins(&stage).await
+}
+
+async fn the_central_begins(stage: &Stage) -> Result<(), Failed> {
+    let mut ada = stage.start("ada", &[stage.adapter(0)?]).await?;
     let mut ben = stage.start_dialling("ben", stage.adapter(1)?, &ada).await?;
     public(&ada, &ben, 7, "ada to everyone").await?;
     public(&ben, &ada, 7, "ben to everyone").await?;
 
     strangers(&ben, &ada).await?;
-    same("ben's role", ben.roles_towards(&ada).await?, vec![RoleWord::Central])?;
     private(&ben, &ada, 7, "ben, the central, begins").await?;
     private(&ada, &ben, 7, "ada answers").await?;
-    public(&ada, &ben, 7, "ada's last to ben").await?;
-    ben.record.shown_once(&["ada to everyone", "ada answers", "ada's last to ben"])?;
+    public(&ada, &ben, 7, "ada's last").await?;
+    public(&ben, &ada, 7, "ben's last").await?;
+    same("ben's role", ben.roles_towards(&ada).await?, vec![RoleWord::Central])?;
+    ben.record.shown_once(&["ada to everyone", "ada answers", "ada's last"])?;
+    ada.record.shown_once(&["ben to everyone", "ben, the central, begins", "ben's last"])?;
 
     let took = ben.end().await?;
     ada.hears_goodbye_of(&ben).await?;
     println!("ben ended {took:.1?} after SIGTERM, and ada heard his goodbye");
+    ada.end().await?;
+    Ok(())
+}
 
-    let cyd = stage.start_dialling("cyd", stage.adapter(1)?, &ada).await?;
-    strangers(&ada, &cyd).await?;
-    same("ada's role", ada.roles_towards(&cyd).await?, vec![RoleWord::Peripheral])?;
-    private(&ada, &cyd, 7, "ada, the peripheral, begins").await?;
-    private(&cyd, &ada, 7, "cyd answers").await?;
-    public(&cyd, &ada, 7, "cyd's last").await?;
-    public(&ada, &cyd, 7, "ada's last").await?;
-    cyd.record.shown_once(&["ada, the peripheral, begins", "ada's last"])?;
-    ada.record.shown_once(&["ben to everyone", "ben, the central, begins", "cyd answers", "cyd's last"])
+/// The other way round, also between the adapters.
+async fn the_peripheral_begins(stage: &Stage) -> Result<(), Failed> {
+    let cyd = stage.start("cyd", &[stage.adapter(1)?]).await?;
+    let dan = stage.start_dialling("dan", stage.adapter(0)?, &cyd).await?;
+    strangers(&cyd, &dan).await?;
+    private(&cyd, &dan, 7, "cyd, the peripheral, begins").await?;
+    private(&dan, &cyd, 7, "dan answers").await?;
+    public(&cyd, &dan, 7, "cyd's last").await?;
+    public(&dan, &cyd, 7, "dan's last").await?;
+    same("cyd's role", cyd.roles_towards(&dan).await?, vec![RoleWord::Peripheral])?;
+    dan.record.shown_once(&["cyd, the peripheral, begins", "cyd's last"])?;
+    cyd.record.shown_once(&["dan answers", "dan's last"])
 }
 
 /// No session stands between the two: whoever speaks first begins the handshake.
