@@ -3,6 +3,7 @@
 //! ```sh
 //! cargo run --example decode_packet
 //! ```
+#![expect(clippy::print_stdout, reason = "an example shows what it does")]
 
 use std::process::ExitCode;
 

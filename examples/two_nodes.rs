@@ -5,6 +5,7 @@
 //! ```sh
 //! cargo run --example two_nodes
 //! ```
+#![expect(clippy::print_stdout, reason = "an example shows what it does")]
 
 use std::process::ExitCode;
 use std::time::Duration;

@@ -1,5 +1,7 @@
 //! Real daemons over a real Bluetooth stack. Everything is verified by the text that the far end shows.
 
+#![expect(clippy::print_stdout, reason = "what was measured belongs into the test's output")]
+
 mod foreign;
 mod large;
 mod recovery;
