@@ -27,7 +27,7 @@ pub enum BluezError {
         /// The names there are.
         present: Vec<String>,
     },
-    /// More adapters than an [`AdapterId`] can number.
+    /// More adapters than an [`AdapterId`](crate::ids::AdapterId) can number.
     #[error("{0} adapters are too many")]
     TooManyAdapters(usize),
     /// BlueZ failed in another way.
