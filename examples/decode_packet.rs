@@ -4,6 +4,8 @@
 //! cargo run --example decode_packet
 //! ```
 
+#![expect(clippy::print_stdout, reason = "an example talks to people")]
+
 use std::process::ExitCode;
 
 use hopline::crypto::{Identity, verify};
