@@ -5,6 +5,8 @@
 //! ```
 #![expect(clippy::print_stdout, reason = "an example shows what it does")]
 
+#![expect(clippy::print_stdout, reason = "an example talks to people")]
+
 use std::process::ExitCode;
 
 use hopline::crypto::{Identity, verify};
