@@ -6,7 +6,6 @@
 //! cargo run --example two_nodes
 //! ```
 #![expect(clippy::print_stdout, reason = "an example shows what it does")]
-
 #![expect(clippy::print_stdout, reason = "an example talks to people")]
 
 use std::process::ExitCode;
