@@ -24,6 +24,7 @@ mod peripheral;
 pub mod probe;
 mod quirks;
 mod recovery;
+mod running;
 mod subscription;
 
 use std::time::Duration;
