@@ -3,7 +3,6 @@
 //! ```sh
 //! cargo run --example decode_packet
 //! ```
-#![expect(clippy::print_stdout, reason = "an example shows what it does")]
 #![expect(clippy::print_stdout, reason = "an example talks to people")]
 
 use std::process::ExitCode;

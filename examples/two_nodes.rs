@@ -5,7 +5,6 @@
 //! ```sh
 //! cargo run --example two_nodes
 //! ```
-#![expect(clippy::print_stdout, reason = "an example shows what it does")]
 #![expect(clippy::print_stdout, reason = "an example talks to people")]
 
 use std::process::ExitCode;

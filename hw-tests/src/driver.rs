@@ -77,17 +77,7 @@ impl Radio {
 
     /// Dials whatever is heard first until a link is up.
     pub async fn dial(&mut self) -> Result<Up, Failed> {
-        self.dial_if(|_| true).await
-    }
-
-    /// Dials whatever is heard first except this device.
-    pub async fn dial_other_than(&mut self, device: DeviceAddress) -> Result<Up, Failed> {
-        self.dial_if(|address| address != device).await
-    }
-
-    async fn dial_if(&mut self, wanted: impl Fn(DeviceAddress) -> bool) -> Result<Up, Failed> {
-        let heard =
-            |event: &RadioEvent| matches!(event, RadioEvent::Discovered { address, .. } if wanted(*address));
+        let heard = |event: &RadioEvent| matches!(event, RadioEvent::Discovered { .. });
         if let RadioEvent::Discovered { adapter, address, .. } = self.wait_for("a device", heard).await? {
             self.command(RadioCommand::Connect { adapter, address }).await?;
         }

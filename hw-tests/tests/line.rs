@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hopline::link::event::{RadioEvent, Role};
-use hw_tests::driver::{Radio, pattern, same};
+use hw_tests::driver::{Radio, Up, pattern, same};
 use hw_tests::{Bench, Topology, trial};
 use libtest_mimic::Failed;
 
@@ -16,12 +16,17 @@ fn main() {
     ]);
 }
 
+/// The middle dials before it is dialled: Linux 6.1 lets no adapter dial that is a peripheral already, unless its
+/// driver vouches for it (`HCI_QUIRK_VALID_LE_STATES`).
 async fn both_roles(bench: Arc<Bench>) -> Result<(), Failed> {
     let [mut a, mut r, mut b] = open(&bench).await?;
+    let (dialled, answered) = tokio::join!(r.dial(), either_up(&mut a, &mut b));
+    let (r_to_b, (b_to_r, dialled_b)) = (dialled?, answered?);
+    if !dialled_b {
+        std::mem::swap(&mut a, &mut b);
+    }
     let (dialled, answered) = tokio::join!(a.dial(), r.up(Role::Peripheral));
     let (a_to_r, r_to_a) = (dialled?, answered?);
-    let (dialled, answered) = tokio::join!(r.dial_other_than(r_to_a.address), b.up(Role::Peripheral));
-    let (r_to_b, b_to_r) = (dialled?, answered?);
     for seed in 0..10 {
         a.send(a_to_r, pattern(400, seed)).await?;
         let relayed = r.receive(r_to_a).await?;
@@ -33,6 +38,14 @@ async fn both_roles(bench: Arc<Bench>) -> Result<(), Failed> {
         same(&a.receive(a_to_r).await?, &pattern(300, seed), "notified back and back")?;
     }
     Ok(())
+}
+
+/// The first of two radios that is dialled, and whether it is the second.
+async fn either_up(a: &mut Radio, b: &mut Radio) -> Result<(Up, bool), Failed> {
+    tokio::select! {
+        up = a.up(Role::Peripheral) => Ok((up?, false)),
+        up = b.up(Role::Peripheral) => Ok((up?, true)),
+    }
 }
 
 async fn two_centrals(bench: Arc<Bench>) -> Result<(), Failed> {

@@ -26,6 +26,7 @@ mod peripheral;
 pub mod probe;
 mod quirks;
 mod recovery;
+mod running;
 mod subscription;
 mod timings;
 
