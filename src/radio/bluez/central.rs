@@ -144,6 +144,8 @@ pub(super) struct Central {
     pub(super) requests: mpsc::Receiver<DialRequest>,
     pub(super) outcomes: mpsc::Sender<DialOutcome>,
     pub(super) arrivals: watch::Receiver<Option<Instant>>,
+    /// The device that was last left to finish what it began.
+    pub(super) yielded_to: Option<DeviceAddress>,
     pub(super) timings: Timings,
 }
 
@@ -204,12 +206,32 @@ impl Central {
         }
     }
 
-    async fn answer(&self, request: DialRequest) {
-        let result = self.dial(request).await;
+    async fn answer(&mut self, request: DialRequest) {
+        let result = if self.yields_to(request).await {
+            Err(LinkDownReason::Failed)
+        } else {
+            self.dial(request).await
+        };
         let outcome = DialOutcome { address: request.address, result };
         if self.outcomes.send(outcome).await.is_err() {
             tracing::debug!(address = %request.address, "nobody waits for this connection");
         }
+    }
+
+    /// A device that is connected though no link leads to it has dialled us, and is about to subscribe. It gets the
+    /// time until it is next asked for, once: two links over one connection are one too many.
+    async fn yields_to(&mut self, request: DialRequest) -> bool {
+        let address = request.address;
+        if request.linked || self.yielded_to.take() == Some(address) {
+            return false;
+        }
+        let Ok(device) = self.bluez.device(bluer::Address(address.0)) else { return false };
+        let connected = matches!(timeout(self.timings.call, device.is_connected()).await, Ok(Ok(true)));
+        if connected {
+            tracing::debug!(%address, "not dialled: it has just dialled us");
+            self.yielded_to = Some(address);
+        }
+        connected
     }
 
     async fn dial(&self, request: DialRequest) -> Result<Dialled, LinkDownReason> {

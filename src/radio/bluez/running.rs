@@ -94,6 +94,7 @@ impl Running {
             requests,
             outcomes: outcome_sender,
             arrivals,
+            yielded_to: None,
             timings,
         };
         tasks.spawn(async { Ended::Adapter(central.run().await) });
