@@ -36,11 +36,18 @@ pub struct Up {
 impl Radio {
     /// Opens the radio over one adapter and waits until it works.
     pub async fn open(adapter: &str) -> Result<Self, Failed> {
-        let handle = bluez::open(vec![adapter.to_owned()], Timings::default()).await?;
-        let mut radio = Self { name: adapter.to_owned(), handle };
-        radio
-            .wait_for("the adapter to come up", |event| matches!(event, RadioEvent::AdapterUp { .. }))
-            .await?;
+        Self::over(&[adapter]).await
+    }
+
+    /// Opens the radio over several adapters and waits until all of them work.
+    pub async fn over(adapters: &[&str]) -> Result<Self, Failed> {
+        let names = adapters.iter().map(|&name| name.to_owned()).collect();
+        let handle = bluez::open(names, Timings::default()).await?;
+        let mut radio = Self { name: adapters.join("+"), handle };
+        let up = |event: &RadioEvent| matches!(event, RadioEvent::AdapterUp { .. });
+        for _ in adapters {
+            radio.wait_for("an adapter to come up", up).await?;
+        }
         Ok(radio)
     }
 
