@@ -3,6 +3,7 @@
 //! ```sh
 //! cargo run --example decode_packet
 //! ```
+#![expect(clippy::print_stdout, reason = "an example talks to people")]
 
 use std::process::ExitCode;
 

@@ -5,6 +5,7 @@
 //! ```sh
 //! cargo run --example two_nodes
 //! ```
+#![expect(clippy::print_stdout, reason = "an example talks to people")]
 
 use std::process::ExitCode;
 use std::time::Duration;

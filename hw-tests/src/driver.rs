@@ -36,11 +36,18 @@ pub struct Up {
 impl Radio {
     /// Opens the radio over one adapter and waits until it works.
     pub async fn open(adapter: &str) -> Result<Self, Failed> {
-        let handle = bluez::open(vec![adapter.to_owned()], Timings::default()).await?;
-        let mut radio = Self { name: adapter.to_owned(), handle };
-        radio
-            .wait_for("the adapter to come up", |event| matches!(event, RadioEvent::AdapterUp { .. }))
-            .await?;
+        Self::over(&[adapter]).await
+    }
+
+    /// Opens the radio over several adapters and waits until all of them work.
+    pub async fn over(adapters: &[&str]) -> Result<Self, Failed> {
+        let names = adapters.iter().map(|&name| name.to_owned()).collect();
+        let handle = bluez::open(names, Timings::default()).await?;
+        let mut radio = Self { name: adapters.join("+"), handle };
+        let up = |event: &RadioEvent| matches!(event, RadioEvent::AdapterUp { .. });
+        for _ in adapters {
+            radio.wait_for("an adapter to come up", up).await?;
+        }
         Ok(radio)
     }
 
@@ -77,17 +84,7 @@ impl Radio {
 
     /// Dials whatever is heard first until a link is up.
     pub async fn dial(&mut self) -> Result<Up, Failed> {
-        self.dial_if(|_| true).await
-    }
-
-    /// Dials whatever is heard first except this device.
-    pub async fn dial_other_than(&mut self, device: DeviceAddress) -> Result<Up, Failed> {
-        self.dial_if(|address| address != device).await
-    }
-
-    async fn dial_if(&mut self, wanted: impl Fn(DeviceAddress) -> bool) -> Result<Up, Failed> {
-        let heard =
-            |event: &RadioEvent| matches!(event, RadioEvent::Discovered { address, .. } if wanted(*address));
+        let heard = |event: &RadioEvent| matches!(event, RadioEvent::Discovered { .. });
         if let RadioEvent::Discovered { adapter, address, .. } = self.wait_for("a device", heard).await? {
             self.command(RadioCommand::Connect { adapter, address }).await?;
         }

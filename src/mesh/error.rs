@@ -109,7 +109,7 @@ pub enum Refusal {
 pub struct Counters {
     /// Frames that arrived.
     pub received: u64,
-    /// Packets this node made and put on at least one link (fragments counted one by one).
+    /// Packets this node made and put on at least one link; one that goes in fragments counts once.
     pub originated: u64,
     /// Packets of others passed on.
     pub relayed: u64,

@@ -263,3 +263,98 @@ async fn sleep_until(deadline: Option<tokio::time::Instant>) {
         None => std::future::pending().await,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rand_chacha::ChaCha20Rng;
+    use rand_core::SeedableRng;
+
+    use super::*;
+    use crate::crypto::Identity;
+    use crate::ids::{AdapterId, PeerId};
+    use crate::link::event::{DeviceAddress, Role};
+    use crate::mesh::error::Refusal;
+    use crate::node::handle::Notice;
+    use crate::node::lifecycle::{Node, start};
+    use crate::radio::{RadioPort, channel};
+
+    const ADAPTER: AdapterId = AdapterId(0);
+
+    fn node(bound: usize) -> (Node, RadioPort) {
+        let (radio, port) = channel(bound);
+        let identity = Identity::generate(&mut ChaCha20Rng::from_seed([1; 32]));
+        (start(identity, "ada".to_owned(), [2; 32], radio), port)
+    }
+
+    fn link_up(serial: u32) -> RadioEvent {
+        RadioEvent::LinkUp {
+            link: LinkId { adapter: ADAPTER, serial },
+            address: DeviceAddress([0xC0, 0, 0, 0, 0, 1]),
+            role: Role::Central,
+            max_frame: 512,
+        }
+    }
+
+    #[tokio::test]
+    async fn a_radio_that_takes_nothing_holds_up_neither_answers_nor_the_end() {
+        let (node, port) = node(1);
+        let mut events = node.handle().subscribe().unwrap();
+        port.events.send(RadioEvent::AdapterUp { adapter: ADAPTER }).await.unwrap();
+        port.events.send(link_up(1)).await.unwrap();
+        while !matches!(events.next().await, Some(Notice::Event(Event::LinkUp { .. }))) {}
+        for text in ["one", "two", "three"] {
+            node.handle().send_public(text.to_owned()).await.unwrap();
+        }
+        let status = node.handle().status().await.unwrap();
+        assert_eq!(status.links.len(), 1);
+        assert_eq!(status.messages.sent, 3);
+        tokio::time::timeout(Duration::from_secs(1), node.stop()).await.unwrap().unwrap();
+        drop(port);
+    }
+
+    #[tokio::test]
+    async fn a_goodbye_goes_out_before_the_radio_is_let_go() {
+        let (node, mut port) = node(8);
+        port.events.send(link_up(1)).await.unwrap();
+        let stopping = tokio::spawn(node.stop());
+        let mut frames = 0;
+        while let Some(command) = port.commands.recv().await {
+            if let RadioCommand::Write { link, .. } = command {
+                frames += 1;
+                port.events.send(RadioEvent::Written { link }).await.unwrap();
+            }
+        }
+        drop(port);
+        stopping.await.unwrap().unwrap();
+        assert!(frames > 0, "no LEAVE went out");
+    }
+
+    #[tokio::test]
+    async fn a_node_whose_radio_ended_by_itself_ends_with_that_error() {
+        let (mut node, port) = node(8);
+        drop(port);
+        assert!(matches!(node.stopped().await, Err(NodeError::RadioGone)));
+        assert!(node.handle().status().await.is_err());
+        assert!(node.handle().subscribe().is_err());
+    }
+
+    #[tokio::test]
+    async fn a_slow_listener_is_told_how_much_it_missed() {
+        let (node, _port) = node(8);
+        let mut events = node.handle().subscribe().unwrap();
+        let me = node.handle().profile().peer_id;
+        for _ in 0..300 {
+            let refused = node.handle().send_private(me, "to myself".to_owned()).await;
+            assert_eq!(refused, Err(SendError::Refused(Refusal::ToSelf)));
+        }
+        assert_eq!(events.next().await, Some(Notice::Missed(300 - 256)));
+        assert!(matches!(events.next().await, Some(Notice::Event(Event::Refused { .. }))));
+    }
+
+    #[tokio::test]
+    async fn a_message_is_found_again_by_its_id_while_it_waits() {
+        let (node, _port) = node(8);
+        let sent = node.handle().send_private(PeerId([9; 8]), "are you there?".to_owned()).await.unwrap();
+        assert_eq!(node.handle().sent(sent.id).await.unwrap(), Some(sent));
+    }
+}

@@ -1,14 +1,14 @@
 //! `hopline chat`: lines typed go out, what comes is printed.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use serde_json::json;
 use tokio::io::{AsyncBufReadExt, BufReader};
 
 use crate::api::Client;
 use crate::api::client::ClientError;
-use crate::api::schema::{EventReport, SentMessage, StatusWord};
-use crate::ids::MessageId;
+use crate::api::schema::{EventReport, Peer, ReachWord, SentMessage, StatusWord};
+use crate::ids::{MessageId, PeerId};
 use crate::node::lifecycle::asked_to_end;
 use crate::node::name::EVERYONE;
 
@@ -53,7 +53,8 @@ pub(in crate::cli) async fn run(context: &Context) -> Result<(), CliError> {
     let name = words::printable(&status.nickname);
     context.out.say(&object, format!("you are {name} {}; /help tells what can be typed", status.peer_id))?;
 
-    let mut chat = Chat { context, client, followed: VecDeque::new() };
+    let mut chat =
+        Chat { context, around: around(client.peers().await?.peers), client, followed: VecDeque::new() };
     let mut typed = BufReader::new(tokio::io::stdin()).lines();
     let ended = asked_to_end();
     tokio::pin!(ended);
@@ -72,6 +73,8 @@ pub(in crate::cli) async fn run(context: &Context) -> Result<(), CliError> {
 struct Chat<'a> {
     context: &'a Context,
     client: Client,
+    /// Who is in reach, by the name they go by here.
+    around: BTreeMap<PeerId, String>,
     /// Own private messages on their way, and for whom.
     followed: VecDeque<(MessageId, String)>,
 }
@@ -93,14 +96,24 @@ impl Chat<'_> {
                     out.tell(text)?;
                 }
             }
+            EventReport::Peer(peer) => {
+                if peer.reach == ReachWord::Gone {
+                    self.around.remove(&peer.id);
+                } else if self.around.insert(peer.id, name_of(peer)).is_none() {
+                    out.tell(words::event(event))?;
+                }
+            }
+            EventReport::PeerGone { peer, left } => {
+                if let Some(name) = self.around.remove(peer) {
+                    out.tell(format!("* {name} {}", if *left { "has left" } else { "is out of reach" }))?;
+                }
+            }
             // Links are the daemon's business, not the conversation's; a refusal is told to who typed the line.
             EventReport::LinkUp { .. }
             | EventReport::LinkDown { .. }
             | EventReport::Session { .. }
             | EventReport::Refused { .. } => {}
             EventReport::Adapter { .. }
-            | EventReport::Peer(_)
-            | EventReport::PeerGone { .. }
             | EventReport::PublicMessage(_)
             | EventReport::ClockUnset
             | EventReport::Missed { .. } => out.tell(words::event(event))?,
@@ -133,7 +146,7 @@ impl Chat<'_> {
         match self.client.send(to, text).await {
             Ok(message) => {
                 self.follow(to, &message);
-                if message.status == StatusWord::Queued {
+                if message.to == EVERYONE && message.status == StatusWord::Queued {
                     self.context.out.tell("* nobody in reach yet: the message waits")?;
                 }
                 Ok(())
@@ -156,6 +169,15 @@ impl Chat<'_> {
             self.followed.pop_front();
         }
     }
+}
+
+fn around(peers: Vec<Peer>) -> BTreeMap<PeerId, String> {
+    let here = peers.iter().filter(|peer| peer.reach != ReachWord::Gone);
+    here.map(|peer| (peer.id, name_of(peer))).collect()
+}
+
+fn name_of(peer: &Peer) -> String {
+    words::printable(&peer.nickname)
 }
 
 fn parse(line: &str) -> Line<'_> {

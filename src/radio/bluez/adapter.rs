@@ -1,35 +1,24 @@
-//! One adapter from power-on to the next failure, and again: the task that owns its links.
+//! One adapter from power-on to the next failure, and again.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::BTreeSet;
 use std::ops::ControlFlow;
-use std::sync::Arc;
 use std::time::Duration;
 
-use bluer::gatt::CharacteristicWriter;
-use bytes::Bytes;
 use rand_core::OsRng;
-use tokio::sync::{mpsc, watch};
-use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep_until, timeout};
 
-use super::central::{self, Central, DialOutcome, DialRequest};
-use super::link::{self, Ends, Link, Stop};
-use super::peripheral::{InboundWrite, Server, ServerEvent};
+use super::central;
+use super::peripheral::Server;
 use super::quirks::{Fault, NotifyScope};
 use super::recovery::{AdapterAction, AdapterRecovery, AdapterSymptom};
-use super::subscription::Subscription;
-use super::{MAX_FRAME, SERVICE, Timings, advertisement, health};
+use super::running::Running;
+use super::{SERVICE, Timings};
 use crate::ids::{AdapterId, LinkId};
-use crate::link::event::{DeviceAddress, LinkDownReason, RadioCommand, RadioEvent, Role};
+use crate::link::event::{DeviceAddress, LinkDownReason, RadioCommand, RadioEvent};
 
-/// Devices that may wait to be dialled.
-const WAITING_DIALS: usize = 16;
-
-/// Frames of centrals that wrote before they subscribed; the oldest make room.
-const EARLY_WRITES: usize = 16;
-
-/// How long an adapter must have worked for its earlier failures to be forgotten.
-const PROVEN: Duration = Duration::from_secs(60);
+/// Devices from before us to keep in mind.
+const SUSPECTS: usize = 64;
 
 /// Which adapter.
 #[derive(Debug, Clone)]
@@ -40,14 +29,14 @@ pub(super) struct Identity {
 
 /// One adapter's task.
 pub(super) struct Adapter {
-    identity: Identity,
-    session: bluer::Session,
+    pub(super) identity: Identity,
+    pub(super) session: bluer::Session,
     manager: btleplug::platform::Manager,
-    scope: NotifyScope,
-    commands: mpsc::Receiver<RadioCommand>,
-    events: mpsc::Sender<RadioEvent>,
-    timings: Timings,
-    recovery: AdapterRecovery,
+    pub(super) scope: NotifyScope,
+    pub(super) commands: mpsc::Receiver<RadioCommand>,
+    pub(super) events: mpsc::Sender<RadioEvent>,
+    pub(super) timings: Timings,
+    pub(super) recovery: AdapterRecovery,
     next_serial: u32,
 }
 
@@ -103,33 +92,32 @@ impl Adapter {
             self.recovery.powered_by_us();
         }
         self.call(adapter.set_pairable(false)).await?;
-        self.clear(&adapter).await?;
+        let suspects = self.clear(&adapter).await?;
         let server = self.call(Server::publish(&adapter)).await?;
         let central = timeout(self.timings.call, central::adapter(&self.manager, &name));
         let central = central.await.map_err(|_| AdapterSymptom::Silent)??;
-        Ok(Running::start(self, adapter, server, central))
+        Ok(Running::start(self, adapter, server, central, suspects))
     }
 
-    /// Removes what an earlier run left behind: connections outlive the process that made them.
-    async fn clear(&self, adapter: &bluer::Adapter) -> Result<(), AdapterSymptom> {
+    /// Removes what an earlier run left behind, connections included: they outlive the process that made them.
+    /// Returns the devices that may be ours and cannot be told.
+    async fn clear(&self, adapter: &bluer::Adapter) -> Result<BTreeSet<DeviceAddress>, AdapterSymptom> {
+        let mut suspects = BTreeSet::new();
         for address in self.call(adapter.device_addresses()).await? {
             let device = adapter.device(address).map_err(symptom)?;
-            let ours = self
-                .call(device.uuids())
-                .await
-                .is_ok_and(|uuids| uuids.is_some_and(|uuids| uuids.contains(&SERVICE)));
-            if !ours {
+            // A person may have paired the device for another purpose: that is not ours to remove.
+            if self.call(device.is_paired()).await.unwrap_or(true) {
                 continue;
             }
-            // A person may have paired the device for another purpose: that is not ours to remove.
-            let cleared = if self.call(device.is_paired()).await.unwrap_or(false) {
-                self.call(device.disconnect()).await
-            } else {
-                self.call(adapter.remove_device(address)).await
-            };
-            tracing::debug!(adapter = adapter.name(), %address, ?cleared, "left over from before");
+            let services = self.call(device.uuids()).await.ok().flatten().unwrap_or_default();
+            if services.contains(&SERVICE) {
+                let removed = self.call(adapter.remove_device(address)).await;
+                tracing::debug!(adapter = adapter.name(), %address, ?removed, "left over from before");
+            } else if suspects.len() < SUSPECTS {
+                suspects.insert(DeviceAddress(address.0));
+            }
         }
-        Ok(())
+        Ok(suspects)
     }
 
     async fn power_off(&self) {
@@ -144,6 +132,13 @@ impl Adapter {
             Ok(answer) => answer.map_err(symptom),
             Err(_) => Err(AdapterSymptom::Silent),
         }
+    }
+
+    /// A name no link had before.
+    pub(super) fn next_link(&mut self) -> LinkId {
+        let link = LinkId { adapter: self.identity.id, serial: self.next_serial };
+        self.next_serial = self.next_serial.saturating_add(1);
+        link
     }
 
     /// Waits, and answers commands meanwhile; breaks when there will be no more.
@@ -166,7 +161,8 @@ impl Adapter {
         }
     }
 
-    async fn tell(&self, event: RadioEvent) {
+    /// Tells the driver. When it is gone the commands end, too.
+    pub(super) async fn tell(&self, event: RadioEvent) {
         if self.events.send(event).await.is_err() {
             tracing::debug!(adapter = self.identity.name, "the driver is gone");
         }
@@ -177,323 +173,4 @@ impl Adapter {
 fn symptom(error: bluer::Error) -> AdapterSymptom {
     tracing::debug!(%error, "BlueZ refused");
     Fault::from(&error).into()
-}
-
-/// How a task of a running adapter ended.
-enum Ended {
-    Link(LinkId),
-    Adapter(AdapterSymptom),
-}
-
-/// An adapter that works.
-struct Running {
-    adapter: bluer::Adapter,
-    server: Server,
-    advertising: advertisement::Control,
-    dials: mpsc::Sender<DialRequest>,
-    outcomes: mpsc::Receiver<DialOutcome>,
-    tasks: JoinSet<Ended>,
-    links: BTreeMap<LinkId, Link>,
-    dialling: BTreeSet<DeviceAddress>,
-    /// The latest file descriptor that leads to centrals, where one leads to all.
-    everyone: Option<Arc<Subscription>>,
-    early: VecDeque<InboundWrite>,
-}
-
-impl Running {
-    fn start(
-        owner: &Adapter,
-        adapter: bluer::Adapter,
-        server: Server,
-        central: btleplug::platform::Adapter,
-    ) -> Self {
-        let timings = owner.timings;
-        let advertising = advertisement::Control::new();
-        let (dials, requests) = mpsc::channel(WAITING_DIALS);
-        let (outcome_sender, outcomes) = mpsc::channel(WAITING_DIALS);
-        let (arrived, arrivals) = watch::channel(None);
-        let mut tasks = JoinSet::new();
-        let watching = health::watch(owner.session.clone(), adapter.clone(), timings);
-        tasks.spawn(async { Ended::Adapter(watching.await) });
-        let keeping = advertisement::keep(adapter.clone(), advertising.clone(), timings);
-        tasks.spawn(async {
-            keeping.await;
-            Ended::Adapter(AdapterSymptom::Failed)
-        });
-        let discovering =
-            central::discover(central.clone(), owner.identity.id, owner.events.clone(), arrived);
-        tasks.spawn(async {
-            discovering.await;
-            Ended::Adapter(AdapterSymptom::Failed)
-        });
-        let central = Central {
-            adapter: central,
-            bluez: adapter.clone(),
-            advertising: advertising.clone(),
-            requests,
-            outcomes: outcome_sender,
-            arrivals,
-            yielded_to: None,
-            timings,
-        };
-        tasks.spawn(async { Ended::Adapter(central.run().await) });
-        Self {
-            adapter,
-            server,
-            advertising,
-            dials,
-            outcomes,
-            tasks,
-            links: BTreeMap::new(),
-            dialling: BTreeSet::new(),
-            everyone: None,
-            early: VecDeque::new(),
-        }
-    }
-
-    /// Carries commands out until the adapter fails (and says how) or the commands end.
-    async fn serve(&mut self, owner: &mut Adapter) -> ControlFlow<(), AdapterSymptom> {
-        let adapter = owner.identity.id;
-        tracing::info!(adapter = owner.identity.name, "adapter up");
-        owner.tell(RadioEvent::AdapterUp { adapter }).await;
-        let proven = sleep(PROVEN);
-        tokio::pin!(proven);
-        let mut is_proven = false;
-        let end = loop {
-            tokio::select! {
-                command = owner.commands.recv() => match command {
-                    Some(command) => self.obey(owner, command).await,
-                    None => break ControlFlow::Break(()),
-                },
-                event = self.server.next() => match event {
-                    ServerEvent::Subscribed(writer) => self.subscribed(owner, writer),
-                    ServerEvent::Written(write) => self.written(owner, write),
-                    ServerEvent::Closed => break ControlFlow::Continue(AdapterSymptom::Restarted),
-                },
-                Some(outcome) = self.outcomes.recv() => self.dialled(owner, outcome).await,
-                Some(ended) = self.tasks.join_next() => match ended {
-                    Ok(Ended::Link(link)) => {
-                        self.links.remove(&link);
-                        self.advertising.renew.notify_one();
-                    }
-                    Ok(Ended::Adapter(symptom)) => break ControlFlow::Continue(symptom),
-                    Err(error) => {
-                        tracing::error!(%error, "a task of the adapter failed");
-                        break ControlFlow::Continue(AdapterSymptom::Failed);
-                    }
-                },
-                () = &mut proven, if !is_proven => {
-                    is_proven = true;
-                    owner.recovery.healthy();
-                }
-            }
-        };
-        match end {
-            ControlFlow::Break(()) => {
-                let farewell = async {
-                    self.hang_up_dialled().await;
-                    self.end_links(Stop::Close).await;
-                };
-                if timeout(owner.timings.farewell, farewell).await.is_err() {
-                    tracing::debug!(adapter = owner.identity.name, "some links are not closed");
-                }
-            }
-            ControlFlow::Continue(_) => {
-                self.end_links(Stop::AdapterDown).await;
-                let reason = LinkDownReason::AdapterDown;
-                for address in std::mem::take(&mut self.dialling) {
-                    owner.tell(RadioEvent::ConnectFailed { adapter, address, reason }).await;
-                }
-                owner.tell(RadioEvent::AdapterDown { adapter }).await;
-            }
-        }
-        end
-    }
-
-    /// A connection that is being made outlives us as much as one that is up.
-    async fn hang_up_dialled(&mut self) {
-        for address in std::mem::take(&mut self.dialling) {
-            let Ok(device) = self.adapter.device(bluer::Address(address.0)) else { continue };
-            if let Err(error) = device.disconnect().await {
-                tracing::debug!(%address, %error, "not hung up");
-            }
-        }
-    }
-
-    async fn end_links(&mut self, stop: Stop) {
-        for link in self.links.values_mut() {
-            link.stop(stop);
-        }
-        while !self.links.is_empty() {
-            match self.tasks.join_next().await {
-                Some(Ok(Ended::Link(link))) => {
-                    self.links.remove(&link);
-                }
-                Some(Ok(Ended::Adapter(_))) => {}
-                Some(Err(error)) => tracing::error!(%error, "a task of the adapter failed"),
-                None => return,
-            }
-        }
-    }
-
-    async fn obey(&mut self, owner: &Adapter, command: RadioCommand) {
-        match command {
-            RadioCommand::Connect { adapter, address } => {
-                let linked =
-                    |role| self.links.values().any(|link| link.role == role && link.address == address);
-                if self.dialling.contains(&address) {
-                    return;
-                }
-                let request = DialRequest { address, linked: linked(Role::Peripheral) };
-                if linked(Role::Central) || self.dials.try_send(request).is_err() {
-                    let reason = LinkDownReason::Failed;
-                    owner.tell(RadioEvent::ConnectFailed { adapter, address, reason }).await;
-                } else {
-                    self.dialling.insert(address);
-                }
-            }
-            RadioCommand::Disconnect { link } => self.close(link),
-            RadioCommand::Write { link, frame } => {
-                if self.links.get(&link).is_some_and(|link| !link.send(frame)) {
-                    tracing::error!(%link, "more frames than the link may have unanswered");
-                    self.close(link);
-                }
-            }
-        }
-    }
-
-    /// Ends a link. Two links, one in each role, may run over one connection: then only the last one cuts it. A
-    /// central cannot be told to stop listening, so a link to one always takes the connection along.
-    fn close(&mut self, id: LinkId) {
-        let Some((role, address)) = self.links.get(&id).map(|link| (link.role, link.address)) else { return };
-        let shared = self.links.iter().any(|(other, link)| *other != id && link.address == address);
-        let stop = if shared && role == Role::Central { Stop::CloseOurs } else { Stop::Close };
-        if let Some(link) = self.links.get_mut(&id) {
-            link.stop(stop);
-        }
-    }
-
-    /// A central switched notifications on.
-    fn subscribed(&mut self, owner: &mut Adapter, writer: CharacteristicWriter) {
-        let address = DeviceAddress(writer.device_address().0);
-        let subscription = Arc::new(Subscription::new(writer));
-        if owner.scope == NotifyScope::AllCentrals {
-            self.everyone = Some(subscription.clone());
-        }
-        let max_frame = subscription.max_frame();
-        self.link_to_central(owner, address, max_frame, subscription);
-    }
-
-    /// A central wrote. Where one descriptor leads to all centrals BlueZ announces the first subscription only;
-    /// the others show by what they write, for nobody writes before subscribing.
-    fn written(&mut self, owner: &mut Adapter, write: InboundWrite) {
-        let InboundWrite { address, mtu, ref bytes } = write;
-        if let Some(link) = self.central(address) {
-            pass_on(link, bytes.clone());
-            return;
-        }
-        let everyone = self.everyone.as_ref().filter(|everyone| !everyone.is_closed()).cloned();
-        if let Some(everyone) = everyone {
-            let max_frame = usize::from(mtu).saturating_sub(central::ATT_HEADER).min(everyone.max_frame());
-            self.early.push_back(write);
-            self.link_to_central(owner, address, max_frame, everyone);
-            return;
-        }
-        if self.early.len() == EARLY_WRITES {
-            self.early.pop_front();
-        }
-        self.early.push_back(write);
-    }
-
-    fn link_to_central(
-        &mut self,
-        owner: &mut Adapter,
-        address: DeviceAddress,
-        max_frame: usize,
-        subscription: Arc<Subscription>,
-    ) {
-        let Ok(device) = self.adapter.device(bluer::Address(address.0)) else { return };
-        // A central that subscribes anew has lost its old link, whether BlueZ said so or not.
-        let stale: Vec<LinkId> =
-            self.links.iter().filter(|(_, link)| is_central(link, address)).map(|(id, _)| *id).collect();
-        for id in stale {
-            if let Some(link) = self.links.get_mut(&id) {
-                link.stop(Stop::Replaced);
-            }
-        }
-        let id = owner.next_link();
-        let ends = self.ends(owner, id, address, max_frame, device);
-        let (link, task) = link::to_central(ends, subscription);
-        for write in std::mem::take(&mut self.early) {
-            if write.address == address {
-                pass_on(&link, write.bytes);
-            } else {
-                self.early.push_back(write);
-            }
-        }
-        self.add(id, link, task);
-    }
-
-    async fn dialled(&mut self, owner: &mut Adapter, outcome: DialOutcome) {
-        let DialOutcome { address, result } = outcome;
-        self.dialling.remove(&address);
-        let device = self.adapter.device(bluer::Address(address.0));
-        match (result, device) {
-            (Ok(dialled), Ok(device)) => {
-                let id = owner.next_link();
-                let ends = self.ends(owner, id, address, dialled.max_frame, device);
-                let (link, task) = link::to_peripheral(ends, dialled);
-                self.add(id, link, task);
-            }
-            (Err(reason), _) => {
-                let adapter = owner.identity.id;
-                owner.tell(RadioEvent::ConnectFailed { adapter, address, reason }).await;
-                self.advertising.renew.notify_one();
-            }
-            (Ok(_), Err(error)) => tracing::error!(%address, %error, "a device without an object"),
-        }
-    }
-
-    fn add(&mut self, id: LinkId, link: Link, task: impl Future<Output = ()> + Send + 'static) {
-        self.links.insert(id, link);
-        self.tasks.spawn(async move {
-            task.await;
-            Ended::Link(id)
-        });
-        self.advertising.renew.notify_one();
-    }
-
-    fn ends(
-        &self,
-        owner: &Adapter,
-        link: LinkId,
-        address: DeviceAddress,
-        max_frame: usize,
-        device: bluer::Device,
-    ) -> Ends {
-        let (events, timings) = (owner.events.clone(), owner.timings);
-        Ends { link, address, max_frame: max_frame.min(MAX_FRAME), device, events, timings }
-    }
-
-    fn central(&self, address: DeviceAddress) -> Option<&Link> {
-        self.links.values().rev().find(|link| is_central(link, address))
-    }
-}
-
-fn is_central(link: &Link, address: DeviceAddress) -> bool {
-    link.role == Role::Peripheral && link.address == address
-}
-
-fn pass_on(link: &Link, bytes: Bytes) {
-    if !link.receive(bytes) {
-        tracing::warn!(address = %link.address, "the driver is too slow; one frame is lost");
-    }
-}
-
-impl Adapter {
-    fn next_link(&mut self) -> LinkId {
-        let link = LinkId { adapter: self.identity.id, serial: self.next_serial };
-        self.next_serial = self.next_serial.saturating_add(1);
-        link
-    }
 }

@@ -3,6 +3,9 @@
 //! Connections that are set up at the same time on one adapter disturb each other, and scanning disturbs them
 //! all; hence one task that either scans or dials.
 
+use std::collections::BTreeSet;
+use std::time::Duration;
+
 use btleplug::api::{Central as _, CentralEvent, Manager as _, Peripheral as _, ScanFilter};
 use btleplug::platform::{Adapter, Manager, Peripheral, PeripheralId};
 use futures_util::StreamExt;
@@ -13,7 +16,7 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 use super::advertisement;
 use super::link::Dialled;
 use super::quirks::{Fault, MAX_WRITE};
-use super::recovery::{AdapterSymptom, DialAction, DialRecovery, DialSymptom, SCAN_STRIKES, rescan};
+use super::recovery::{AdapterSymptom, DialAction, DialRecovery, DialSymptom, ScanRecovery, ScanSymptom};
 use super::{CHARACTERISTIC, SERVICE, Timings};
 use crate::ids::{AdapterId, PeerId};
 use crate::link::event::{DeviceAddress, LinkDownReason, RadioEvent};
@@ -46,56 +49,90 @@ pub(super) async fn adapter(manager: &Manager, name: &str) -> Result<Adapter, Fa
     Err(Fault::NoSuchObject)
 }
 
-/// Reports every device with our service that is heard, until BlueZ goes away. `arrivals` gets the time of each
-/// connection that comes up, in either role.
-pub(super) async fn discover(
-    adapter: Adapter,
-    id: AdapterId,
-    events: mpsc::Sender<RadioEvent>,
-    arrivals: watch::Sender<Option<Instant>>,
-) {
-    let mut heard = match adapter.events().await {
-        Ok(heard) => heard,
-        Err(error) => {
-            tracing::warn!(adapter = %id, %error, "no discovery events");
-            return;
-        }
-    };
-    while let Some(event) = heard.next().await {
-        let device = match event {
-            CentralEvent::DeviceDiscovered(device)
-            | CentralEvent::ServiceDataAdvertisement { id: device, .. }
-            | CentralEvent::ServicesAdvertisement { id: device, .. }
-            | CentralEvent::RssiUpdate { id: device, .. } => device,
-            CentralEvent::DeviceConnected(_) => {
-                arrivals.send_replace(Some(Instant::now()));
-                continue;
+/// Hears what advertises our service.
+pub(super) struct Discovery {
+    pub(super) id: AdapterId,
+    pub(super) adapter: Adapter,
+    /// The same adapter as the other library sees it.
+    pub(super) bluez: bluer::Adapter,
+    pub(super) events: mpsc::Sender<RadioEvent>,
+    /// Gets the time of each connection that comes up, in either role.
+    pub(super) arrivals: watch::Sender<Option<Instant>>,
+    /// Devices that BlueZ remembers from before us, perhaps wrongly.
+    pub(super) suspects: BTreeSet<DeviceAddress>,
+    pub(super) timings: Timings,
+}
+
+impl Discovery {
+    /// Reports every device with our service that is heard, until BlueZ goes away.
+    pub(super) async fn run(mut self) {
+        let mut heard = match self.adapter.events().await {
+            Ok(heard) => heard,
+            Err(error) => {
+                tracing::warn!(adapter = %self.id, %error, "no discovery events");
+                return;
             }
-            CentralEvent::DeviceUpdated(_)
-            | CentralEvent::DeviceDisconnected(_)
-            | CentralEvent::DeviceServicesModified(_)
-            | CentralEvent::ManufacturerDataAdvertisement { .. }
-            | CentralEvent::StateUpdate(_) => continue,
         };
-        if let Some(discovered) = describe(&adapter, id, &device).await
-            && events.send(discovered).await.is_err()
-        {
-            return;
+        while let Some(event) = heard.next().await {
+            let device = match event {
+                CentralEvent::DeviceDiscovered(device)
+                | CentralEvent::ServiceDataAdvertisement { id: device, .. }
+                | CentralEvent::ServicesAdvertisement { id: device, .. }
+                | CentralEvent::RssiUpdate { id: device, .. } => device,
+                CentralEvent::DeviceConnected(_) => {
+                    self.arrivals.send_replace(Some(Instant::now()));
+                    continue;
+                }
+                CentralEvent::DeviceUpdated(_)
+                | CentralEvent::DeviceDisconnected(_)
+                | CentralEvent::DeviceServicesModified(_)
+                | CentralEvent::ManufacturerDataAdvertisement { .. }
+                | CentralEvent::StateUpdate(_) => continue,
+            };
+            if let Some(discovered) = self.describe(&device).await
+                && self.events.send(discovered).await.is_err()
+            {
+                return;
+            }
+        }
+    }
+
+    /// A device as the link layer wants to know it; none if it is not of ours, or only remembered and not heard.
+    async fn describe(&mut self, device: &PeripheralId) -> Option<RadioEvent> {
+        let peripheral = self.adapter.peripheral(device).await.ok()?;
+        let properties = peripheral.properties().await.ok()??;
+        let address = DeviceAddress(properties.address.into_inner());
+        let rssi = properties.rssi?;
+        if !properties.services.contains(&SERVICE) {
+            self.doubt(address).await;
+            return None;
+        }
+        let hint = properties.service_data.get(&SERVICE).and_then(|data| data.first_chunk::<8>());
+        let peer = hint.copied().map(PeerId);
+        Some(RadioEvent::Discovered { adapter: self.id, address, rssi: Some(rssi), peer })
+    }
+
+    /// Once BlueZ knows a device's services it no longer believes its advertisement. One that took its service
+    /// back before the connection ended would stay a stranger for ever, so a suspect is forgotten, once.
+    async fn doubt(&mut self, address: DeviceAddress) {
+        if self.suspects.remove(&address) {
+            forget(&self.bluez, address, self.timings).await;
         }
     }
 }
 
-/// A device as the link layer wants to know it; none if it is not of ours, or only remembered and not heard.
-async fn describe(adapter: &Adapter, id: AdapterId, device: &PeripheralId) -> Option<RadioEvent> {
-    let peripheral = adapter.peripheral(device).await.ok()?;
-    let properties = peripheral.properties().await.ok()??;
-    if !properties.services.contains(&SERVICE) {
-        return None;
-    }
-    let rssi = properties.rssi?;
-    let hint = properties.service_data.get(&SERVICE).and_then(|data| data.first_chunk::<8>());
-    let address = DeviceAddress(properties.address.into_inner());
-    Some(RadioEvent::Discovered { adapter: id, address, rssi: Some(rssi), peer: hint.copied().map(PeerId) })
+/// Makes BlueZ forget a device that is neither connected nor somebody's by pairing.
+pub(super) async fn forget(adapter: &bluer::Adapter, address: DeviceAddress, timings: Timings) {
+    let forgetting = timeout(timings.call, async {
+        let device = adapter.device(bluer::Address(address.0))?;
+        if device.is_connected().await? || device.is_paired().await? {
+            return Ok(false);
+        }
+        adapter.remove_device(device.address()).await?;
+        Ok::<_, bluer::Error>(true)
+    });
+    let forgotten = forgetting.await;
+    tracing::debug!(%address, ?forgotten, "a device that is gone");
 }
 
 /// The task that scans or dials.
@@ -115,17 +152,17 @@ pub(super) struct Central {
 impl Central {
     /// Scans, restarting now and then, and dials whom it is asked to; returns when the adapter refuses to scan.
     pub(super) async fn run(mut self) -> AdapterSymptom {
-        let mut strikes = 0;
+        let mut scans = ScanRecovery::default();
         loop {
-            let pause = if self.start_scan(strikes > 0).await {
-                strikes = 0;
-                self.timings.scan
-            } else {
-                strikes += 1;
-                if strikes >= SCAN_STRIKES {
-                    return AdapterSymptom::Silent;
+            let pause = match self.start_scan(scans.is_struggling()).await {
+                Ok(()) => {
+                    scans.started();
+                    self.timings.scan
                 }
-                rescan(strikes, &mut OsRng)
+                Err(symptom) => match scans.next(symptom, &mut OsRng) {
+                    Some(pause) => pause,
+                    None => return AdapterSymptom::Silent,
+                },
             };
             let request = match timeout(pause, self.requests.recv()).await {
                 Ok(Some(request)) => Some(request),
@@ -144,19 +181,20 @@ impl Central {
 
     /// Controllers that cannot start a scan while they advertise (`Opcode 0x2005 failed: -16`, bluez #761) get a
     /// moment without.
-    async fn start_scan(&self, without_advertising: bool) -> bool {
+    async fn start_scan(&self, without_advertising: bool) -> Result<(), ScanSymptom> {
         if without_advertising {
             self.advertising.paused.send_replace(true);
-            sleep(std::time::Duration::from_millis(300)).await;
+            sleep(Duration::from_millis(300)).await;
         }
         let filter = ScanFilter { services: vec![SERVICE] };
         let started = match timeout(self.timings.call, self.adapter.start_scan(filter)).await {
-            Ok(Ok(())) => true,
+            Ok(Ok(())) => Ok(()),
             Ok(Err(error)) => {
                 tracing::info!(adapter = self.bluez.name(), %error, "scan refused");
-                false
+                let busy = Fault::from(&error) == Fault::InProgress;
+                Err(if busy { ScanSymptom::Busy } else { ScanSymptom::Refused })
             }
-            Err(_) => false,
+            Err(_) => Err(ScanSymptom::Refused),
         };
         self.advertising.paused.send_replace(false);
         started
@@ -292,10 +330,10 @@ impl Central {
     /// Scans until BlueZ has the device again, but not for long.
     async fn hear_again(&self, address: DeviceAddress) {
         let deadline = Instant::now() + self.timings.rediscover;
-        if self.start_scan(false).await {
+        if self.start_scan(false).await.is_ok() {
             let heard = timeout_at(deadline, async {
                 while self.find(address).await.is_err() {
-                    sleep(std::time::Duration::from_millis(500)).await;
+                    sleep(Duration::from_millis(500)).await;
                 }
             });
             if heard.await.is_err() {

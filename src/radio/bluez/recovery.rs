@@ -10,10 +10,11 @@ use rand_core::RngCore;
 
 use crate::link::event::LinkDownReason;
 
-/// Scan starts that may fail one after the other before the adapter counts as silent. With [`rescan`]'s pauses
-/// they span 15 s: the scan of a `bluetoothd` that was killed runs on in the kernel for up to 10.24 s, and until
-/// then every new one is refused as busy.
-pub(super) const SCAN_STRIKES: u32 = 7;
+/// Scan starts that may fail one after the other before the adapter counts as silent.
+const SCAN_STRIKES: u32 = 4;
+
+/// Scan starts that may find another scan running. One whose owner was killed runs on for 10.24 s in the kernel.
+const BUSY_SCAN_STRIKES: u32 = 20;
 
 /// Unanswered health checks before the adapter counts as silent.
 pub(super) const HEALTH_STRIKES: u32 = 3;
@@ -33,7 +34,7 @@ pub(super) enum DialSymptom {
     Unresolved,
     /// Services were found, ours is not among them: another kind of device, or a stale cache (bleak #882).
     NoService,
-    /// BlueZ has no such device object, or has it no longer.
+    /// BlueZ has no such device object, or has it no longer: it must be heard again.
     Unknown,
     /// Anything else.
     Refused,
@@ -67,7 +68,7 @@ impl DialRecovery {
             DialSymptom::Aborted if attempt < 5 => DialAction::Retry(short),
             DialSymptom::InProgress if attempt < 2 => DialAction::Forget(short),
             DialSymptom::Unresolved if attempt < 2 => DialAction::Retry(short),
-            DialSymptom::NoService if attempt < 1 => DialAction::Forget(short),
+            DialSymptom::NoService | DialSymptom::Unknown if attempt < 1 => DialAction::Forget(short),
             DialSymptom::NoService => DialAction::GiveUp(LinkDownReason::NoService),
             DialSymptom::Hung | DialSymptom::Unresolved => DialAction::GiveUp(LinkDownReason::TimedOut),
             DialSymptom::Unknown => DialAction::GiveUp(LinkDownReason::Remote),
@@ -160,7 +161,9 @@ impl AdapterRecovery {
                 self.cycled = true;
                 AdapterAction::PowerCycle
             }
-            AdapterSymptom::Silent | AdapterSymptom::Denied => AdapterAction::Report(Duration::from_secs(60)),
+            AdapterSymptom::Silent | AdapterSymptom::Denied => {
+                AdapterAction::Report(backoff(Duration::from_secs(10), Duration::from_secs(60), attempt, rng))
+            }
         }
     }
 }
@@ -185,9 +188,43 @@ pub(super) fn readvertise(symptom: AdvertSymptom, attempt: u32, rng: &mut impl R
     }
 }
 
-/// How long to wait before scanning again, after `strikes` refused scans in a row.
-pub(super) fn rescan(strikes: u32, rng: &mut impl RngCore) -> Duration {
-    backoff(Duration::from_millis(500), Duration::from_secs(4), strikes.saturating_sub(1), rng)
+/// How a scan did not start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ScanSymptom {
+    /// `org.bluez.Error.InProgress`: another one runs, perhaps of a bluetoothd that was killed.
+    Busy,
+    /// Refused in another way, or not answered.
+    Refused,
+}
+
+/// The memory of scans that did not start.
+#[derive(Debug, Default)]
+pub(super) struct ScanRecovery {
+    busy: u32,
+    refused: u32,
+}
+
+impl ScanRecovery {
+    /// Whether the last scan did not start.
+    pub(super) fn is_struggling(&self) -> bool {
+        self.busy + self.refused > 0
+    }
+
+    /// A scan started.
+    pub(super) fn started(&mut self) {
+        *self = Self::default();
+    }
+
+    /// How long to wait before the next one; none if the adapter must be taken for silent.
+    pub(super) fn next(&mut self, symptom: ScanSymptom, rng: &mut impl RngCore) -> Option<Duration> {
+        let (strikes, bound, cap) = match symptom {
+            ScanSymptom::Busy => (&mut self.busy, BUSY_SCAN_STRIKES, Duration::from_secs(1)),
+            ScanSymptom::Refused => (&mut self.refused, SCAN_STRIKES, Duration::from_secs(4)),
+        };
+        let attempt = *strikes;
+        *strikes += 1;
+        (*strikes < bound).then(|| backoff(Duration::from_millis(500), cap, attempt, rng))
+    }
 }
 
 /// `first` doubled `attempt` times, at most `cap`, and up to a quarter more, so that nodes that failed together
@@ -245,8 +282,14 @@ mod tests {
     #[test]
     fn a_hanging_connect_is_not_retried_here() {
         assert_eq!(dial(DialSymptom::Hung, 1), [DialAction::GiveUp(LinkDownReason::TimedOut)]);
-        assert_eq!(dial(DialSymptom::Unknown, 1), [DialAction::GiveUp(LinkDownReason::Remote)]);
         assert_eq!(dial(DialSymptom::Refused, 1), [DialAction::GiveUp(LinkDownReason::Failed)]);
+    }
+
+    #[test]
+    fn a_device_that_bluez_does_not_know_is_listened_for_once() {
+        let actions = dial(DialSymptom::Unknown, 2);
+        assert!(matches!(actions[0], DialAction::Forget(_)));
+        assert_eq!(actions[1], DialAction::GiveUp(LinkDownReason::Remote));
     }
 
     #[test]
@@ -310,16 +353,21 @@ mod tests {
     }
 
     #[test]
-    fn refused_scans_are_repeated_ever_more_slowly() {
-        let mut rng = rng();
-        assert!(rescan(1, &mut rng) <= Duration::from_millis(625));
-        assert!(rescan(9, &mut rng) >= Duration::from_secs(4));
+    fn an_adapter_that_refuses_every_scan_is_silent() {
+        let (mut scans, mut rng) = (ScanRecovery::default(), rng());
+        for _ in 1..SCAN_STRIKES {
+            assert!(scans.next(ScanSymptom::Refused, &mut rng).is_some());
+        }
+        assert_eq!(scans.next(ScanSymptom::Refused, &mut rng), None);
+        scans.started();
+        assert!(!scans.is_struggling());
+        assert!(scans.next(ScanSymptom::Refused, &mut rng).is_some());
     }
 
     #[test]
-    fn scans_are_tried_for_longer_than_the_kernel_keeps_one_running() {
-        let mut rng = rng();
-        let tried: Duration = (1..SCAN_STRIKES).map(|strikes| rescan(strikes, &mut rng)).sum();
-        assert!(tried > Duration::from_millis(10_240) && tried < Duration::from_secs(20), "{tried:?}");
+    fn a_scan_left_over_in_the_kernel_is_waited_out() {
+        let (mut scans, mut rng) = (ScanRecovery::default(), rng());
+        let pauses = std::iter::from_fn(|| scans.next(ScanSymptom::Busy, &mut rng));
+        assert!(pauses.sum::<Duration>() > Duration::from_millis(10_240));
     }
 }

@@ -1,0 +1,158 @@
+//! Opening a radio over several adapters, and handing each its commands.
+
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
+
+use super::adapter::{self, Adapter};
+use super::quirks::NotifyScope;
+use super::{BluezError, Timings, probe};
+use crate::ids::AdapterId;
+use crate::link::event::RadioCommand;
+use crate::radio::handle::{self, RadioHandle, RadioPort};
+
+/// Commands that may wait for one adapter.
+const ADAPTER_COMMANDS: usize = 64;
+
+/// Opens a radio over these adapters (`hci0`, …), or over the default one if none is named.
+///
+/// Returns when BlueZ answered and has them all; from there on the radio copes with whatever happens to them. It
+/// ends when the handle is dropped.
+pub async fn open(adapters: Vec<String>, timings: Timings) -> Result<RadioHandle, BluezError> {
+    let (handle, port) = handle::channel(handle::CHANNEL_BOUND);
+    let (opened_sender, opened) = oneshot::channel();
+    tokio::task::spawn_blocking(move || {
+        let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+            Ok(runtime) => runtime,
+            Err(error) => {
+                tracing::error!(%error, "no runtime for the radio");
+                return;
+            }
+        };
+        runtime.block_on(async {
+            match start(adapters, timings).await {
+                Ok(radio) => {
+                    if opened_sender.send(Ok(())).is_ok() {
+                        radio.run(port).await;
+                    }
+                }
+                Err(error) => {
+                    if opened_sender.send(Err(error)).is_err() {
+                        tracing::debug!("nobody waits for the radio");
+                    }
+                }
+            }
+        });
+    });
+    opened.await.map_err(|_| BluezError::Start)??;
+    Ok(handle)
+}
+
+/// A connection to BlueZ by either library, and the adapters to use.
+struct Radio {
+    session: bluer::Session,
+    manager: btleplug::platform::Manager,
+    scope: NotifyScope,
+    names: Vec<(AdapterId, String)>,
+    timings: Timings,
+}
+
+async fn start(adapters: Vec<String>, timings: Timings) -> Result<Radio, BluezError> {
+    let session = bluer::Session::new().await.map_err(|error| BluezError::from(&error))?;
+    let present = session.adapter_names().await.map_err(|error| BluezError::from(&error))?;
+    let names = choose(adapters, present)?;
+    let manager = btleplug::platform::Manager::new().await.map_err(|_| BluezError::NoBus)?;
+    let version = probe::version().await;
+    let scope = NotifyScope::of(version);
+    tracing::info!(version = ?version.map(|version| version.to_string()), ?scope, "BlueZ");
+    Ok(Radio { session, manager, scope, names, timings })
+}
+
+/// The adapters to use, numbered in the order in which they were named.
+fn choose(mut wanted: Vec<String>, mut present: Vec<String>) -> Result<Vec<(AdapterId, String)>, BluezError> {
+    present.sort();
+    if wanted.is_empty() {
+        wanted.extend(present.first().cloned());
+    }
+    if present.is_empty() {
+        return Err(BluezError::NoAdapter);
+    }
+    if let Some(name) = wanted.iter().find(|name| !present.contains(name)) {
+        return Err(BluezError::UnknownAdapter { name: name.clone(), present });
+    }
+    let count = wanted.len();
+    wanted
+        .into_iter()
+        .enumerate()
+        .map(|(index, name)| {
+            let number = u8::try_from(index).map_err(|_| BluezError::TooManyAdapters(count))?;
+            Ok((AdapterId(number), name))
+        })
+        .collect()
+}
+
+impl Radio {
+    /// One task per adapter, and this one to hand commands out. Ends when the driver is gone.
+    async fn run(self, mut port: RadioPort) {
+        let mut adapters = JoinSet::new();
+        let mut queues = Vec::with_capacity(self.names.len());
+        for (id, name) in self.names {
+            let (queue, commands) = mpsc::channel(ADAPTER_COMMANDS);
+            queues.push(queue);
+            let adapter = Adapter::new(
+                adapter::Identity { id, name },
+                (self.session.clone(), self.manager.clone(), self.scope),
+                (commands, port.events.clone()),
+                self.timings,
+            );
+            adapters.spawn(adapter.run());
+        }
+        drop(port.events);
+        while let Some(command) = port.commands.recv().await {
+            let queue = queues.get(usize::from(adapter_of(&command).0));
+            let Some(queue) = queue else {
+                tracing::error!(?command, "there is no such adapter");
+                continue;
+            };
+            if queue.send(command).await.is_err() {
+                break;
+            }
+        }
+        drop(queues);
+        while adapters.join_next().await.is_some() {}
+    }
+}
+
+fn adapter_of(command: &RadioCommand) -> AdapterId {
+    match command {
+        RadioCommand::Connect { adapter, .. } => *adapter,
+        RadioCommand::Disconnect { link } | RadioCommand::Write { link, .. } => link.adapter,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(names: &[&str]) -> Vec<String> {
+        names.iter().map(|&name| name.to_owned()).collect()
+    }
+
+    #[test]
+    fn adapters_are_numbered_in_the_order_they_were_named() {
+        let chosen = choose(names(&["hci1", "hci0"]), names(&["hci0", "hci1"])).unwrap();
+        assert_eq!(chosen, [(AdapterId(0), "hci1".to_owned()), (AdapterId(1), "hci0".to_owned())]);
+    }
+
+    #[test]
+    fn without_a_name_the_first_adapter_is_used() {
+        let chosen = choose(Vec::new(), names(&["hci1", "hci0"])).unwrap();
+        assert_eq!(chosen, [(AdapterId(0), "hci0".to_owned())]);
+    }
+
+    #[test]
+    fn a_missing_adapter_is_named_with_those_there_are() {
+        let error = choose(names(&["hci7"]), names(&["hci0", "hci1"])).unwrap_err();
+        assert_eq!(error.to_string(), "there is no adapter hci7 (there is: hci0, hci1)");
+        assert_eq!(choose(Vec::new(), Vec::new()), Err(BluezError::NoAdapter));
+    }
+}
