@@ -3,17 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use dbus::blocking::Connection;
-use dbus::blocking::stdintf::org_freedesktop_dbus::Properties;
 use hopline::link::event::{LinkDownReason, RadioEvent, Role};
 use hw_tests::driver::{Linked, Radio, Up, link, pattern, same};
+use hw_tests::radio::{power, restart_bluetoothd};
 use hw_tests::{Bench, Topology, trial};
 use libtest_mimic::Failed;
 
 fn main() {
     let limit = Duration::from_secs(240);
+    let restartable = Topology::Pair.and(&["HW_RESTART_BLUETOOTHD"]);
     hw_tests::run(vec![
-        trial("links_return_after_bluetoothd_was_killed_and_started", Topology::Pair, limit, restart),
+        trial("links_return_after_bluetoothd_was_killed_and_started", restartable, limit, restart),
         trial("links_return_after_the_dialled_adapter_was_off", Topology::Pair, limit, peripheral_off),
         trial("links_return_after_the_dialling_adapter_was_off", Topology::Pair, limit, central_off),
         trial("an_adapter_that_stays_off_is_switched_on", Topology::Pair, limit, stays_off),
@@ -23,11 +23,7 @@ fn main() {
 
 async fn restart(bench: Arc<Bench>) -> Result<(), Failed> {
     let Linked { central: (mut b, to_a), peripheral: (mut a, to_b) } = link(&bench).await?;
-    let script = std::env::var("HW_RESTART_BLUETOOTHD").map_err(|_| "needs HW_RESTART_BLUETOOTHD")?;
-    let status = tokio::process::Command::new(script).status().await?;
-    if !status.success() {
-        return Err(format!("bluetoothd did not start again: {status}").into());
-    }
+    restart_bluetoothd().await?;
     let (first, second) = tokio::join!(goes_down_and_up(&mut a, to_b), goes_down_and_up(&mut b, to_a));
     first.and(second)?;
     talk_again(&mut b, &mut a).await
@@ -98,15 +94,5 @@ fn adapter(bench: &Bench, index: usize) -> Result<&str, Failed> {
 
 async fn power_cycle(adapter: &str) -> Result<(), Failed> {
     power(adapter, false).await?;
-    tokio::time::sleep(Duration::from_secs(1)).await;
     power(adapter, true).await
-}
-
-async fn power(adapter: &str, on: bool) -> Result<(), Failed> {
-    let path = format!("/org/bluez/{adapter}");
-    let switched = tokio::task::spawn_blocking(move || {
-        let bus = Connection::new_system()?;
-        bus.with_proxy("org.bluez", path, Duration::from_secs(20)).set("org.bluez.Adapter1", "Powered", on)
-    });
-    Ok(switched.await??)
 }
