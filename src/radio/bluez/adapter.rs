@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use rand_core::OsRng;
 use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{sleep, timeout};
 
 use super::central;
 use super::peripheral::Server;
@@ -20,8 +20,11 @@ use crate::link::event::{DeviceAddress, LinkDownReason, RadioCommand, RadioEvent
 /// Devices from before us to keep in mind.
 const SUSPECTS: usize = 64;
 
+/// How long an adapter stays off that is switched off and on.
+const OFF: Duration = Duration::from_secs(2);
+
 /// Which adapter.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Identity {
     pub(super) id: AdapterId,
     pub(super) name: String,
@@ -33,7 +36,6 @@ pub(super) struct Adapter {
     pub(super) session: bluer::Session,
     manager: btleplug::platform::Manager,
     pub(super) scope: NotifyScope,
-    pub(super) commands: mpsc::Receiver<RadioCommand>,
     pub(super) events: mpsc::Sender<RadioEvent>,
     pub(super) timings: Timings,
     pub(super) recovery: AdapterRecovery,
@@ -43,60 +45,83 @@ pub(super) struct Adapter {
 impl Adapter {
     pub(super) fn new(
         identity: Identity,
+        was_on: bool,
         (session, manager, scope): (bluer::Session, btleplug::platform::Manager, NotifyScope),
-        (commands, events): (mpsc::Receiver<RadioCommand>, mpsc::Sender<RadioEvent>),
+        events: mpsc::Sender<RadioEvent>,
         timings: Timings,
     ) -> Self {
-        let recovery = AdapterRecovery::default();
-        Self { identity, session, manager, scope, commands, events, timings, recovery, next_serial: 0 }
+        let recovery = AdapterRecovery::new(was_on);
+        Self { identity, session, manager, scope, events, timings, recovery, next_serial: 0 }
     }
 
     /// Brings the adapter up, serves it until it fails, and starts over; ends when the commands do.
-    pub(super) async fn run(mut self) {
+    pub(super) async fn run(mut self, mut commands: mpsc::Receiver<RadioCommand>) {
         loop {
-            let symptom = match self.bring_up().await {
-                Ok(mut running) => match running.serve(&mut self).await {
+            let running = tokio::select! {
+                running = self.bring_up() => running,
+                () = self.refuse(&mut commands) => return,
+            };
+            let symptom = match running {
+                Ok(mut running) => match running.serve(&mut self, &mut commands).await {
                     ControlFlow::Continue(symptom) => symptom,
                     ControlFlow::Break(()) => return,
                 },
                 Err(symptom) => symptom,
             };
             let action = self.recovery.next(symptom, &mut OsRng);
-            let name = &self.identity.name;
-            let pause = match action {
-                AdapterAction::BringUp(pause) => {
-                    tracing::warn!(adapter = name, %symptom, ?pause, "adapter down");
-                    pause
-                }
-                AdapterAction::Report(pause) => {
-                    tracing::error!(adapter = name, %symptom, "adapter down; it needs a person (hopline doctor)");
-                    pause
-                }
-                AdapterAction::PowerCycle => {
-                    tracing::warn!(adapter = name, %symptom, "adapter down; switching it off and on");
-                    self.power_off().await;
-                    Duration::from_secs(2)
-                }
-            };
-            if self.wait(pause).await.is_break() {
-                return;
+            tokio::select! {
+                () = self.recover(symptom, action) => {}
+                () = self.refuse(&mut commands) => return,
             }
         }
     }
 
-    async fn bring_up(&mut self) -> Result<Running, AdapterSymptom> {
-        let name = self.identity.name.clone();
-        let adapter = self.session.adapter(&name).map_err(symptom)?;
+    async fn bring_up(&self) -> Result<Running, AdapterSymptom> {
+        let name = self.identity.name.as_str();
+        let adapter = self.session.adapter(name).map_err(symptom)?;
         if !self.call(adapter.is_powered()).await? {
             self.call(adapter.set_powered(true)).await?;
-            self.recovery.powered_by_us();
         }
         self.call(adapter.set_pairable(false)).await?;
         let suspects = self.clear(&adapter).await?;
         let server = self.call(Server::publish(&adapter)).await?;
-        let central = timeout(self.timings.call, central::adapter(&self.manager, &name));
+        let central = timeout(self.timings.call, central::adapter(&self.manager, name));
         let central = central.await.map_err(|_| AdapterSymptom::Silent)??;
         Ok(Running::start(self, adapter, server, central, suspects))
+    }
+
+    async fn recover(&self, symptom: AdapterSymptom, action: AdapterAction) {
+        let name = &self.identity.name;
+        let pause = match action {
+            AdapterAction::BringUp(pause) => {
+                tracing::warn!(adapter = name, %symptom, ?pause, "adapter down");
+                pause
+            }
+            AdapterAction::Report(pause) => {
+                tracing::error!(adapter = name, %symptom, "adapter down; it needs a person (hopline doctor)");
+                pause
+            }
+            AdapterAction::PowerCycle => {
+                tracing::warn!(adapter = name, %symptom, "adapter down; switching it off and on");
+                self.power_off().await;
+                OFF
+            }
+        };
+        sleep(pause).await;
+    }
+
+    /// Answers commands for an adapter that does not work; returns when there will be no more.
+    async fn refuse(&self, commands: &mut mpsc::Receiver<RadioCommand>) {
+        while let Some(command) = commands.recv().await {
+            match command {
+                RadioCommand::Connect { adapter, address } => {
+                    let reason = LinkDownReason::AdapterDown;
+                    self.tell(RadioEvent::ConnectFailed { adapter, address, reason }).await;
+                }
+                // Its link was reported down before the adapter was.
+                RadioCommand::Disconnect { .. } | RadioCommand::Write { .. } => {}
+            }
+        }
     }
 
     /// Removes what an earlier run left behind, connections included: they outlive the process that made them.
@@ -139,26 +164,6 @@ impl Adapter {
         let link = LinkId { adapter: self.identity.id, serial: self.next_serial };
         self.next_serial = self.next_serial.saturating_add(1);
         link
-    }
-
-    /// Waits, and answers commands meanwhile; breaks when there will be no more.
-    async fn wait(&mut self, pause: Duration) -> ControlFlow<()> {
-        let due = Instant::now() + pause;
-        loop {
-            let command = tokio::select! {
-                () = sleep_until(due) => return ControlFlow::Continue(()),
-                command = self.commands.recv() => command,
-            };
-            match command {
-                Some(RadioCommand::Connect { adapter, address }) => {
-                    let reason = LinkDownReason::AdapterDown;
-                    self.tell(RadioEvent::ConnectFailed { adapter, address, reason }).await;
-                }
-                // Its link was reported down before the adapter was.
-                Some(RadioCommand::Disconnect { .. } | RadioCommand::Write { .. }) => {}
-                None => return ControlFlow::Break(()),
-            }
-        }
     }
 
     /// Tells the driver. When it is gone the commands end, too.

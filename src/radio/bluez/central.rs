@@ -154,7 +154,7 @@ impl Central {
     pub(super) async fn run(mut self) -> AdapterSymptom {
         let mut scans = ScanRecovery::default();
         loop {
-            let pause = match self.start_scan(scans.is_struggling()).await {
+            let pause = match self.start_scan(scans.is_refused()).await {
                 Ok(()) => {
                     scans.started();
                     self.timings.scan

@@ -1,11 +1,12 @@
 //! Real Bluetooth: one radio over one or several adapters, each central and peripheral at once.
 //!
 //! ```text
-//!  RadioPort ── adapter ─┬─ peripheral     bluer: GATT server, one characteristic     they dial us
-//!   (one)      (one per  ├─ advertisement  bluer: kept alive against BlueZ and kernel
-//!              adapter)  ├─ central        btleplug: scan, dial                       we dial them
-//!                        ├─ link           one task per GATT connection: frames in and out
-//!                        └─ health         power, bluetoothd, registration
+//!  RadioPort ── adapter ── running ─┬─ peripheral     bluer: GATT server, one characteristic    they dial us
+//!   (one)      (one per   (while it  ├─ subscription   bluer: the way back to them
+//!              adapter)    works)    ├─ advertisement  bluer: kept alive against BlueZ and kernel
+//!                                    ├─ central        btleplug: scan, dial                      we dial them
+//!                                    ├─ link           one task per GATT connection: frames in and out
+//!                                    └─ health         power, bluetoothd, registration
 //!              recovery    what to do when something fails (policy, tested without a radio)
 //!              quirks      what BlueZ's errors and versions mean
 //!              probe       what `hopline doctor` asks

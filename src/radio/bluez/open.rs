@@ -2,8 +2,9 @@
 
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 
-use super::adapter::{self, Adapter};
+use super::adapter::{Adapter, Identity};
 use super::quirks::NotifyScope;
 use super::{BluezError, Timings, probe};
 use crate::ids::AdapterId;
@@ -52,23 +53,29 @@ struct Radio {
     session: bluer::Session,
     manager: btleplug::platform::Manager,
     scope: NotifyScope,
-    names: Vec<(AdapterId, String)>,
+    /// Each adapter, and whether it was on before us.
+    adapters: Vec<(Identity, bool)>,
     timings: Timings,
 }
 
 async fn start(adapters: Vec<String>, timings: Timings) -> Result<Radio, BluezError> {
     let session = bluer::Session::new().await.map_err(|error| BluezError::from(&error))?;
     let present = session.adapter_names().await.map_err(|error| BluezError::from(&error))?;
-    let names = choose(adapters, present)?;
+    let mut chosen = Vec::new();
+    for identity in choose(adapters, present)? {
+        let adapter = session.adapter(&identity.name).map_err(|error| BluezError::from(&error))?;
+        let was_on = timeout(timings.call, adapter.is_powered()).await;
+        chosen.push((identity, matches!(was_on, Ok(Ok(true)))));
+    }
     let manager = btleplug::platform::Manager::new().await.map_err(|_| BluezError::NoBus)?;
     let version = probe::version().await;
     let scope = NotifyScope::of(version);
     tracing::info!(version = ?version.map(|version| version.to_string()), ?scope, "BlueZ");
-    Ok(Radio { session, manager, scope, names, timings })
+    Ok(Radio { session, manager, scope, adapters: chosen, timings })
 }
 
 /// The adapters to use, numbered in the order in which they were named.
-fn choose(mut wanted: Vec<String>, mut present: Vec<String>) -> Result<Vec<(AdapterId, String)>, BluezError> {
+fn choose(mut wanted: Vec<String>, mut present: Vec<String>) -> Result<Vec<Identity>, BluezError> {
     present.sort();
     if wanted.is_empty() {
         wanted.extend(present.first().cloned());
@@ -85,7 +92,7 @@ fn choose(mut wanted: Vec<String>, mut present: Vec<String>) -> Result<Vec<(Adap
         .enumerate()
         .map(|(index, name)| {
             let number = u8::try_from(index).map_err(|_| BluezError::TooManyAdapters(count))?;
-            Ok((AdapterId(number), name))
+            Ok(Identity { id: AdapterId(number), name })
         })
         .collect()
 }
@@ -93,18 +100,14 @@ fn choose(mut wanted: Vec<String>, mut present: Vec<String>) -> Result<Vec<(Adap
 impl Radio {
     /// One task per adapter, and this one to hand commands out. Ends when the driver is gone.
     async fn run(self, mut port: RadioPort) {
-        let mut adapters = JoinSet::new();
-        let mut queues = Vec::with_capacity(self.names.len());
-        for (id, name) in self.names {
+        let mut tasks = JoinSet::new();
+        let mut queues = Vec::with_capacity(self.adapters.len());
+        for (identity, was_on) in self.adapters {
             let (queue, commands) = mpsc::channel(ADAPTER_COMMANDS);
             queues.push(queue);
-            let adapter = Adapter::new(
-                adapter::Identity { id, name },
-                (self.session.clone(), self.manager.clone(), self.scope),
-                (commands, port.events.clone()),
-                self.timings,
-            );
-            adapters.spawn(adapter.run());
+            let bluez = (self.session.clone(), self.manager.clone(), self.scope);
+            let adapter = Adapter::new(identity, was_on, bluez, port.events.clone(), self.timings);
+            tasks.spawn(adapter.run(commands));
         }
         drop(port.events);
         while let Some(command) = port.commands.recv().await {
@@ -118,7 +121,7 @@ impl Radio {
             }
         }
         drop(queues);
-        while adapters.join_next().await.is_some() {}
+        while tasks.join_next().await.is_some() {}
     }
 }
 
@@ -137,16 +140,20 @@ mod tests {
         names.iter().map(|&name| name.to_owned()).collect()
     }
 
+    fn identity(number: u8, name: &str) -> Identity {
+        Identity { id: AdapterId(number), name: name.to_owned() }
+    }
+
     #[test]
     fn adapters_are_numbered_in_the_order_they_were_named() {
         let chosen = choose(names(&["hci1", "hci0"]), names(&["hci0", "hci1"])).unwrap();
-        assert_eq!(chosen, [(AdapterId(0), "hci1".to_owned()), (AdapterId(1), "hci0".to_owned())]);
+        assert_eq!(chosen, [identity(0, "hci1"), identity(1, "hci0")]);
     }
 
     #[test]
     fn without_a_name_the_first_adapter_is_used() {
         let chosen = choose(Vec::new(), names(&["hci1", "hci0"])).unwrap();
-        assert_eq!(chosen, [(AdapterId(0), "hci0".to_owned())]);
+        assert_eq!(chosen, [identity(0, "hci0")]);
     }
 
     #[test]

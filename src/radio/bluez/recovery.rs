@@ -117,18 +117,16 @@ pub(super) enum AdapterAction {
 }
 
 /// The memory of one adapter.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct AdapterRecovery {
     failures: u32,
-    /// An adapter that was on before we came is not ours to switch off: phones take minutes to return.
-    ours_to_cycle: bool,
-    cycled: bool,
+    may_cycle: bool,
 }
 
 impl AdapterRecovery {
-    /// We had to switch the adapter on.
-    pub(super) fn powered_by_us(&mut self) {
-        self.ours_to_cycle = true;
+    /// An adapter that was on before us is not ours to switch off: phones take minutes to return.
+    pub(super) fn new(was_on: bool) -> Self {
+        Self { failures: 0, may_cycle: !was_on }
     }
 
     /// The adapter has worked for a while: earlier failures no longer count. A power cycle does, for good.
@@ -157,8 +155,8 @@ impl AdapterRecovery {
                 attempt,
                 rng,
             )),
-            AdapterSymptom::Silent if self.ours_to_cycle && !self.cycled => {
-                self.cycled = true;
+            AdapterSymptom::Silent if self.may_cycle => {
+                self.may_cycle = false;
                 AdapterAction::PowerCycle
             }
             AdapterSymptom::Silent | AdapterSymptom::Denied => {
@@ -205,9 +203,9 @@ pub(super) struct ScanRecovery {
 }
 
 impl ScanRecovery {
-    /// Whether the last scan did not start.
-    pub(super) fn is_struggling(&self) -> bool {
-        self.busy + self.refused > 0
+    /// Whether scans are refused though none runs.
+    pub(super) fn is_refused(&self) -> bool {
+        self.refused > 0
     }
 
     /// A scan started.
@@ -303,7 +301,7 @@ mod tests {
 
     #[test]
     fn an_adapter_that_was_on_before_us_is_never_power_cycled() {
-        let (mut recovery, mut rng) = (AdapterRecovery::default(), rng());
+        let (mut recovery, mut rng) = (AdapterRecovery::new(true), rng());
         for _ in 0..4 {
             assert!(matches!(recovery.next(AdapterSymptom::Silent, &mut rng), AdapterAction::Report(_)));
         }
@@ -311,8 +309,7 @@ mod tests {
 
     #[test]
     fn a_silent_adapter_that_we_switched_on_is_power_cycled_once() {
-        let (mut recovery, mut rng) = (AdapterRecovery::default(), rng());
-        recovery.powered_by_us();
+        let (mut recovery, mut rng) = (AdapterRecovery::new(false), rng());
         assert_eq!(recovery.next(AdapterSymptom::Silent, &mut rng), AdapterAction::PowerCycle);
         recovery.healthy();
         assert!(matches!(recovery.next(AdapterSymptom::Silent, &mut rng), AdapterAction::Report(_)));
@@ -320,7 +317,7 @@ mod tests {
 
     #[test]
     fn a_restarted_daemon_is_awaited_with_growing_pauses_that_start_over_once_it_worked() {
-        let (mut recovery, mut rng) = (AdapterRecovery::default(), rng());
+        let (mut recovery, mut rng) = (AdapterRecovery::new(true), rng());
         let mut pause = |recovery: &mut AdapterRecovery| {
             let action = recovery.next(AdapterSymptom::Restarted, &mut rng);
             let AdapterAction::BringUp(pause) = action else { panic!("{action:?}") };
@@ -336,7 +333,7 @@ mod tests {
 
     #[test]
     fn a_power_switch_is_respected_for_some_seconds() {
-        let (mut recovery, mut rng) = (AdapterRecovery::default(), rng());
+        let (mut recovery, mut rng) = (AdapterRecovery::new(true), rng());
         let AdapterAction::BringUp(pause) = recovery.next(AdapterSymptom::PoweredOff, &mut rng) else {
             panic!("not brought up again");
         };
@@ -360,7 +357,7 @@ mod tests {
         }
         assert_eq!(scans.next(ScanSymptom::Refused, &mut rng), None);
         scans.started();
-        assert!(!scans.is_struggling());
+        assert!(!scans.is_refused());
         assert!(scans.next(ScanSymptom::Refused, &mut rng).is_some());
     }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use bluer::gatt::CharacteristicWriter;
 use bytes::Bytes;
+use futures_util::future::join_all;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
@@ -113,7 +114,11 @@ impl Running {
     }
 
     /// Carries commands out until the adapter fails (and says how) or the commands end.
-    pub(super) async fn serve(&mut self, owner: &mut Adapter) -> ControlFlow<(), AdapterSymptom> {
+    pub(super) async fn serve(
+        &mut self,
+        owner: &mut Adapter,
+        commands: &mut mpsc::Receiver<RadioCommand>,
+    ) -> ControlFlow<(), AdapterSymptom> {
         let adapter = owner.identity.id;
         tracing::info!(adapter = owner.identity.name, "adapter up");
         owner.tell(RadioEvent::AdapterUp { adapter }).await;
@@ -122,7 +127,7 @@ impl Running {
         let mut is_proven = false;
         let end = loop {
             tokio::select! {
-                command = owner.commands.recv() => match command {
+                command = commands.recv() => match command {
                     Some(command) => self.obey(owner, command).await,
                     None => break ControlFlow::Break(()),
                 },
@@ -148,35 +153,36 @@ impl Running {
             }
         };
         match end {
-            ControlFlow::Break(()) => {
-                let farewell = async {
-                    self.hang_up_dialled().await;
-                    self.end_links(Stop::Close).await;
-                };
-                if timeout(owner.timings.farewell, farewell).await.is_err() {
-                    tracing::debug!(adapter = owner.identity.name, "some links are not closed");
-                }
-            }
-            ControlFlow::Continue(_) => {
-                self.end_links(Stop::AdapterDown).await;
-                let reason = LinkDownReason::AdapterDown;
-                for address in std::mem::take(&mut self.dialling) {
-                    owner.tell(RadioEvent::ConnectFailed { adapter, address, reason }).await;
-                }
-                owner.tell(RadioEvent::AdapterDown { adapter }).await;
-            }
+            ControlFlow::Break(()) => self.say_goodbye(owner).await,
+            ControlFlow::Continue(_) => self.report_down(owner).await,
         }
         end
     }
 
-    /// A connection that is being made outlives us as much as one that is up.
-    async fn hang_up_dialled(&mut self) {
-        for address in std::mem::take(&mut self.dialling) {
-            let Ok(device) = self.adapter.device(bluer::Address(address.0)) else { continue };
+    /// Closes every connection, also those that are being made: they would outlive us.
+    async fn say_goodbye(&mut self, owner: &Adapter) {
+        let dialled = std::mem::take(&mut self.dialling);
+        let devices =
+            dialled.into_iter().filter_map(|address| self.adapter.device(bluer::Address(address.0)).ok());
+        let hang_up = join_all(devices.map(|device| async move {
             if let Err(error) = device.disconnect().await {
-                tracing::debug!(%address, %error, "not hung up");
+                tracing::debug!(address = %device.address(), %error, "not hung up");
             }
+        }));
+        let farewell = async { tokio::join!(hang_up, self.end_links(Stop::Close)) };
+        if timeout(owner.timings.farewell, farewell).await.is_err() {
+            tracing::debug!(adapter = owner.identity.name, "BlueZ is still hanging up");
         }
+    }
+
+    async fn report_down(&mut self, owner: &Adapter) {
+        self.end_links(Stop::AdapterDown).await;
+        let adapter = owner.identity.id;
+        let reason = LinkDownReason::AdapterDown;
+        for address in std::mem::take(&mut self.dialling) {
+            owner.tell(RadioEvent::ConnectFailed { adapter, address, reason }).await;
+        }
+        owner.tell(RadioEvent::AdapterDown { adapter }).await;
     }
 
     async fn end_links(&mut self, stop: Stop) {
