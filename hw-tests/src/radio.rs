@@ -36,6 +36,11 @@ pub(crate) async fn forget_devices(adapters: &[String]) -> Result<(), Failed> {
     Ok(())
 }
 
+/// Whether BlueZ advertises over this adapter.
+pub(crate) async fn advertises(adapter: &str) -> Result<bool, Failed> {
+    Ok(Session::new().await?.adapter(adapter)?.active_advertising_instances().await? > 0)
+}
+
 /// Waits until `adapter` is connected to the adapter `other`.
 pub(crate) async fn connected(adapter: &str, other: &str) -> Result<(), Failed> {
     let session = Session::new().await?;

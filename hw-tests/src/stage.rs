@@ -9,10 +9,10 @@ use std::time::Duration;
 use hopline::api::schema::{ReachWord, RoleWord};
 use libtest_mimic::{Failed, Trial};
 use tempfile::TempDir;
-use tokio::time::timeout;
+use tokio::time::{interval, timeout};
 
 use crate::node::{Node, Plan};
-use crate::record::{Mark, Record};
+use crate::record::{Mark, PATIENCE, Record};
 use crate::{Bench, Needs, radio};
 
 /// Lines of each log that are printed when a test failed.
@@ -54,6 +54,24 @@ where
     })
 }
 
+/// Halts a node at a moment at which BlueZ advertises on its behalf: for a second after a connection came or went
+/// it may not.
+async fn halt_on_air(node: &Node) -> Result<(), Failed> {
+    let mut tick = interval(Duration::from_millis(100));
+    let halting = async {
+        loop {
+            node.halt().await?;
+            if radio::advertises(node.adapter()).await? {
+                return Ok(());
+            }
+            node.resume().await?;
+            tick.tick().await;
+        }
+    };
+    let late = |_| Failed::from(format!("{} is not advertised", node.name()));
+    timeout(PATIENCE, halting).await.map_err(late)?
+}
+
 impl Stage {
     /// The name of an adapter.
     pub fn adapter(&self, number: usize) -> Result<&str, Failed> {
@@ -76,7 +94,7 @@ impl Stage {
     /// Starts a node that dials `other`, which is halted until they are connected and so cannot dial itself.
     pub async fn start_dialling(&self, name: &str, adapter: &str, other: &Node) -> Result<Node, Failed> {
         let mark = other.record.mark();
-        other.halt().await?;
+        halt_on_air(other).await?;
         let node = self.start(name, &[adapter]).await?;
         let connected = radio::connected(adapter, other.adapter()).await;
         other.resume().await?;

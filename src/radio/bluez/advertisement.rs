@@ -28,11 +28,21 @@ pub(super) struct Control {
     pub(super) renew: Arc<Notify>,
     /// While true, nothing is advertised.
     pub(super) paused: watch::Sender<bool>,
+    /// Whether BlueZ took the advertisement at least once.
+    taken: watch::Sender<bool>,
 }
 
 impl Control {
     pub(super) fn new() -> Self {
-        Self { renew: Arc::default(), paused: watch::Sender::new(false) }
+        Self { renew: Arc::default(), paused: watch::Sender::new(false), taken: watch::Sender::new(false) }
+    }
+
+    /// Waits until BlueZ took the advertisement for the first time, but no longer than for one call.
+    pub(super) async fn first(&self, timings: Timings) {
+        let mut taken = self.taken.subscribe();
+        if timeout(timings.call, taken.wait_for(|taken| *taken)).await.is_err() {
+            tracing::warn!("not advertising yet");
+        }
     }
 }
 
@@ -47,6 +57,7 @@ pub(super) async fn keep(adapter: Adapter, control: Control, timings: Timings) {
         let symptom = match register(&adapter, timings).await {
             Ok(handle) => {
                 failures = 0;
+                control.taken.send_replace(true);
                 let symptom = tokio::select! {
                     symptom = lost(&adapter, timings) => Some(symptom),
                     () = control.renew.notified() => {

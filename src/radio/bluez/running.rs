@@ -120,6 +120,7 @@ impl Running {
         commands: &mut mpsc::Receiver<RadioCommand>,
     ) -> ControlFlow<(), AdapterSymptom> {
         let adapter = owner.identity.id;
+        self.advertising.first(owner.timings).await;
         tracing::info!(adapter = owner.identity.name, "adapter up");
         owner.tell(RadioEvent::AdapterUp { adapter }).await;
         let proven = sleep(PROVEN);
