@@ -144,8 +144,8 @@ pub(super) struct Central {
     pub(super) requests: mpsc::Receiver<DialRequest>,
     pub(super) outcomes: mpsc::Sender<DialOutcome>,
     pub(super) arrivals: watch::Receiver<Option<Instant>>,
-    /// The device that was last left to finish what it began.
-    pub(super) yielded_to: Option<DeviceAddress>,
+    /// The device that was last left to finish what it began, and since when.
+    pub(super) yielded_to: Option<(DeviceAddress, Instant)>,
     pub(super) timings: Timings,
 }
 
@@ -218,20 +218,26 @@ impl Central {
         }
     }
 
-    /// A device that is connected though no link leads to it has dialled us, and is about to subscribe. It gets the
-    /// time until it is next asked for, once: two links over one connection are one too many.
+    /// A device that is connected though no link leads to it has dialled us, and is about to subscribe. It gets as
+    /// long for that as an attempt of ours: two links over one connection are one too many.
     async fn yields_to(&mut self, request: DialRequest) -> bool {
         let address = request.address;
-        if request.linked || self.yielded_to.take() == Some(address) {
+        if request.linked {
             return false;
         }
         let Ok(device) = self.bluez.device(bluer::Address(address.0)) else { return false };
-        let connected = matches!(timeout(self.timings.call, device.is_connected()).await, Ok(Ok(true)));
-        if connected {
-            tracing::debug!(%address, "not dialled: it has just dialled us");
-            self.yielded_to = Some(address);
+        if !matches!(timeout(self.timings.call, device.is_connected()).await, Ok(Ok(true))) {
+            self.yielded_to = None;
+            return false;
         }
-        connected
+        let now = Instant::now();
+        let since = self.yielded_to.filter(|(who, _)| *who == address).map_or(now, |(_, since)| since);
+        self.yielded_to = Some((address, since));
+        let yields = now.duration_since(since) < self.timings.connect;
+        if yields {
+            tracing::debug!(%address, "not dialled: it has just dialled us");
+        }
+        yields
     }
 
     async fn dial(&self, request: DialRequest) -> Result<Dialled, LinkDownReason> {
