@@ -15,8 +15,9 @@ pub(crate) async fn one_adapter(stage: Arc<Stage>) -> Result<(), Failed> {
     let rae = stage.start_dialling("rae", stage.adapter(1)?, &ada).await?;
     let ben = stage.start_dialling("ben", stage.adapter(2)?, &rae).await?;
     crosses(&ada, &rae, &ben).await?;
-    same("rae's role towards ada", rae.roles_towards(&ada).await?, vec![RoleWord::Central])?;
-    same("rae's role towards ben", rae.roles_towards(&ben).await?, vec![RoleWord::Peripheral])?;
+    // Either neighbour may have come to hold a second link the other way meanwhile.
+    same("rae dialled ada", rae.roles_towards(&ada).await?.contains(&RoleWord::Central), true)?;
+    same("ben dialled rae", rae.roles_towards(&ben).await?.contains(&RoleWord::Peripheral), true)?;
     same("rae's adapters", rae.status().await?.adapters.len(), 1)
 }
 
