@@ -40,7 +40,10 @@ where
             return Ok(Completion::ignored_with(reason));
         }
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-        let outcome = runtime.block_on(async { tokio::time::timeout(limit, test(bench)).await });
+        let outcome = runtime.block_on(tokio::time::timeout(limit, async {
+            radio::forget_devices(&bench.adapters).await?;
+            test(bench).await
+        }));
         runtime.shutdown_timeout(Duration::from_secs(3));
         match outcome {
             Ok(result) => result.map(|()| Completion::Completed),

@@ -42,7 +42,6 @@ where
     let collecting = Duration::from_secs(10);
     crate::trial(name, needs, limit + collecting, move |bench| async move {
         let program = std::env::var("HW_NODE").unwrap_or_else(|_| program.to_owned());
-        radio::forget_devices(&bench.adapters).await?;
         let stage = Arc::new(Stage { bench, program: program.into(), folder: tempfile::tempdir()? });
         let late = |_| Failed::from(format!("no end after {limit:?}"));
         let outcome = timeout(limit, test(stage.clone())).await.map_err(late).flatten();
