@@ -40,10 +40,13 @@ where
             return Ok(Completion::ignored_with(reason));
         }
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-        let outcome = runtime.block_on(tokio::time::timeout(limit, async {
-            radio::forget_devices(&bench.adapters).await?;
-            test(bench).await
-        }));
+        let outcome = runtime.block_on(async {
+            let run = async {
+                radio::forget_devices(&bench.adapters).await?;
+                test(bench).await
+            };
+            tokio::time::timeout(limit, run).await
+        });
         runtime.shutdown_timeout(Duration::from_secs(3));
         match outcome {
             Ok(result) => result.map(|()| Completion::Completed),
