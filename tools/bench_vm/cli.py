@@ -73,6 +73,8 @@ def _parser(table: dict[str, plans.Plan]) -> argparse.ArgumentParser:
     tests.add_argument("plans", nargs="*", metavar="PLAN", type=plan_name,
                        help="plans to run, all if none is named")
     tests.add_argument("--filter", default="", help="only tests whose name contains this")
+    tests.add_argument("--attempts", type=int, default=1, choices=range(1, 4),
+                       help="how often a plan that fails is booted afresh; default: 1")
     tests.add_argument("--seconds", type=float, default=720,
                        help="longest a plan may take (default 720)")
 
@@ -118,17 +120,23 @@ def test(chosen: list[plans.Plan], options: argparse.Namespace) -> int:
     node = prepare.node_program()
     watch.lap(f"built {len(tests)} test executables")
     environment = {"HW_NODE": str(node)} if node else {}
-    failed = []
+    failed, repeated = [], []
     for plan in chosen:
-        print(f"\n=== {plan.name}: {plan.about}", flush=True)
-        job = machine.Job(test_script(tests, options.filter), prepare.CHECKOUT,
-                          seconds=options.seconds, environment=environment)
-        outcome = machine.boot(plan, job)
-        complaint = judge(outcome, len(tests))
-        watch.lap(f"plan {plan.name}: {complaint or 'ok'}")
-        if complaint:
+        for attempt in range(1, options.attempts + 1):
+            print(f"\n=== {plan.name}: {plan.about}", flush=True)
+            job = machine.Job(test_script(tests, options.filter), prepare.CHECKOUT,
+                              seconds=options.seconds, environment=environment)
+            outcome = machine.boot(plan, job)
+            complaint = judge(outcome, len(tests))
+            watch.lap(f"plan {plan.name}, attempt {attempt}: {complaint or 'ok'}")
+            if not complaint:
+                break
             machine.print_tails(outcome.results)
+            repeated.append(plan.name)
+        else:
             failed.append(plan.name)
+    if repeated:
+        print(f"\nnot ok at the first attempt: {', '.join(repeated)}")
     if failed:
         print(f"\nfailed: {', '.join(failed)}; logs under {os.path.relpath(prepare.WORK)}")
     return 1 if failed else 0
