@@ -92,9 +92,7 @@ impl Bindings {
 
     /// How many neighbours there are: peers with a link, and links that lead to nobody known (spec 4.2).
     pub(super) fn degree(&self) -> usize {
-        let peers: std::collections::BTreeSet<PeerId> =
-            self.links.values().filter_map(|entry| entry.peer.map(|(peer, _)| peer)).collect();
-        peers.len() + self.links.values().filter(|entry| entry.peer.is_none()).count()
+        self.neighbours().len() + self.links.values().filter(|entry| entry.peer.is_none()).count()
     }
 
     /// The neighbours, for the announce's list.
