@@ -4,18 +4,21 @@
 //!  9  cli                     people             ┐
 //!  8  api                     programs           │
 //!  7  node                    the program        │  shell: tokio, disk, sockets, D-Bus, the clock
+//!  6  transports              who carries        │
 //!  5  radio  storage          air / disk         ┘  (cargo features)
 //!  ═════════ the wall: below it no runtime is in the dependency graph ═════════
 //!  4  sim                     a virtual world    ┐
-//!  3  mesh                    the BitChat engine │
+//!  3  mesh  router            BitChat; which way │
 //!  2  link                    whole frames       │  pure: bytes, state, time as an argument
 //!  1  wire  crypto            formats, keys      │  (always compiled)
-//!  0  ids  time  message      vocabulary         ┘
+//!  0  ids time message        vocabulary         │
+//!     capabilities                              ┘
 //! ```
 //!
 //! A room imports only lower floors. Read [`mesh::Engine`] first: it is one BitChat node without a radio, a
 //! clock or a task; then [`mesh::event`], its port. `docs/architecture.md` tells the rest.
 
+pub mod capabilities;
 pub mod ids;
 pub mod message;
 pub mod time;
@@ -26,6 +29,7 @@ pub mod wire;
 pub mod link;
 
 pub mod mesh;
+pub mod router;
 
 pub mod sim;
 
@@ -33,6 +37,9 @@ pub mod sim;
 pub mod radio;
 #[cfg(feature = "node")]
 pub mod storage;
+
+#[cfg(feature = "node")]
+pub mod transports;
 
 #[cfg(feature = "node")]
 pub mod node;

@@ -7,17 +7,20 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Every room and its floor. A room not listed here does not pass.
-const FLOORS: [(&str, u8); 14] = [
+const FLOORS: [(&str, u8); 17] = [
     ("ids", 0),
     ("time", 0),
     ("message", 0),
+    ("capabilities", 0),
     ("wire", 1),
     ("crypto", 1),
     ("link", 2),
     ("mesh", 3),
+    ("router", 3),
     ("sim", 4),
     ("radio", 5),
     ("storage", 5),
+    ("transports", 6),
     ("node", 7),
     ("api", 8),
     ("cli", 9),

@@ -4,10 +4,10 @@ use crate::ids::LinkId;
 use crate::link::LinkInfo;
 use crate::link::event::Role;
 use crate::mesh::event::{Event, PeerInfo, Reach};
-use crate::message::DeliveryStatus;
+use crate::message::{DeliveryStatus, Recipient};
 use crate::node;
 use crate::node::handle::Notice;
-use crate::node::name::{EVERYONE, Recipient};
+use crate::node::name::EVERYONE;
 
 use super::schema::{
     AdapterReport, ClockReport, Counters, EventReport, LinkCounters, LinkReport, MeshCounters,
@@ -128,6 +128,7 @@ impl From<DeliveryStatus> for StatusWord {
             DeliveryStatus::Delivered => Self::Delivered,
             DeliveryStatus::Read => Self::Read,
             DeliveryStatus::Expired => Self::Expired,
+            DeliveryStatus::Refused => Self::Refused,
         }
     }
 }

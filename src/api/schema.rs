@@ -237,6 +237,8 @@ pub enum StatusWord {
     Read,
     /// Given up.
     Expired,
+    /// Given up: it cannot be carried.
+    Refused,
 }
 
 impl StatusWord {
@@ -248,6 +250,7 @@ impl StatusWord {
             Self::Delivered => DeliveryStatus::Delivered.as_str(),
             Self::Read => DeliveryStatus::Read.as_str(),
             Self::Expired => DeliveryStatus::Expired.as_str(),
+            Self::Refused => DeliveryStatus::Refused.as_str(),
         }
     }
 }

@@ -14,12 +14,12 @@ use crate::ids::{AttemptId, LinkId};
 use crate::link::event::{RadioCommand, RadioEvent};
 use crate::mesh::Engine;
 use crate::mesh::event::{Command, Event, Input, Output};
+use crate::message::Recipient;
 use crate::radio::RadioHandle;
 
 use super::clock::{Clock, RELEASE_DATE};
 use super::error::{NodeError, SendError};
 use super::handle::Request;
-use super::name::Recipient;
 use super::sent::{SentMessage, SentMessages};
 use super::status::{Board, Profile, Status};
 

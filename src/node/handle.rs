@@ -5,9 +5,10 @@ use tokio::sync::{broadcast, mpsc, oneshot};
 
 use crate::ids::{MessageId, PeerId};
 use crate::mesh::event::{Event, PeerInfo};
+use crate::message::Recipient;
 
 use super::error::SendError;
-use super::name::{Recipient, resolve};
+use super::name::resolve;
 use super::sent::SentMessage;
 use super::status::{Profile, Status};
 

@@ -5,20 +5,12 @@
 
 use crate::ids::{Fingerprint, PeerId};
 use crate::mesh::event::{PeerInfo, Reach};
+use crate::message::Recipient;
 
 use super::error::{NameError, ValueError};
 
 /// The name that means everybody in reach.
 pub const EVERYONE: &str = "everyone";
-
-/// Whom a message is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Recipient {
-    /// Everybody in reach, readable by all.
-    Everyone,
-    /// One peer, encrypted.
-    Peer(PeerId),
-}
 
 /// Reads a name: `everyone`, a peer id, a fingerprint or a nickname, each with or without `@`.
 pub fn resolve(name: &str, peers: &[PeerInfo]) -> Result<Recipient, NameError> {

@@ -4,9 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::ids::{AttemptId, MessageId};
 use crate::mesh::error::Refusal;
-use crate::message::DeliveryStatus;
-
-use super::name::Recipient;
+use crate::message::{DeliveryStatus, Recipient};
 
 /// Messages remembered; the oldest is forgotten first.
 const REMEMBERED: usize = 1024;

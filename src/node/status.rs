@@ -122,6 +122,7 @@ impl Board {
                 DeliveryStatus::Delivered => count(&mut messages.delivered, 1),
                 DeliveryStatus::Read => count(&mut messages.read, 1),
                 DeliveryStatus::Expired => count(&mut messages.expired, 1),
+                DeliveryStatus::Refused => count(&mut messages.refused, 1),
             },
             Event::Adapter { .. }
             | Event::LinkUp { .. }

@@ -11,6 +11,7 @@
 #![warn(clippy::indexing_slicing)]
 
 mod announce;
+pub mod body;
 mod capabilities;
 mod compression;
 mod error;

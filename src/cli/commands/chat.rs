@@ -127,7 +127,9 @@ impl Chat<'_> {
             StatusWord::Queued | StatusWord::Sent => None,
             StatusWord::Delivered => Some(format!("* {name} has your message")),
             StatusWord::Read => Some(format!("* {name} has read your message")),
-            StatusWord::Expired => Some(format!("* {name} does not answer: your message was given up")),
+            StatusWord::Expired | StatusWord::Refused => {
+                Some(format!("* {name} does not answer: your message was given up"))
+            }
         }
     }
 

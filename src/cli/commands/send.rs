@@ -58,7 +58,7 @@ impl Wait {
     /// Whether a message that came so far came far enough.
     const fn is_met_by(self, status: StatusWord) -> bool {
         match status {
-            StatusWord::Queued | StatusWord::Expired => false,
+            StatusWord::Queued | StatusWord::Expired | StatusWord::Refused => false,
             StatusWord::Sent => matches!(self, Self::Sent),
             StatusWord::Delivered => matches!(self, Self::Sent | Self::Delivered),
             StatusWord::Read => true,
@@ -99,7 +99,7 @@ async fn follow(
     wanted: Wait,
 ) -> Result<(), CliError> {
     while !wanted.is_met_by(message.status) {
-        if message.status == StatusWord::Expired {
+        if matches!(message.status, StatusWord::Expired | StatusWord::Refused) {
             return Err(CliError::GivenUp);
         }
         match events.next().await?.ok_or(CliError::DaemonStopped)? {

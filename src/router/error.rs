@@ -1,0 +1,80 @@
+//! Why a message waits, was given up, or cannot be carried at all.
+
+use std::fmt;
+
+use crate::capabilities::{DownReason, TransportKey};
+use crate::router::event::Failure;
+
+/// Why a message is where it is, in words a person can act on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reason {
+    /// No transport hides who talks with whom; the message waits for one.
+    NoPrivateTransport,
+    /// The transport asked for is not there, or does not work.
+    PreferredDown {
+        /// Which.
+        transport: TransportKey,
+        /// Why; nothing when this node has no such transport.
+        down: Option<DownReason>,
+    },
+    /// No transport reaches the recipient.
+    Unreachable,
+    /// No transport works.
+    AllDown,
+    /// Every transport was tried; the last one said this.
+    Tried {
+        /// Which was last.
+        transport: TransportKey,
+        /// What it said.
+        failure: Failure,
+    },
+    /// It waits for earlier messages to the same peer.
+    InTurn,
+    /// It grew older than it may.
+    TooOld,
+    /// A text for everyone cannot be private.
+    PrivateBroadcast,
+    /// No transport takes a message of this size.
+    TooLong {
+        /// Its size.
+        len: usize,
+        /// The most any allowed transport takes.
+        max: usize,
+    },
+    /// The transport asked for, and no other, cannot do what else was asked.
+    PreferredUnfit {
+        /// Which.
+        transport: TransportKey,
+    },
+    /// The message was withdrawn.
+    Withdrawn,
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoPrivateTransport => {
+                f.write_str("privacy is required, and no transport that hides who talks with whom works")
+            }
+            Self::PreferredDown { transport, down: Some(down) } => {
+                write!(f, "{transport} was asked for, and it does not work: {down}")
+            }
+            Self::PreferredDown { transport, down: None } => {
+                write!(f, "{transport} was asked for, and this node has no such transport")
+            }
+            Self::Unreachable => f.write_str("no transport reaches the recipient"),
+            Self::AllDown => f.write_str("no transport works"),
+            Self::Tried { transport, failure } => {
+                write!(f, "everything was tried, {transport} last: {}", failure.as_str())
+            }
+            Self::InTurn => f.write_str("it waits for earlier messages to the same peer"),
+            Self::TooOld => f.write_str("it grew too old"),
+            Self::PrivateBroadcast => f.write_str("a text for everyone cannot be private"),
+            Self::TooLong { len, max } => write!(f, "it has {len} bytes, at most {max} can be sent"),
+            Self::PreferredUnfit { transport } => {
+                write!(f, "{transport} was asked for, and it cannot carry such a message")
+            }
+            Self::Withdrawn => f.write_str("it was withdrawn"),
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! Who carries: each folder is one transport, and [`port`] is what all of them owe the node.
+
+pub mod port;
