@@ -16,7 +16,7 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite;
 
 use super::schema::{
-    ErrorDetail, ErrorReport, EventReport, NewMessage, PeerList, SeenMessage, SentMessage, StatusReport,
+    ErrorDetail, ErrorReport, EventReport, NewMessage, PeerList, SentMessage, StatusReport,
 };
 use crate::ids::{MessageId, PeerId};
 
@@ -95,9 +95,9 @@ impl Client {
     }
 
     /// Tells the sender of a private message that it was seen.
-    pub async fn mark_read(&self, sender: PeerId, id: MessageId) -> Result<(), ClientError> {
+    pub async fn mark_read(&self, id: MessageId) -> Result<(), ClientError> {
         let path = format!("/v1/messages/{id}/read");
-        let (status, bytes) = self.exchange(Method::POST, &path, body(&SeenMessage { sender })?).await?;
+        let (status, bytes) = self.exchange(Method::POST, &path, Bytes::new()).await?;
         match status {
             StatusCode::NO_CONTENT => Ok(()),
             other => Err(refusal(other, &bytes)),

@@ -15,8 +15,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::error::{Code, Rejection};
 use super::listener::{OwnerSocket, bind};
-use super::schema::{EventReport, NewMessage, PeerList, SeenMessage, SentMessage, StatusReport};
+use super::schema::{EventReport, NewMessage, PeerList, SentMessage, StatusReport};
 use crate::ids::MessageId;
+use crate::message::Requirements;
 use crate::node::NodeHandle;
 use crate::node::handle::Subscription;
 
@@ -79,8 +80,8 @@ async fn send(
     body: Result<Json<NewMessage>, JsonRejection>,
 ) -> Result<(StatusCode, Json<SentMessage>), Rejection> {
     let Json(message) = body?;
-    let sent = shared.node.send(&message.to, message.text).await?;
-    Ok((StatusCode::CREATED, Json(sent.into())))
+    let sent = shared.node.send(&message.to, message.text, Requirements::default()).await?;
+    Ok((StatusCode::CREATED, Json((&sent).into())))
 }
 
 async fn message(
@@ -89,18 +90,15 @@ async fn message(
 ) -> Result<Json<SentMessage>, Rejection> {
     let id = message_id(id)?;
     let found = shared.node.sent(id).await?;
-    let hint = "only messages this node sent lately, in this run, are known";
-    found.map(|sent| Json(sent.into())).ok_or_else(|| Rejection::not_found("there is no such message", hint))
+    let hint = "`hopline outbox` lists the messages this node sent";
+    found.map(|sent| Json((&sent).into())).ok_or_else(|| Rejection::not_found("there is no such message", hint))
 }
 
 async fn mark_read(
     State(shared): State<Shared>,
     id: Result<Path<String>, PathRejection>,
-    body: Result<Json<SeenMessage>, JsonRejection>,
 ) -> Result<StatusCode, Rejection> {
-    let id = message_id(id)?;
-    let Json(seen) = body?;
-    shared.node.mark_read(seen.sender, id).await?;
+    shared.node.mark_read(message_id(id)?).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -122,7 +120,8 @@ async fn forward(mut socket: WebSocket, mut events: Subscription, _permit: Owned
         let sent = tokio::select! {
             notice = events.next() => {
                 let Some(notice) = notice else { return };
-                match serde_json::to_string(&EventReport::from(notice)) {
+                let Some(report) = EventReport::new(notice) else { continue };
+                match serde_json::to_string(&report) {
                     Ok(text) => socket.send(Message::Text(text.into())).await,
                     Err(error) => {
                         tracing::error!(%error, "an event could not be written as JSON");

@@ -103,9 +103,10 @@ async fn follow(
             return Err(CliError::GivenUp);
         }
         match events.next().await?.ok_or(CliError::DaemonStopped)? {
-            EventReport::Status { id, status, fragments } if id == message.id => {
+            EventReport::Status { id, status, via, reason } if id == message.id => {
                 message.status = status;
-                message.fragments = fragments;
+                message.via = via;
+                message.reason = reason;
             }
             EventReport::Missed { .. } => *message = client.message(message.id).await?,
             EventReport::Adapter { .. }
@@ -117,7 +118,7 @@ async fn follow(
             | EventReport::PublicMessage(_)
             | EventReport::PrivateMessage(_)
             | EventReport::Status { .. }
-            | EventReport::Refused { .. }
+            | EventReport::Transport(_)
             | EventReport::ClockUnset => {}
         }
     }
@@ -125,11 +126,9 @@ async fn follow(
 }
 
 fn report(context: &Context, message: &SentMessage) -> Result<(), CliError> {
-    let fragments = match message.fragments {
-        0 => String::new(),
-        fragments => format!(" in {fragments} fragments"),
-    };
-    context.out.say(message, format!("{}{fragments}: message {}", message.status.as_str(), message.id))
+    let via = message.via.as_deref().map(|via| format!(" over {via}")).unwrap_or_default();
+    let reason = message.reason.as_deref().map(|reason| format!(" ({reason})")).unwrap_or_default();
+    context.out.say(message, format!("{}{via}{reason}: message {}", message.status.as_str(), message.id))
 }
 
 fn is_everyone(to: &str) -> bool {
