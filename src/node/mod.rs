@@ -4,6 +4,7 @@
 //! this room spawns tasks that outlive a call.
 
 pub mod clock;
+pub mod conditions;
 pub mod config;
 mod driver;
 pub mod error;
