@@ -78,7 +78,9 @@ home/config.toml:4: router.attempts: 99 is not between 1 and 20
     assert_eq!(output.status.code(), Some(1));
     assert_eq!(
         stderr(&output),
-        format!("error: {problems}hint: `hopline config show` lists every key there is\n")
+        format!(
+            "error: {problems}hint: change these lines; `hopline config check` says when the file is fine\n"
+        )
     );
 
     let checked = bench.run(&["--home", "home", "config", "check"]).await;

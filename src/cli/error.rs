@@ -136,7 +136,7 @@ impl CliError {
                 "`hopline doctor` tells what is missing and what to do; `hopline demo` needs no Bluetooth"
             }
             Self::Config(LoadError::File(ConfigError::Faulty { .. })) => {
-                "`hopline config show` lists every key there is"
+                "change these lines; `hopline config check` says when the file is fine"
             }
             Self::Home(HomeError::Unknown) => "say where with --home DIR",
             Self::Home(HomeError::Taken { .. }) => {
