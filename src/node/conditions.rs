@@ -20,7 +20,7 @@ const ROUTE_UP: u32 = 0x0001;
 const ROUTE_REJECTS: u32 = 0x0200;
 
 /// What the configuration says about the machine.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Settings {
     /// Every byte over the internet costs money.
     pub metered: bool,
@@ -29,9 +29,10 @@ pub struct Settings {
 }
 
 /// What the configuration says about the battery.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum BatterySetting {
     /// The kernel knows.
+    #[default]
     Auto,
     /// As if it were low.
     Low,

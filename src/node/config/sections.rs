@@ -107,11 +107,17 @@ pub struct Files {
     pub max_size: u64,
 }
 
-/// `[history]`
+/// `[history]`: how many messages are kept of each kind; the oldest are forgotten first.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct History {
-    /// Messages kept; the oldest is forgotten first.
-    pub max_messages: usize,
+    /// Ours, once they were delivered or given up.
+    pub sent: u64,
+    /// Those to everyone.
+    pub public: u64,
+    /// Private ones from contacts.
+    pub contacts: u64,
+    /// Private ones from anybody else.
+    pub strangers: u64,
 }
 
 /// From whom files are taken.
@@ -336,7 +342,13 @@ fn files(document: &mut Document<'_>) -> Files {
 
 fn history(document: &mut Document<'_>) -> History {
     let mut section = document.section("history");
-    let read = History { max_messages: section.number("max_messages", 100_000, 100..=10_000_000) };
+    let range = 100..=10_000_000;
+    let read = History {
+        sent: section.number("sent", 50_000, range.clone()),
+        public: section.number("public", 20_000, range.clone()),
+        contacts: section.number("contacts", 200_000, range.clone()),
+        strangers: section.number("strangers", 20_000, range),
+    };
     section.end();
     read
 }
