@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Parser, Subcommand, ValueHint};
 
-use super::commands::{air, completions, daemon, demo, packet, send};
+use super::commands::{air, completions, config, daemon, demo, packet, send};
 
 /// A peer-to-peer messaging node: the BitChat mesh over real Bluetooth.
 #[derive(Debug, Parser)]
@@ -43,6 +43,8 @@ pub(super) enum Command {
     Watch,
     /// Show the node itself: identity, adapters, links, counts, clock
     Status,
+    /// Check and show the configuration
+    Config(config::Arguments),
     /// Find out what is missing for Bluetooth, and what to do about it
     Doctor,
     /// Look into BitChat packets

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::api::client::ClientError;
 use crate::api::schema::StatusWord;
-use crate::node::config::LoadError;
+use crate::node::config::{ConfigError, LoadError};
 use crate::node::error::{HomeError, NodeError};
 use crate::storage::IdentityFileError;
 
@@ -38,6 +38,8 @@ pub(super) enum CliError {
     Home(#[from] HomeError),
     #[error(transparent)]
     Config(#[from] LoadError),
+    #[error("{count} {things} of {file} cannot be used", things = if *.count == 1 { "line" } else { "lines" }, file = .file.display())]
+    BadConfig { file: PathBuf, count: usize },
     #[error(transparent)]
     Identity(#[from] IdentityFileError),
     #[error(transparent)]
@@ -103,6 +105,7 @@ impl CliError {
             | Self::Signals(_)
             | Self::Home(_)
             | Self::Config(_)
+            | Self::BadConfig { .. }
             | Self::Identity(_)
             | Self::Radio(_)
             | Self::Air(_)
@@ -132,6 +135,9 @@ impl CliError {
             Self::Radio(_) => {
                 "`hopline doctor` tells what is missing and what to do; `hopline demo` needs no Bluetooth"
             }
+            Self::Config(LoadError::File(ConfigError::Faulty { .. })) => {
+                "change these lines; `hopline config check` says when the file is fine"
+            }
             Self::Home(HomeError::Unknown) => "say where with --home DIR",
             Self::Home(HomeError::Taken { .. }) => {
                 "use it with `hopline chat` or `hopline send`, or run another node with --home DIR"
@@ -153,6 +159,7 @@ impl CliError {
             | Self::Runtime(_)
             | Self::Signals(_)
             | Self::Config(_)
+            | Self::BadConfig { .. }
             | Self::Identity(_)
             | Self::Air(_)
             | Self::Control(_)

@@ -8,7 +8,7 @@ use tracing_subscriber::EnvFilter;
 
 use super::args::{Arguments, Command};
 use super::commands::{
-    air, chat, completions, daemon, demo, doctor, man, packet, peers, send, status, watch,
+    air, chat, completions, config, daemon, demo, doctor, man, packet, peers, send, status, watch,
 };
 use super::context::Context;
 use super::error::CliError;
@@ -45,6 +45,7 @@ async fn dispatch(context: Context, command: Command) -> Result<(), CliError> {
         Command::Peers => peers::run(&context).await,
         Command::Watch => watch::run(&context).await,
         Command::Status => status::run(&context).await,
+        Command::Config(arguments) => config::run(&context, arguments),
         Command::Doctor => doctor::run(&context).await,
         Command::Packet(arguments) => packet::run(&context, arguments),
         Command::Air(arguments) => air::run(&context, arguments).await,
@@ -62,6 +63,7 @@ fn log(arguments: &Arguments) -> Result<(), CliError> {
         | Command::Peers
         | Command::Watch
         | Command::Status
+        | Command::Config(_)
         | Command::Doctor
         | Command::Demo(_)
         | Command::Packet(_)

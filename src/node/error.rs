@@ -47,41 +47,6 @@ pub enum HomeError {
     },
 }
 
-/// `config.toml` cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum ConfigError {
-    /// It cannot be read.
-    #[error("{file}: {source}", file = .file.display())]
-    Unreadable {
-        /// The file.
-        file: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// It is not TOML, or holds a key or a type that is not known.
-    #[error("{file}, line {line}, key `{key}`: {reason}", file = .file.display())]
-    Syntax {
-        /// The file.
-        file: PathBuf,
-        /// The line, from 1.
-        line: usize,
-        /// What stands before the `=` on that line.
-        key: String,
-        /// What is wrong.
-        reason: String,
-    },
-    /// A value is not allowed.
-    #[error("{file}, key `{key}`: {source}", file = .file.display())]
-    Value {
-        /// The file.
-        file: PathBuf,
-        /// The key.
-        key: &'static str,
-        /// What is wrong.
-        source: ValueError,
-    },
-}
-
 /// A value from the command line or from `config.toml` is not allowed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ValueError {
