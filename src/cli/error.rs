@@ -10,7 +10,7 @@ use crate::api::client::ClientError;
 use crate::api::schema::StatusWord;
 use crate::node::config::LoadError;
 use crate::node::error::{HomeError, NodeError};
-use crate::storage::IdentityFileError;
+use crate::storage::KeyFileError;
 
 use super::commands::demo::DemoError;
 
@@ -39,7 +39,7 @@ pub(super) enum CliError {
     #[error(transparent)]
     Config(#[from] LoadError),
     #[error(transparent)]
-    Identity(#[from] IdentityFileError),
+    Identity(#[from] KeyFileError),
     #[error(transparent)]
     Radio(#[from] RadioError),
     #[error(transparent)]
