@@ -10,7 +10,7 @@ use crate::api::client::ClientError;
 use crate::api::schema::StatusWord;
 use crate::node::config::{ConfigError, LoadError};
 use crate::node::error::{HomeError, NodeError};
-use crate::storage::IdentityFileError;
+use crate::storage::KeyFileError;
 
 use super::commands::demo::DemoError;
 
@@ -41,7 +41,7 @@ pub(super) enum CliError {
     #[error("{count} {things} of {file} cannot be used", things = if *.count == 1 { "line" } else { "lines" }, file = .file.display())]
     BadConfig { file: PathBuf, count: usize },
     #[error(transparent)]
-    Identity(#[from] IdentityFileError),
+    Identity(#[from] KeyFileError),
     #[error(transparent)]
     Radio(#[from] RadioError),
     #[error(transparent)]
