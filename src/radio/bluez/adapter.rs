@@ -87,7 +87,7 @@ impl Adapter {
         let server = self.call(Server::publish(&adapter)).await?;
         let central = timeout(self.timings.call, central::adapter(&self.manager, name));
         let central = central.await.map_err(|_| AdapterSymptom::Silent)??;
-        Ok(Running::start(self, adapter, server, central, suspects))
+        Ok(Running::start(self, adapter, server, central, suspects).await)
     }
 
     async fn recover(&self, symptom: AdapterSymptom, action: AdapterAction) {
