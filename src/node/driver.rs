@@ -299,7 +299,8 @@ mod tests {
     async fn a_radio_that_takes_nothing_holds_up_neither_answers_nor_the_end() {
         let (node, port) = node(1);
         let mut events = node.handle().subscribe().unwrap();
-        port.events.send(RadioEvent::AdapterUp { adapter: ADAPTER }).await.unwrap();
+        let address = DeviceAddress([0xC0, 0, 0, 0, 0, 0]);
+        port.events.send(RadioEvent::AdapterUp { adapter: ADAPTER, address }).await.unwrap();
         port.events.send(link_up(1)).await.unwrap();
         while !matches!(events.next().await, Some(Notice::Event(Event::LinkUp { .. }))) {}
         for text in ["one", "two", "three"] {

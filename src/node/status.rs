@@ -86,7 +86,7 @@ impl Board {
     /// Takes note of what a radio saw.
     pub(super) fn radio_event(&mut self, event: &RadioEvent) {
         match event {
-            RadioEvent::AdapterUp { adapter } => {
+            RadioEvent::AdapterUp { adapter, .. } => {
                 self.adapters.insert(*adapter, true);
             }
             RadioEvent::AdapterDown { adapter } => {

@@ -62,6 +62,7 @@ impl Running {
         adapter: bluer::Adapter,
         server: Server,
         central: btleplug::platform::Adapter,
+        address: DeviceAddress,
         suspects: BTreeSet<DeviceAddress>,
     ) -> Self {
         let timings = owner.timings;
@@ -80,7 +81,7 @@ impl Running {
         });
         advertising.first(timings).await;
         tracing::info!(adapter = owner.identity.name, "adapter up");
-        owner.tell(RadioEvent::AdapterUp { adapter: owner.identity.id }).await;
+        owner.tell(RadioEvent::AdapterUp { adapter: owner.identity.id, address }).await;
         let discovery = Discovery {
             id: owner.identity.id,
             adapter: central.clone(),
