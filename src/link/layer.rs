@@ -201,6 +201,8 @@ impl LinkLayer {
     }
 
     fn adapter_up(&mut self, adapter: AdapterId, address: DeviceAddress) {
+        // A sister adapter may have heard this one a moment before it was told to be up.
+        self.adapters.values_mut().for_each(|sister| sister.forget(address));
         if let Entry::Vacant(vacant) = self.adapters.entry(adapter) {
             vacant.insert(Schedule::new(address));
             self.outputs.push_back(Output::Event(LinkEvent::Adapter { adapter, up: true }));
@@ -516,6 +518,7 @@ mod tests {
     #[test]
     fn two_adapters_of_one_node_do_not_dial_each_other() {
         let mut bench = Bench::new(Config::default());
+        bench.hear(1, None);
         bench.radio(RadioEvent::AdapterUp { adapter: AdapterId(1), address: address(1) });
         bench.hear(1, None);
         assert_eq!(bench.pass(secs(30)), []);

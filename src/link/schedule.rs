@@ -86,6 +86,11 @@ impl Schedule {
         self.forget_the_worst(config, now);
     }
 
+    /// This device is none to dial.
+    pub(super) fn forget(&mut self, address: DeviceAddress) {
+        self.devices.remove(&address);
+    }
+
     /// Whether an attempt at this device is under way.
     pub(super) fn is_dialling(&self, address: DeviceAddress) -> bool {
         self.dialling.is_some_and(|attempt| attempt.address == address)
