@@ -1,7 +1,7 @@
 //! Why a request was refused, in three parts: a code for programs, what was wrong, and what to do next.
 
 use axum::Json;
-use axum::extract::rejection::{JsonRejection, PathRejection};
+use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
@@ -32,6 +32,8 @@ pub enum Code {
     ToSelf,
     /// Too many listeners, or too many messages waiting.
     Busy,
+    /// The message arrived, or was given up, before.
+    TooLate,
     /// No transport can carry it as asked.
     Unfit,
     /// The disk did not take it, or not give it.
@@ -142,6 +144,13 @@ impl From<JsonRejection> for Rejection {
 
 impl From<PathRejection> for Rejection {
     fn from(rejection: PathRejection) -> Self {
+        let (status, message) = (rejection.status(), rejection.body_text());
+        Self { status, code: Code::BadRequest, message, hint: None }
+    }
+}
+
+impl From<QueryRejection> for Rejection {
+    fn from(rejection: QueryRejection) -> Self {
         let (status, message) = (rejection.status(), rejection.body_text());
         Self { status, code: Code::BadRequest, message, hint: None }
     }

@@ -15,7 +15,8 @@ use crate::storage::{InboxEntry, OutboxEntry};
 
 use super::schema::{
     AdapterReport, ClockReport, Counters, EventReport, LinkCounters, LinkReport, MeshCounters,
-    MessageCounters, Peer, ReachWord, ReceivedMessage, RoleWord, SentMessage, StatusReport, StatusWord, TransportReport,
+    MessageCounters, Peer, ReachWord, ReceivedMessage, RoleWord, SentMessage, StatusReport, StatusWord,
+    TransportReport,
 };
 
 impl StatusReport {
@@ -191,8 +192,7 @@ impl EventReport {
             Notice::Missed(count) => Some(Self::Missed { count }),
             Notice::Event(Event::Mesh(event)) => Self::of_mesh(event),
             Notice::Event(Event::Received { message, fragments }) => {
-                let report = ReceivedMessage::new(&message, fragments);
-                Some(if message.public { Self::PublicMessage(report) } else { Self::PrivateMessage(report) })
+                Some(Self::received(&message, fragments))
             }
             Notice::Event(Event::Status(MessageStatus { id, status, via, reason })) => {
                 let via = via.map(|via| via.to_string());
@@ -202,6 +202,12 @@ impl EventReport {
                 Some(Self::Transport(TransportReport::new(transport, health)))
             }
         }
+    }
+
+    /// A stored message.
+    pub(super) fn received(message: &InboxEntry, fragments: u16) -> Self {
+        let report = ReceivedMessage::new(message, fragments);
+        if message.public { Self::PublicMessage(report) } else { Self::PrivateMessage(report) }
     }
 
     fn of_mesh(event: mesh::event::Event) -> Option<Self> {

@@ -9,6 +9,7 @@ use crate::mesh::event::Reach;
 use crate::message::DeliveryStatus;
 
 use super::text;
+use super::wishes::Wishes;
 
 /// `GET /v1/status`: a node at one moment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -220,6 +221,9 @@ pub struct NewMessage {
     pub to: String,
     /// What to say.
     pub text: String,
+    /// What it asks of its way.
+    #[serde(default)]
+    pub requirements: Wishes,
 }
 
 /// The answer to `POST /v1/messages`, and `GET /v1/messages/{id}`: a message of this node.

@@ -10,7 +10,7 @@ use crate::api::client::ClientError;
 use crate::api::schema::StatusWord;
 use crate::node::config::{ConfigError, LoadError};
 use crate::node::error::{HomeError, NodeError};
-use crate::storage::IdentityFileError;
+use crate::storage::KeyFileError;
 
 use super::commands::demo::DemoError;
 
@@ -41,7 +41,7 @@ pub(super) enum CliError {
     #[error("{count} {things} of {file} cannot be used", things = if *.count == 1 { "line" } else { "lines" }, file = .file.display())]
     BadConfig { file: PathBuf, count: usize },
     #[error(transparent)]
-    Identity(#[from] IdentityFileError),
+    Identity(#[from] KeyFileError),
     #[error(transparent)]
     Radio(#[from] RadioError),
     #[error(transparent)]
@@ -66,8 +66,8 @@ pub(super) enum CliError {
     NoReceipts(&'static str),
     #[error("the message is {reached}, and was not {wanted} within {seconds} s", reached = .reached.as_str())]
     NotReached { reached: StatusWord, wanted: &'static str, seconds: u64 },
-    #[error("the message was given up: nothing answered")]
-    GivenUp,
+    #[error("the message was given up: {0}")]
+    GivenUp(String),
     #[error("{0} of the findings keep Bluetooth from working")]
     Missing(usize),
     #[error("{0}")]
@@ -98,7 +98,7 @@ impl CliError {
             Self::OutputClosed => 0,
             Self::LogFilter(_) | Self::NoReceipts(_) => 2,
             Self::Client(ClientError::NoDaemon { .. }) => 3,
-            Self::NotReached { .. } | Self::GivenUp => 4,
+            Self::NotReached { .. } | Self::GivenUp(_) => 4,
             Self::Output(_)
             | Self::Input(_)
             | Self::Runtime(_)
@@ -147,7 +147,7 @@ impl CliError {
             Self::LogFilter(_) => "for example HOPLINE_LOG=hopline=debug",
             Self::NoReceipts(_) => "use --wait sent",
             Self::NotReached { .. } => "it stays queued in the daemon; `hopline peers` shows who is in reach",
-            Self::GivenUp => "`hopline peers` shows who is in reach",
+            Self::GivenUp(_) => "`hopline peers` shows who is in reach",
             Self::DaemonStopped => "its log says why; start it again with `hopline daemon`",
             Self::Node(NodeError::RadioGone) => "the log above says why; `hopline doctor` looks at Bluetooth",
             Self::Missing(_) => "each finding above says what to do",

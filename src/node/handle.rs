@@ -6,7 +6,7 @@ use crate::ids::MessageId;
 use crate::mesh::event::PeerInfo;
 use crate::message::{Recipient, Requirements};
 use crate::router::Explanation;
-use crate::storage::{InboxEntry, OutboxEntry, OutboxFilter};
+use crate::storage::{InboxEntry, Line, Lines, OutboxEntry, OutboxFilter};
 use crate::transports::bitchat::BitchatHandle;
 
 use super::error::{NameError, SendError};
@@ -28,6 +28,7 @@ pub struct NodeHandle {
     pub(super) events: broadcast::WeakSender<Event>,
     pub(super) store: Store,
     pub(super) bitchat: BitchatHandle,
+    pub(super) usual: Requirements,
 }
 
 type Answer<T> = oneshot::Sender<T>;
@@ -63,6 +64,11 @@ impl NodeHandle {
     /// Who this node is.
     pub fn profile(&self) -> &Profile {
         &self.profile
+    }
+
+    /// What a message asks of its way when nobody says otherwise.
+    pub fn usual(&self) -> Requirements {
+        self.usual
     }
 
     /// Accepts a text for whom a name means: it is on disk when this returns, and is carried from then on.
@@ -122,9 +128,9 @@ impl NodeHandle {
         Ok(self.store.with(move |database| database.after(number, limit)).await?)
     }
 
-    /// The latest messages that hold a text, newest first.
-    pub async fn search(&self, text: String, limit: usize) -> Result<Vec<InboxEntry>, SendError> {
-        Ok(self.store.with(move |database| database.search(&text, limit)).await?)
+    /// What was said, oldest first.
+    pub async fn history(&self, wanted: Lines) -> Result<Vec<Line>, SendError> {
+        Ok(self.store.with(move |database| database.history(&wanted)).await?)
     }
 
     /// Every event from here on.

@@ -11,6 +11,7 @@ use tokio::task::JoinHandle;
 
 use crate::clock::{Clock, RELEASE_DATE};
 use crate::crypto::Identity;
+use crate::message::Requirements;
 use crate::radio::RadioHandle;
 use crate::router::Router;
 use crate::storage::Database;
@@ -51,6 +52,8 @@ pub struct Setup {
     pub router: router::Config,
     /// What the configuration says about the machine.
     pub conditions: conditions::Settings,
+    /// What a message asks of its way when nobody says otherwise.
+    pub usual: Requirements,
 }
 
 impl Setup {
@@ -63,13 +66,14 @@ impl Setup {
         database: Database,
     ) -> Self {
         let (router, conditions) = (router::Config::default(), conditions::Settings::default());
-        Self { identity, nickname, seed, radio, database, router, conditions }
+        let usual = Requirements::default();
+        Self { identity, nickname, seed, radio, database, router, conditions, usual }
     }
 }
 
 /// Starts a node.
 pub fn start(setup: Setup) -> Node {
-    let Setup { identity, nickname, seed, radio, database, router, conditions } = setup;
+    let Setup { identity, nickname, seed, radio, database, router, conditions, usual } = setup;
     let profile = Profile {
         peer_id: identity.peer_id(),
         fingerprint: identity.fingerprint(),
@@ -96,6 +100,7 @@ pub fn start(setup: Setup) -> Node {
         events: events.downgrade(),
         store: store.clone(),
         bitchat: bitchat.clone(),
+        usual,
     };
     let carrier = Carrier::new(Router::new(router, router_seed), store.clone(), signer);
     let driver = Driver {

@@ -26,7 +26,8 @@ fn describe(status: &StatusReport) -> String {
         row("clock", clock.to_owned()),
     ];
     for transport in &status.transports {
-        let state = transport.reason.as_deref().map_or("works".to_owned(), |why| format!("does not work: {why}"));
+        let state =
+            transport.reason.as_deref().map_or("works".to_owned(), |why| format!("does not work: {why}"));
         rows.push(row(&transport.transport, state));
     }
     if status.adapters.is_empty() {
