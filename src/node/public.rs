@@ -8,7 +8,7 @@ use bytes::Bytes;
 use crate::crypto::Identity;
 use crate::ids::MessageId;
 use crate::mesh::error::Refusal;
-use crate::mesh::public::{PublicPacket, public_packet};
+use crate::mesh::{PublicPacket, public_packet};
 use crate::message::Body;
 use crate::time::UnixMillis;
 use crate::wire;

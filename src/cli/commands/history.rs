@@ -1,7 +1,7 @@
 //! `hopline history`: what was said.
 
 use crate::api::history::{HistoryLine, HistoryQuery};
-use crate::node::clock::wall_clock;
+use crate::clock::wall_clock;
 use crate::time::UnixMillis;
 
 use crate::cli::context::Context;

@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::api::outbox::{OutboxQuery, OutboxState, OutgoingMessage};
 use crate::api::schema::StatusWord;
 use crate::ids::MessageId;
-use crate::node::clock::wall_clock;
+use crate::clock::wall_clock;
 use crate::time::UnixMillis;
 
 use crate::cli::context::Context;

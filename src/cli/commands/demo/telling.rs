@@ -8,7 +8,7 @@ use crate::cli::context::Context;
 use crate::cli::error::CliError;
 use crate::cli::words::table;
 use crate::mesh::error::DropReason;
-use crate::node::clock::Clock;
+use crate::clock::Clock;
 use crate::node::status::Status;
 
 /// Tells people lines, and programs one object a step.
