@@ -15,6 +15,7 @@ pub mod body;
 mod capabilities;
 mod compression;
 mod error;
+pub mod file;
 mod fragment;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;

@@ -1,0 +1,3 @@
+//! QUIC between contacts.
+
+pub mod files;
