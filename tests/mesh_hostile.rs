@@ -35,7 +35,8 @@ impl Bench {
     /// An engine with this many links, to nobody known yet.
     fn with_links(count: u32) -> Self {
         let mut bench = Self::new(Config::default());
-        bench.feed(Input::Radio(RadioEvent::AdapterUp { adapter: AdapterId(0) }));
+        let up = RadioEvent::AdapterUp { adapter: AdapterId(0), address: DeviceAddress([0; 6]) };
+        bench.feed(Input::Radio(up));
         for serial in 1..=count {
             let address = DeviceAddress([0, 0, 0, 0, 0, u8::try_from(serial).expect("few links")]);
             let up =

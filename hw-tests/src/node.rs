@@ -160,7 +160,7 @@ impl Node {
 
     /// Tells the sender of a private message that it was seen.
     pub async fn mark_read(&self, message: &ReceivedMessage) -> Result<(), Failed> {
-        Ok(self.client.mark_read(message.sender, message.id).await?)
+        Ok(self.client.mark_read(message.id).await?)
     }
 
     /// Waits until it shows this public text.

@@ -8,9 +8,9 @@ use serde_json::json;
 
 use crate::api::client::ClientError;
 use crate::api::schema::StatusWord;
-use crate::node::config::LoadError;
+use crate::node::config::{ConfigError, LoadError};
 use crate::node::error::{HomeError, NodeError};
-use crate::storage::IdentityFileError;
+use crate::storage::KeyFileError;
 
 use super::commands::demo::DemoError;
 
@@ -38,8 +38,10 @@ pub(super) enum CliError {
     Home(#[from] HomeError),
     #[error(transparent)]
     Config(#[from] LoadError),
+    #[error("{count} {things} of {file} cannot be used", things = if *.count == 1 { "line" } else { "lines" }, file = .file.display())]
+    BadConfig { file: PathBuf, count: usize },
     #[error(transparent)]
-    Identity(#[from] IdentityFileError),
+    Identity(#[from] KeyFileError),
     #[error(transparent)]
     Radio(#[from] RadioError),
     #[error(transparent)]
@@ -64,8 +66,8 @@ pub(super) enum CliError {
     NoReceipts(&'static str),
     #[error("the message is {reached}, and was not {wanted} within {seconds} s", reached = .reached.as_str())]
     NotReached { reached: StatusWord, wanted: &'static str, seconds: u64 },
-    #[error("the message was given up: nothing answered")]
-    GivenUp,
+    #[error("the message was given up: {0}")]
+    GivenUp(String),
     #[error("{0} of the findings keep Bluetooth from working")]
     Missing(usize),
     #[error("{0}")]
@@ -96,13 +98,14 @@ impl CliError {
             Self::OutputClosed => 0,
             Self::LogFilter(_) | Self::NoReceipts(_) => 2,
             Self::Client(ClientError::NoDaemon { .. }) => 3,
-            Self::NotReached { .. } | Self::GivenUp => 4,
+            Self::NotReached { .. } | Self::GivenUp(_) => 4,
             Self::Output(_)
             | Self::Input(_)
             | Self::Runtime(_)
             | Self::Signals(_)
             | Self::Home(_)
             | Self::Config(_)
+            | Self::BadConfig { .. }
             | Self::Identity(_)
             | Self::Radio(_)
             | Self::Air(_)
@@ -132,6 +135,9 @@ impl CliError {
             Self::Radio(_) => {
                 "`hopline doctor` tells what is missing and what to do; `hopline demo` needs no Bluetooth"
             }
+            Self::Config(LoadError::File(ConfigError::Faulty { .. })) => {
+                "change these lines; `hopline config check` says when the file is fine"
+            }
             Self::Home(HomeError::Unknown) => "say where with --home DIR",
             Self::Home(HomeError::Taken { .. }) => {
                 "use it with `hopline chat` or `hopline send`, or run another node with --home DIR"
@@ -141,7 +147,7 @@ impl CliError {
             Self::LogFilter(_) => "for example HOPLINE_LOG=hopline=debug",
             Self::NoReceipts(_) => "use --wait sent",
             Self::NotReached { .. } => "it stays queued in the daemon; `hopline peers` shows who is in reach",
-            Self::GivenUp => "`hopline peers` shows who is in reach",
+            Self::GivenUp(_) => "`hopline peers` shows who is in reach",
             Self::DaemonStopped => "its log says why; start it again with `hopline daemon`",
             Self::Node(NodeError::RadioGone) => "the log above says why; `hopline doctor` looks at Bluetooth",
             Self::Missing(_) => "each finding above says what to do",
@@ -153,6 +159,7 @@ impl CliError {
             | Self::Runtime(_)
             | Self::Signals(_)
             | Self::Config(_)
+            | Self::BadConfig { .. }
             | Self::Identity(_)
             | Self::Air(_)
             | Self::Control(_)

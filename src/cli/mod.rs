@@ -9,6 +9,7 @@ mod context;
 mod error;
 mod output;
 mod program;
+mod way;
 mod words;
 
 pub use program::main;

@@ -17,8 +17,15 @@ pub(super) fn event(event: &EventReport) -> String {
         EventReport::Session { peer } => format!("* an encrypted session with {peer} stands"),
         EventReport::PublicMessage(message) => public(message),
         EventReport::PrivateMessage(message) => private(message),
-        EventReport::Status { id, status, .. } => format!("* message {id} is {}", status.as_str()),
-        EventReport::Refused { reason } => format!("* a message was not accepted: {reason}"),
+        EventReport::Status { id, status, via, reason } => {
+            let via = via.as_deref().map(|via| format!(" over {via}")).unwrap_or_default();
+            let reason = reason.as_deref().map(|reason| format!(": {reason}")).unwrap_or_default();
+            format!("* message {id} is {}{via}{reason}", status.as_str())
+        }
+        EventReport::Transport(transport) => match &transport.reason {
+            None => format!("* {} works", transport.transport),
+            Some(reason) => format!("* {} does not work: {reason}", transport.transport),
+        },
         EventReport::ClockUnset => "* the clock of this machine is not set: nothing is sent".to_owned(),
         EventReport::Missed { count } => format!("* {count} events came too fast and are not shown"),
     }

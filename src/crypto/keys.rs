@@ -78,6 +78,11 @@ impl Identity {
     pub(super) fn noise_secret(&self) -> &[u8; 32] {
         self.noise.as_bytes()
     }
+
+    /// The Ed25519 seed, for the subkeys of this room only.
+    pub(super) fn signing_seed(&self) -> &[u8; 32] {
+        self.signing.as_bytes()
+    }
 }
 
 impl fmt::Debug for Identity {

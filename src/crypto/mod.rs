@@ -8,6 +8,7 @@ mod error;
 mod keys;
 mod noise;
 mod replay;
+mod subkey;
 mod transport;
 mod verified;
 

@@ -1,21 +1,32 @@
 //! From start to stop.
 
 use std::io;
+use std::sync::Arc;
 
-use rand_core::{OsRng, RngCore};
+use rand_chacha::ChaCha20Rng;
+use rand_core::{OsRng, RngCore, SeedableRng};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{broadcast, mpsc};
 use tokio::task::JoinHandle;
 
+use crate::clock::{Clock, RELEASE_DATE};
 use crate::crypto::Identity;
-use crate::mesh::{Config, Engine};
+use crate::message::Requirements;
 use crate::radio::RadioHandle;
+use crate::router::Router;
+use crate::storage::Database;
+use crate::transports::bitchat;
+use crate::{mesh, router};
 
-use super::clock::RELEASE_DATE;
+use super::carrier::Carrier;
+use super::conditions;
 use super::driver::Driver;
 use super::error::NodeError;
 use super::handle::{EVENT_BOUND, NodeHandle, REQUEST_BOUND};
-use super::status::Profile;
+use super::ports::Ports;
+use super::public::PublicText;
+use super::status::{Board, Profile};
+use super::store::Store;
 
 /// A node that runs.
 #[derive(Debug)]
@@ -24,19 +35,87 @@ pub struct Node {
     task: JoinHandle<Result<(), NodeError>>,
 }
 
-/// Starts a node over a radio; `seed` feeds every random choice its engine makes.
-pub fn start(identity: Identity, nickname: String, seed: [u8; 32], radio: RadioHandle) -> Node {
+/// What a node is made of.
+#[derive(Debug)]
+pub struct Setup {
+    /// Who it is.
+    pub identity: Identity,
+    /// The name it announces.
+    pub nickname: String,
+    /// Feeds every random choice its machines make.
+    pub seed: [u8; 32],
+    /// What it talks through.
+    pub radio: RadioHandle,
+    /// What it keeps.
+    pub database: Database,
+    /// How it chooses between its transports.
+    pub router: router::Config,
+    /// What the configuration says about the machine.
+    pub conditions: conditions::Settings,
+    /// What a message asks of its way when nobody says otherwise.
+    pub usual: Requirements,
+}
+
+impl Setup {
+    /// A node with one radio, and defaults for everything else.
+    pub fn new(
+        identity: Identity,
+        nickname: String,
+        seed: [u8; 32],
+        radio: RadioHandle,
+        database: Database,
+    ) -> Self {
+        let (router, conditions) = (router::Config::default(), conditions::Settings::default());
+        let usual = Requirements::default();
+        Self { identity, nickname, seed, radio, database, router, conditions, usual }
+    }
+}
+
+/// Starts a node.
+pub fn start(setup: Setup) -> Node {
+    let Setup { identity, nickname, seed, radio, database, router, conditions, usual } = setup;
     let profile = Profile {
         peer_id: identity.peer_id(),
         fingerprint: identity.fingerprint(),
         nickname: nickname.clone(),
     };
-    let config = Config { nickname, clock_floor: RELEASE_DATE, ..Config::default() };
-    let engine = Engine::new(identity, config, seed);
+    let mut rng = ChaCha20Rng::from_seed(seed);
+    let router_seed = rng.next_u64();
+    let mut mesh_seed = [0; 32];
+    rng.fill_bytes(&mut mesh_seed);
+    let clock = Clock::start();
+    let mesh = mesh::Config { nickname, clock_floor: RELEASE_DATE, ..mesh::Config::default() };
+    let signer = PublicText::new(Arc::new(identity.clone()));
+    let (transport, bitchat) = bitchat::start(identity, mesh, mesh_seed, radio, clock);
+    let mesh_events = bitchat.subscribe();
+    let mut ports = Ports::default();
+    ports.add(transport);
+
+    let store = Store::new(database);
     let (requests, requested) = mpsc::channel(REQUEST_BOUND);
     let (events, _) = broadcast::channel(EVENT_BOUND);
-    let handle = NodeHandle::new(profile.clone(), requests, events.downgrade());
-    let driver = Driver::new(profile, engine, radio, requested, events);
+    let handle = NodeHandle {
+        profile: profile.clone(),
+        requests,
+        events: events.downgrade(),
+        store: store.clone(),
+        bitchat: bitchat.clone(),
+        usual,
+    };
+    let carrier = Carrier::new(Router::new(router, router_seed), store.clone(), signer);
+    let driver = Driver {
+        profile,
+        clock,
+        carrier,
+        store,
+        ports,
+        bitchat,
+        board: Board::default(),
+        conditions,
+        mesh_events,
+        requests: requested,
+        events,
+    };
     Node { handle, task: tokio::spawn(driver.run()) }
 }
 
@@ -59,7 +138,7 @@ impl Node {
     }
 }
 
-/// Fresh randomness for an engine.
+/// Fresh randomness for a node.
 pub fn random_seed() -> Result<[u8; 32], NodeError> {
     let mut seed = [0; 32];
     OsRng.try_fill_bytes(&mut seed).map_err(NodeError::Random)?;

@@ -14,6 +14,7 @@ mod announce;
 pub mod body;
 mod capabilities;
 mod compression;
+pub mod direct;
 mod error;
 pub mod file;
 mod fragment;

@@ -89,7 +89,7 @@ impl Chat<'_> {
         match event {
             EventReport::PrivateMessage(message) => {
                 out.tell(words::private(message))?;
-                self.client.mark_read(message.sender, message.id).await?;
+                self.client.mark_read(message.id).await?;
             }
             EventReport::Status { id, status, .. } => {
                 if let Some(text) = self.receipt(*id, *status) {
@@ -108,11 +108,11 @@ impl Chat<'_> {
                     out.tell(format!("* {name} {}", if *left { "has left" } else { "is out of reach" }))?;
                 }
             }
-            // Links are the daemon's business, not the conversation's; a refusal is told to who typed the line.
+            // Links are the daemon's business, not the conversation's.
             EventReport::LinkUp { .. }
             | EventReport::LinkDown { .. }
             | EventReport::Session { .. }
-            | EventReport::Refused { .. } => {}
+            | EventReport::Transport(_) => {}
             EventReport::Adapter { .. }
             | EventReport::PublicMessage(_)
             | EventReport::ClockUnset

@@ -19,6 +19,13 @@ use crate::cli::words::printable;
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(in crate::cli) struct Arguments {
+    #[command(flatten)]
+    overriding: Overriding,
+}
+
+/// What wins over `config.toml`.
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct Overriding {
     /// bluez for real Bluetooth; sim:PATH or sim:PATH#NAME to join the air that `hopline air PATH` serves
     /// [default: bluez]
     #[arg(long, value_name = "RADIO")]
@@ -32,6 +39,12 @@ pub(in crate::cli) struct Arguments {
     nickname: Option<String>,
 }
 
+impl From<Overriding> for Overrides {
+    fn from(said: Overriding) -> Self {
+        Self { nickname: said.nickname, radio: said.radio, adapters: said.adapter }
+    }
+}
+
 const EXAMPLES: &str = "\
 Examples:
   hopline daemon --nickname ada
@@ -42,11 +55,9 @@ pub(in crate::cli) async fn run(context: &Context, arguments: Arguments) -> Resu
     let home = context.home()?;
     home.create()?;
     let _lock = home.lock()?;
-    let overrides =
-        Overrides { nickname: arguments.nickname, radio: arguments.radio, adapters: arguments.adapter };
-    let config = Config::load(&home, overrides)?;
+    let config = Config::load(&home, arguments.overriding.into())?;
     let identity = storage::load_or_create(home.path(), &mut OsRng)?;
-    let handle = radio::open(&config.radio, identity.peer_id()).await?;
+    let handle = radio::open(&config.bitchat.radio, identity.peer_id()).await?;
 
     let mut node = lifecycle::start(identity, config.nickname, lifecycle::random_seed()?, handle);
     let socket = home.socket();

@@ -3,12 +3,16 @@
 pub(super) mod air;
 pub(super) mod chat;
 pub(super) mod completions;
+pub(super) mod config;
 pub(super) mod daemon;
 pub(super) mod demo;
 pub(super) mod doctor;
+pub(super) mod history;
 pub(super) mod man;
+pub(super) mod outbox;
 pub(super) mod packet;
 pub(super) mod peers;
+pub(super) mod route;
 pub(super) mod send;
 pub(super) mod status;
 pub(super) mod watch;

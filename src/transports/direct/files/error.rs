@@ -63,6 +63,9 @@ pub enum SendError {
     /// It was stopped here.
     #[error("cancelled")]
     Cancelled,
+    /// There is no connection to send it over.
+    #[error("not connected")]
+    NotConnected,
     /// The connection was lost.
     #[error("the connection was lost: {0}")]
     Connection(#[from] ConnectionError),
@@ -100,7 +103,8 @@ impl SendError {
     pub const fn is_passing(&self) -> bool {
         match self {
             Self::Declined(reason) => reason.is_passing(),
-            Self::Connection(_)
+            Self::NotConnected
+            | Self::Connection(_)
             | Self::Write(_)
             | Self::Read(_)
             | Self::Ended
@@ -124,6 +128,7 @@ impl SendError {
             Self::Answer(_) | Self::FrameTooLong { .. } => Some(Reason::Protocol),
             Self::Declined(_)
             | Self::Corrupt
+            | Self::NotConnected
             | Self::Connection(_)
             | Self::Write(_)
             | Self::Read(_)

@@ -45,7 +45,7 @@ async fn read_patiently(recv: &mut RecvStream) -> Result<Bytes, ReadFrameError> 
     Ok(frame.into())
 }
 
-fn ended(error: ReadExactError) -> ReadFrameError {
+pub(super) fn ended(error: ReadExactError) -> ReadFrameError {
     match error {
         ReadExactError::FinishedEarly(_) => ReadFrameError::Ended,
         ReadExactError::ReadError(error) => ReadFrameError::Stream(error),

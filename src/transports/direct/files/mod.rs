@@ -11,6 +11,7 @@ mod directory;
 mod error;
 mod frames;
 mod incoming;
+mod offers;
 mod outgoing;
 mod partial;
 mod progress;
@@ -19,6 +20,8 @@ mod source;
 pub use directory::Directory;
 pub use error::{DiskError, ReceiveError, SendError, SourceError};
 pub use incoming::{Incoming, Placed};
+pub use offers::FileOffer;
+pub(super) use offers::{Taker, listen};
 pub use outgoing::send;
 pub use partial::SYNC_STEP;
 pub use progress::Progress;
@@ -30,5 +33,7 @@ const BLOCK: usize = 64 * 1024;
 const READ_AHEAD: usize = 16;
 /// How long the other side may be silent in the middle of a file.
 const STALL: std::time::Duration = std::time::Duration::from_secs(120);
+/// How long the receiver may think about an offer: a person may have to say yes.
+const THINKING: std::time::Duration = std::time::Duration::from_secs(24 * 60 * 60);
 /// How long it may take to hash what it has, which for a large file on a slow disk is minutes.
 const HASHING: std::time::Duration = std::time::Duration::from_secs(15 * 60);

@@ -11,7 +11,7 @@ use tokio::time::timeout;
 use super::error::SendError;
 use super::progress::Progress;
 use super::source::{Reading, Source};
-use super::{HASHING, READ_AHEAD, STALL, frames};
+use super::{HASHING, READ_AHEAD, STALL, THINKING, frames};
 use crate::ids::TransferId;
 use crate::wire::file::{Answer, End, FileHash, Offer, Reason, STREAM_KIND, Start, Verdict};
 
@@ -90,7 +90,7 @@ impl Outgoing<'_> {
         let offer = Offer { id, size: stamp.size, modified: stamp.modified, name };
         self.send.write_all(&[STREAM_KIND]).await?;
         frames::write(&mut self.send, &offer.encode()?).await?;
-        Ok(Answer::decode(&frames::read(&mut self.recv, HASHING).await?)?)
+        Ok(Answer::decode(&frames::read(&mut self.recv, THINKING).await?)?)
     }
 
     /// Sends what is left of the file.

@@ -1,0 +1,494 @@
+//! The task that owns every contact's state.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use iroh::{EndpointId, SecretKey};
+use tokio::sync::{Notify, mpsc, watch};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+use zeroize::Zeroizing;
+
+use super::config::Config;
+use super::contact::Contact;
+use super::dial;
+use super::endpoint::{Accepted, Station};
+use super::error::StartError;
+use super::files::{self, Taker};
+use super::handle::{ConnectionStatus, OwnAddresses, Request};
+use super::health;
+use super::link::{Code, Link, LinkReport, Serial, What, close};
+use super::peer::{Events, Peer, fail};
+use super::pulse::Pulse;
+use crate::capabilities::{DownReason, Health, Reach};
+use crate::ids::{AttemptId, MessageId, PeerId};
+use crate::message::{Body, Message, Recipient};
+use crate::router::event::{Failure, Report};
+use crate::transports::port::{Command, Event};
+use crate::wire::TTL_OFFSET;
+use crate::wire::direct::Frame;
+
+/// Events the node has not taken, from which on no connection is listened to.
+const PATIENCE: usize = 256;
+/// Events the node has not taken, from which on it may not ask for more.
+const MAX_BACKLOG: usize = 4096;
+/// Calls that may ring at once.
+const MAX_CALLS: usize = 16;
+/// Reports of connections that may wait for the driver.
+const REPORT_BOUND: usize = 256;
+/// Connections that may wait for the driver.
+const ACCEPTED_BOUND: usize = 16;
+
+/// The driver's ends of the channels to the node.
+pub(super) struct Ends {
+    pub(super) commands: mpsc::Receiver<Command>,
+    pub(super) requests: mpsc::Receiver<Request>,
+    pub(super) events: mpsc::Sender<Event>,
+    pub(super) health: watch::Sender<Health>,
+    pub(super) own_addresses: watch::Sender<OwnAddresses>,
+}
+
+/// The task that owns every contact's state.
+pub(super) struct Driver {
+    config: Config,
+    ends: Ends,
+    /// The endpoint of the current key, then that of the previous one, if it is still wanted.
+    stations: Vec<Station>,
+    peers: BTreeMap<PeerId, Peer>,
+    everyone: Reach,
+    calls: JoinSet<(PeerId, EndpointId, Option<Accepted>)>,
+    last_serial: Serial,
+    accepting: mpsc::Sender<Accepted>,
+    accepted: mpsc::Receiver<Accepted>,
+    reporting: mpsc::Sender<LinkReport>,
+    reports: mpsc::Receiver<LinkReport>,
+    /// Who takes the files that contacts offer.
+    files: watch::Sender<Taker>,
+    /// Rings when an endpoint sees its surroundings change.
+    news: Arc<Notify>,
+    /// What the node has not taken yet.
+    backlog: Events,
+}
+
+/// What made the driver turn.
+enum Turn {
+    Command(Option<Command>),
+    Request(Request),
+    Report(LinkReport),
+    Accepted(Accepted),
+    Called(PeerId, EndpointId, Option<Accepted>),
+    Surroundings,
+    Told,
+    CallDue,
+    NodeGone,
+}
+
+impl Driver {
+    /// Opens the sockets.
+    pub(super) async fn open(
+        config: Config,
+        contacts: Vec<Contact>,
+        secret: Zeroizing<[u8; 32]>,
+        ends: Ends,
+    ) -> Result<Self, StartError> {
+        let (accepting, accepted) = mpsc::channel(ACCEPTED_BOUND);
+        let (reporting, reports) = mpsc::channel(REPORT_BOUND);
+        let news = Arc::new(Notify::new());
+        let station = Station::open(&config, &secret, accepting.clone(), Arc::clone(&news)).await?;
+        let mut driver = Self {
+            config,
+            ends,
+            stations: vec![station],
+            peers: BTreeMap::new(),
+            everyone: Reach::No,
+            calls: JoinSet::new(),
+            last_serial: Serial(0),
+            accepting,
+            accepted,
+            reporting,
+            reports,
+            files: watch::channel(None).0,
+            news,
+            backlog: Events::new(),
+        };
+        driver.set_contacts(contacts);
+        Ok(driver)
+    }
+
+    /// Runs until it is told to stop, or the node is gone.
+    pub(super) async fn run(mut self) {
+        let reason = loop {
+            self.settle();
+            match self.turn().await {
+                Turn::Command(None | Some(Command::Shutdown)) | Turn::NodeGone => break DownReason::Stopping,
+                Turn::Command(Some(command)) => self.command(command),
+                Turn::Request(request) => {
+                    if let Err(error) = self.request(request).await {
+                        tracing::error!(%error, "the direct transport cannot change its key");
+                        break DownReason::Failed;
+                    }
+                }
+                Turn::Report(report) => self.reported(report),
+                Turn::Accepted(accepted) => self.accepted(accepted),
+                Turn::Called(peer, endpoint, answer) => self.called(peer, endpoint, answer),
+                Turn::Surroundings => self.hurry(),
+                Turn::Told | Turn::CallDue => {}
+            }
+            self.call();
+        };
+        self.stop(reason).await;
+    }
+
+    /// Waits for the next thing to do.
+    async fn turn(&mut self) -> Turn {
+        let waiting = self.backlog.len();
+        let due = self.next_call();
+        tokio::select! {
+            permit = self.ends.events.reserve(), if waiting > 0 => match (permit, self.backlog.pop_front()) {
+                (Ok(permit), Some(event)) => {
+                    permit.send(event);
+                    Turn::Told
+                }
+                (Ok(_), None) => Turn::Told,
+                (Err(_), _) => Turn::NodeGone,
+            },
+            command = self.ends.commands.recv(), if waiting < MAX_BACKLOG => Turn::Command(command),
+            Some(request) = self.ends.requests.recv() => Turn::Request(request),
+            Some(report) = self.reports.recv(), if waiting < PATIENCE => Turn::Report(report),
+            Some(accepted) = self.accepted.recv() => Turn::Accepted(accepted),
+            Some(called) = self.calls.join_next() => match called {
+                Ok((peer, endpoint, answer)) => Turn::Called(peer, endpoint, answer),
+                Err(error) => std::panic::resume_unwind(error.into_panic()),
+            },
+            () = self.news.notified() => Turn::Surroundings,
+            () = tokio::time::sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => Turn::CallDue,
+        }
+    }
+
+    fn command(&mut self, command: Command) {
+        match command {
+            Command::Send { attempt, message } => match message.to {
+                Recipient::Peer(peer) => self.send(attempt, peer, &message),
+                Recipient::Everyone => self.send_to_everyone(attempt, &message),
+            },
+            Command::Cancel { attempt, id } => {
+                for peer in self.peers.values_mut() {
+                    peer.cancel(attempt, id);
+                }
+            }
+            Command::Warm { peer } => {
+                if let Some(peer) = self.peers.get_mut(&peer) {
+                    peer.dialling.hurry(Instant::now());
+                    if let Some(link) = peer.best() {
+                        link.feel();
+                    }
+                }
+            }
+            Command::Acknowledge { sender, id, .. } => self.answer(sender, id, &Frame::Ack(id)),
+            Command::Decline { sender, id } => self.answer(sender, id, &Frame::Declined(id)),
+            Command::Relay(packet) => {
+                self.tell_everyone(packet);
+            }
+            // The loop has seen to it.
+            Command::Shutdown => {}
+        }
+    }
+
+    fn send(&mut self, attempt: AttemptId, to: PeerId, message: &Message) {
+        let with_relays = self.uses_relays();
+        let can_look = self.config.mdns;
+        let Some(peer) = self.peers.get_mut(&to) else {
+            return fail(attempt, Failure::Unreachable, &mut self.backlog);
+        };
+        let can_call = peer.is_findable(with_relays, can_look);
+        peer.dialling.hurry(Instant::now());
+        peer.send(attempt, message, can_call, &mut self.backlog);
+    }
+
+    /// A public packet leaves with its TTL lowered: it is relayed, and nothing else in it may be changed.
+    fn send_to_everyone(&mut self, attempt: AttemptId, message: &Message) {
+        let Body::Public(packet) = &message.body else {
+            return fail(attempt, Failure::Unfit, &mut self.backlog);
+        };
+        let mut packet = packet.to_vec();
+        if let Some(ttl) = packet.get_mut(TTL_OFFSET) {
+            *ttl = ttl.saturating_sub(1);
+        }
+        if self.tell_everyone(packet.into()) {
+            self.backlog.push_back(Event::Report { attempt, report: Report::Sent });
+        } else {
+            fail(attempt, Failure::Unreachable, &mut self.backlog);
+        }
+    }
+
+    /// Sends a packet to every contact that is connected; false when it left for none.
+    fn tell_everyone(&self, packet: Bytes) -> bool {
+        let Ok(frame) = Frame::Public(packet).encode() else { return false };
+        self.peers.values().fold(false, |told, peer| peer.tell(frame.clone()) || told)
+    }
+
+    fn answer(&mut self, sender: PeerId, id: MessageId, answer: &Frame) {
+        if let Some(peer) = self.peers.get_mut(&sender) {
+            peer.answer(id, answer);
+        }
+    }
+
+    async fn request(&mut self, request: Request) -> Result<(), StartError> {
+        match request {
+            Request::Contacts(contacts) => self.set_contacts(contacts),
+            Request::Secret { current, previous } => {
+                return self.set_secret(&current, previous.as_deref()).await;
+            }
+            // Who asked and does not wait for the answer does not miss it.
+            Request::Connections(answer) => answer.send(self.connections()).unwrap_or_default(),
+            Request::Connection { peer, answer } => {
+                let link = self.peers.get(&peer).and_then(Peer::best);
+                answer.send(link.map(|link| link.connection.clone())).ok();
+            }
+            Request::Files(taker) => {
+                self.files.send_replace(Some(taker));
+            }
+            Request::NetworkChange => {
+                for station in &self.stations {
+                    station.endpoint.network_change().await;
+                }
+                self.hurry();
+            }
+        }
+        Ok(())
+    }
+
+    fn set_contacts(&mut self, contacts: Vec<Contact>) {
+        let now = Instant::now();
+        let mut before = std::mem::take(&mut self.peers);
+        for contact in contacts {
+            let peer = match before.remove(&contact.peer) {
+                Some(mut peer) => {
+                    peer.update(contact, now, &mut self.backlog);
+                    peer
+                }
+                None => Peer::new(contact, now),
+            };
+            self.peers.insert(peer.contact.peer, peer);
+        }
+        for (id, mut peer) in before {
+            peer.leave(Code::Stranger, &mut self.backlog);
+            if peer.told != Reach::No {
+                self.backlog.push_back(Event::Reach { to: Recipient::Peer(id), reach: Reach::No });
+            }
+        }
+    }
+
+    /// Opens an endpoint for each key that has none yet, and closes the others.
+    ///
+    /// A fixed port goes to the current key; the previous one then listens on any port that is free, where
+    /// nobody calls it, but it can still call.
+    async fn set_secret(
+        &mut self,
+        current: &[u8; 32],
+        previous: Option<&[u8; 32]>,
+    ) -> Result<(), StartError> {
+        let fixed = self.config.bind.iter().any(|bind| bind.address.port() != 0);
+        let mut before = std::mem::take(&mut self.stations);
+        let id = SecretKey::from_bytes(current).public();
+        let kept = before.iter().position(|station| station.endpoint.id() == id).map(|at| before.remove(at));
+        let elsewhere = previous
+            .map(|secret| SecretKey::from_bytes(secret).public())
+            .filter(|_| !fixed || kept.is_some())
+            .and_then(|id| before.iter().position(|station| station.endpoint.id() == id))
+            .map(|at| before.remove(at));
+        for station in before {
+            station.close().await;
+        }
+        let station = match kept {
+            Some(station) => station,
+            None => self.open_station(&self.config, current).await?,
+        };
+        self.stations.push(station);
+        let anywhere = self.config.on_any_port();
+        match (elsewhere, previous) {
+            (Some(station), _) => self.stations.push(station),
+            (None, Some(secret)) => {
+                let station = self.open_station(&anywhere, secret).await?;
+                self.stations.push(station);
+            }
+            (None, None) => {}
+        }
+        self.hurry();
+        Ok(())
+    }
+
+    async fn open_station(&self, config: &Config, secret: &[u8; 32]) -> Result<Station, StartError> {
+        Station::open(config, secret, self.accepting.clone(), Arc::clone(&self.news)).await
+    }
+
+    fn connections(&self) -> Vec<ConnectionStatus> {
+        self.peers.values().filter_map(|peer| Some(peer.best()?.status(peer.contact.peer))).collect()
+    }
+
+    fn reported(&mut self, LinkReport { peer, link, what }: LinkReport) {
+        let Some(peer) = self.peers.get_mut(&peer) else { return };
+        let now = Instant::now();
+        match what {
+            What::Ready => peer.ready(link, now, &mut self.backlog),
+            What::Frame(frame, room) => peer.heard(frame, room, &mut self.backlog),
+            What::Written(attempt) => {
+                self.backlog.push_back(Event::Report { attempt, report: Report::Sent });
+            }
+            What::Ended => peer.ended(link),
+            What::Closed(error) => peer.closed(link, &error, now, &mut self.backlog),
+        }
+    }
+
+    /// Somebody connected. Who is no contact is closed before anything of it is read.
+    fn accepted(&mut self, (ours, connection): Accepted) {
+        let remote = connection.remote_id();
+        let peer = self.peers.values().find(|peer| peer.endpoint == Some(remote));
+        match peer.map(|peer| peer.contact.peer) {
+            Some(peer) => self.add_link(peer, (ours, connection)),
+            None => {
+                tracing::info!(endpoint = %remote.fmt_short(), "a stranger was turned away");
+                close(&connection, Code::Stranger);
+            }
+        }
+    }
+
+    fn called(&mut self, id: PeerId, endpoint: EndpointId, answer: Option<Accepted>) {
+        let Some(peer) = self.peers.get_mut(&id).filter(|peer| peer.endpoint == Some(endpoint)) else {
+            if let Some((_, connection)) = answer {
+                close(&connection, Code::Bye);
+            }
+            return;
+        };
+        match answer {
+            Some(accepted) => {
+                peer.dialling.answered();
+                self.add_link(id, accepted);
+            }
+            None => peer.unanswered_call(Instant::now(), &mut self.backlog),
+        }
+    }
+
+    fn add_link(&mut self, id: PeerId, accepted: Accepted) {
+        let Some(peer) = self.peers.get_mut(&id) else { return };
+        self.last_serial = Serial(self.last_serial.0.saturating_add(1));
+        let pulse = Pulse { interval: self.config.keep_alive, silence: self.config.silence };
+        tokio::spawn(files::listen(accepted.1.clone(), id, self.files.subscribe()));
+        peer.add(Link::start(accepted, (id, self.last_serial), pulse, peer.room(), &self.reporting));
+    }
+
+    /// When the next call is due.
+    fn next_call(&self) -> Option<Instant> {
+        let room = self.calls.len() < MAX_CALLS;
+        let callable = self.peers.values().filter(|peer| room && self.is_callable(peer));
+        callable.filter_map(|peer| peer.dialling.due()).min()
+    }
+
+    fn is_callable(&self, peer: &Peer) -> bool {
+        peer.is_alone() && peer.is_findable(self.uses_relays(), self.config.mdns)
+    }
+
+    /// Calls whoever is due.
+    fn call(&mut self) {
+        let now = Instant::now();
+        let with_relays = self.uses_relays();
+        let mdns = self.config.mdns;
+        for peer in self.peers.values_mut() {
+            let due = peer.dialling.due().is_some_and(|due| due <= now);
+            if self.calls.len() >= MAX_CALLS
+                || !due
+                || !peer.is_alone()
+                || !peer.is_findable(with_relays, mdns)
+            {
+                continue;
+            }
+            let Some(to) = peer.contact.whereabouts(with_relays) else { continue };
+            let Some(station) = self.stations.get(peer.station % self.stations.len().max(1)) else {
+                continue;
+            };
+            let (id, ours, remote, endpoint) =
+                (peer.contact.peer, station.endpoint.id(), to.id, station.endpoint.clone());
+            peer.dialling.rings();
+            self.calls.spawn(async move {
+                let answer = dial::call(endpoint, to).await;
+                (id, remote, answer.map(|connection| (ours, connection)))
+            });
+        }
+    }
+
+    /// The network changed, or we did: whoever is not connected is called without a pause.
+    fn hurry(&mut self) {
+        let now = Instant::now();
+        for peer in self.peers.values_mut() {
+            peer.dialling.hurry(now);
+        }
+    }
+
+    fn uses_relays(&self) -> bool {
+        !self.config.relays.is_empty()
+    }
+
+    /// Tells the node what has changed: whom we reach, and how we are.
+    fn settle(&mut self) {
+        let (with_relays, mdns) = (self.uses_relays(), self.config.mdns);
+        let mut everyone = Reach::No;
+        let mut other_way = mdns;
+        for (id, peer) in &mut self.peers {
+            let reach = if peer.best().is_some() {
+                everyone = Reach::Yes;
+                Reach::Yes
+            } else if peer.is_findable(with_relays, mdns) {
+                Reach::Perhaps
+            } else {
+                Reach::No
+            };
+            other_way |= reach == Reach::Yes || !peer.contact.addresses.is_empty();
+            if peer.told != reach {
+                peer.told = reach;
+                self.backlog.push_back(Event::Reach { to: Recipient::Peer(*id), reach });
+            }
+        }
+        if self.everyone != everyone {
+            self.everyone = everyone;
+            self.backlog.push_back(Event::Reach { to: Recipient::Everyone, reach: everyone });
+        }
+        if let Some(station) = self.stations.first() {
+            let surroundings = station.surroundings.borrow();
+            let health = health::judge(&self.config, &surroundings, other_way);
+            let own = health::for_card(&self.config, &surroundings);
+            drop(surroundings);
+            self.ends.own_addresses.send_if_modified(|told| replace(told, own));
+            self.tell_health(health);
+        }
+    }
+
+    fn tell_health(&mut self, health: Health) {
+        if self.ends.health.send_if_modified(|told| replace(told, health)) {
+            self.backlog.push_back(Event::Health(health));
+        }
+    }
+
+    async fn stop(mut self, reason: DownReason) {
+        self.tell_health(Health::Down(reason));
+        for peer in self.peers.values_mut() {
+            peer.leave(Code::Bye, &mut self.backlog);
+        }
+        for event in std::mem::take(&mut self.backlog) {
+            if self.ends.events.send(event).await.is_err() {
+                break;
+            }
+        }
+        self.calls.shutdown().await;
+        for station in self.stations {
+            station.close().await;
+        }
+    }
+}
+
+/// Puts a new value in the place of the old; false when it is the same.
+fn replace<T: PartialEq>(told: &mut T, value: T) -> bool {
+    let changed = *told != value;
+    *told = value;
+    changed
+}
