@@ -61,6 +61,9 @@ impl Default for Dedup {
 pub const ORIGIN_TTL: u8 = 7;
 /// How far a packet's timestamp may be off our clock (spec 2.7).
 pub const CLOCK_TOLERANCE: Duration = Duration::from_secs(120);
+/// How long after it was signed a public message may still leave: within the clock tolerance of every receiver,
+/// with room for the way.
+pub const PUBLIC_LIFETIME: Duration = Duration::from_secs(100);
 /// The longest public text, in bytes: the apps' input limit of 60,000 characters (spec 2.7).
 pub const MAX_PUBLIC_TEXT: usize = 60_000;
 /// The longest private text, in bytes: 32 parts of 255 (spec 3.6), each at worst 3 bytes short where a character

@@ -1,8 +1,9 @@
-//! Everybody whose announce was verified: names, pinned keys, when last heard.
+//! Everybody whose announce was verified, and the contacts: names, pinned keys, when last heard.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::event::Introduction;
 use crate::crypto::Verified;
 use crate::ids::{Fingerprint, LinkId, PacketId, PeerId};
 use crate::time::{Instant, Now, UnixMillis};
@@ -13,7 +14,7 @@ const MAX_PEERS: usize = 1_024;
 /// How long a peer counts as reachable after its last sign of life (spec 4.6).
 const REACHABLE: Duration = Duration::from_secs(60);
 
-/// A peer whose announce was verified.
+/// A peer whose announce was verified, or a contact.
 #[derive(Debug)]
 pub(super) struct Peer {
     /// SHA-256 of its Noise key.
@@ -28,6 +29,8 @@ pub(super) struct Peer {
     pub(super) last_seen: UnixMillis,
     /// Whether it counts as reachable.
     pub(super) present: bool,
+    /// Its keys come from a contact card: they stay, whatever is announced.
+    contact: bool,
     announced: UnixMillis,
     announce: PacketId,
     announce_link: Option<LinkId>,
@@ -93,6 +96,36 @@ impl Peers {
         })
     }
 
+    /// Takes the keys of a contact: they outweigh what was announced. True when that makes a peer that seemed to
+    /// be there somebody else.
+    pub(super) fn know(&mut self, id: PeerId, introduction: Introduction) -> bool {
+        let Introduction { noise_public, signing_public, nickname } = introduction;
+        let impostor = match self.known.get_mut(&id) {
+            Some(peer) if peer.noise_public == noise_public && peer.signing_public == signing_public => {
+                peer.contact = true;
+                return false;
+            }
+            Some(peer) => peer.present,
+            None => false,
+        };
+        self.make_room();
+        let contact = Peer {
+            fingerprint: Fingerprint::of(&noise_public),
+            noise_public,
+            signing_public,
+            nickname,
+            last_seen: UnixMillis(0),
+            present: false,
+            contact: true,
+            announced: UnixMillis(0),
+            announce: PacketId([0; 16]),
+            announce_link: None,
+            heard: Instant::ZERO,
+        };
+        self.known.insert(id, contact);
+        impostor
+    }
+
     /// The link over which a peer's latest announce was first heard, when `announce` is that one.
     pub(super) fn first_heard(&self, id: PeerId, announce: PacketId) -> Option<LinkId> {
         self.known.get(&id).filter(|peer| peer.announce == announce)?.announce_link
@@ -148,7 +181,7 @@ impl Peers {
 
     fn make_room(&mut self) {
         if self.known.len() >= MAX_PEERS {
-            let oldest = self.known.iter().min_by_key(|(_, peer)| (peer.present, peer.heard));
+            let oldest = self.known.iter().min_by_key(|(_, peer)| (peer.contact, peer.present, peer.heard));
             if let Some(oldest) = oldest.map(|(&id, _)| id) {
                 self.known.remove(&oldest);
             }
@@ -171,11 +204,17 @@ impl Peer {
             nickname: announce.nickname,
             last_seen: now.unix,
             present: true,
+            contact: false,
             announced: timestamp,
             announce: packet,
             announce_link: link,
             heard: now.instant,
         }
+    }
+
+    /// Whether it gave a sign of life in this run.
+    pub(super) fn was_heard(&self) -> bool {
+        self.last_seen > UnixMillis(0)
     }
 
     fn heard_at(&mut self, now: Now) {
