@@ -1,5 +1,6 @@
 //! Where received files go: whole ones under their names, partial ones out of sight.
 
+use std::collections::BTreeSet;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
@@ -44,6 +45,19 @@ impl Directory {
     /// Throws away what came of a transfer. Waits for the disk.
     pub fn forget(&self, sender: PeerId, id: TransferId) -> Result<(), DiskError> {
         remove(&self.partial(sender, id))
+    }
+
+    /// Throws away what came of every transfer but these. Waits for the disk.
+    pub fn forget_all_but(&self, wanted: &[(PeerId, TransferId)]) -> Result<(), DiskError> {
+        let folder = self.path.join(PARTIAL_FOLDER);
+        let wanted: BTreeSet<PathBuf> = wanted.iter().map(|(sender, id)| self.partial(*sender, *id)).collect();
+        for entry in fs::read_dir(&folder).map_err(DiskError::at("read", &folder))? {
+            let path = entry.map_err(DiskError::at("read", &folder))?.path();
+            if !wanted.contains(&path) && path.extension().is_some_and(|extension| extension == "part") {
+                remove(&path)?;
+            }
+        }
+        Ok(())
     }
 
     /// Whether so many bytes more leave room for others. Waits for the disk.
