@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Every room and its floor. A room not listed here does not pass.
-const FLOORS: [(&str, u8); 17] = [
+const FLOORS: [(&str, u8); 18] = [
     ("ids", 0),
     ("time", 0),
     ("message", 0),
@@ -20,6 +20,7 @@ const FLOORS: [(&str, u8); 17] = [
     ("sim", 4),
     ("radio", 5),
     ("storage", 5),
+    ("clock", 5),
     ("transports", 6),
     ("node", 7),
     ("api", 8),
