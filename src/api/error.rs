@@ -112,6 +112,9 @@ impl From<SendError> for Rejection {
                 Code::ClockUnset,
                 Some("set the date, or wait for the network to do it; `hopline doctor` tells more"),
             ),
+            SendError::Random(_) => {
+                (StatusCode::INTERNAL_SERVER_ERROR, Code::Storage, Some("the daemon's log may say why"))
+            }
             SendError::NotStored(_) | SendError::Vanished | SendError::Storage(_) => (
                 StatusCode::INTERNAL_SERVER_ERROR,
                 Code::Storage,

@@ -3,16 +3,18 @@
 
 use std::time::Duration;
 
+use rand_core::{OsRng, RngCore};
 use tokio::sync::{broadcast, mpsc};
 
 use crate::capabilities::{DownReason, Health, TransportKey};
 use crate::clock::{Clock, RELEASE_DATE};
-use crate::ids::{MessageId, PeerId};
+use crate::ids::MessageId;
 use crate::mesh;
 use crate::message::{Body, Recipient, Requirements};
 use crate::router::Ask;
 use crate::router::event::Input;
 use crate::storage::NewReceived;
+use crate::transports::bitchat::BitchatHandle;
 use crate::transports::port;
 
 use super::carrier::Carrier;
@@ -36,6 +38,7 @@ pub(super) struct Driver {
     pub(super) carrier: Carrier,
     pub(super) store: Store,
     pub(super) ports: Ports,
+    pub(super) bitchat: BitchatHandle,
     pub(super) board: Board,
     pub(super) conditions: conditions::Settings,
     pub(super) mesh_events: broadcast::Receiver<mesh::event::Event>,
@@ -141,7 +144,12 @@ impl Driver {
                     Some(error) => {
                         answer.send(Err(error)).ok();
                     }
-                    None => self.carrier.accept_text(ask, &text, random_id(), answer, now),
+                    None => match random_id() {
+                        Ok(id) => self.carrier.accept_text(ask, &text, id, answer, now),
+                        Err(error) => {
+                            answer.send(Err(error)).ok();
+                        }
+                    },
                 }
             }
             Request::MarkRead { id, answer } => {
@@ -181,7 +189,7 @@ impl Driver {
         let body = Body::Read { of: id, wire_ids: read.wire_ids };
         let requirements = Requirements::default();
         let ask = Ask { to, size: body.size(), requirements };
-        self.carrier.accept_own(ask, body, random_id(), self.clock.now());
+        self.carrier.accept_own(ask, body, random_id()?, self.clock.now());
         Ok(())
     }
 
@@ -192,6 +200,22 @@ impl Driver {
             self.carrier.input(Input::Withdraw(id));
         }
         Ok(withdrawn)
+    }
+}
+
+impl Driver {
+    async fn status(&self) -> Status {
+        let now = self.clock.now();
+        Status {
+            profile: self.profile.clone(),
+            uptime: now.instant.since_start(),
+            unix: now.unix,
+            clock_unset: now.unix < RELEASE_DATE,
+            transports: self.ports.iter().map(|(transport, _, health)| (transport, health)).collect(),
+            conditions: self.board.conditions,
+            messages: self.board.messages,
+            bitchat: self.bitchat.status().await,
+        }
     }
 }
 
@@ -243,6 +267,12 @@ impl Driver {
         // Nobody may be listening, and that is no error.
         self.events.send(event).ok();
     }
+}
+
+fn random_id() -> Result<MessageId, SendError> {
+    let mut id = MessageId([0; 16]);
+    OsRng.try_fill_bytes(&mut id.0).map_err(SendError::Random)?;
+    Ok(id)
 }
 
 async fn sleep_until(deadline: Option<tokio::time::Instant>) {

@@ -118,6 +118,9 @@ pub enum SendError {
     /// The disk did not take it.
     #[error("it could not be stored: {0}")]
     NotStored(String),
+    /// The operating system gave no random bytes for its id.
+    #[error("the operating system gives no random bytes: {0}")]
+    Random(rand_core::Error),
     /// It was stored, and is not there.
     #[error("the database lost the message at once")]
     Vanished,

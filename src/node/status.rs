@@ -1,6 +1,5 @@
 //! What a node can say about itself.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::capabilities::{Health, TransportKey};
@@ -67,7 +66,6 @@ pub struct Status {
 #[derive(Debug, Default)]
 pub(super) struct Board {
     pub(super) messages: MessageCounters,
-    pub(super) health: BTreeMap<TransportKey, Health>,
     pub(super) conditions: Conditions,
 }
 
@@ -75,13 +73,10 @@ impl Board {
     /// Takes note of what happened.
     pub(super) fn event(&mut self, event: &Event) {
         match event {
-            Event::Transport { transport, health } => {
-                self.health.insert(*transport, *health);
-            }
             Event::Received { message, .. } if message.public => count(&mut self.messages.public_received),
             Event::Received { .. } => count(&mut self.messages.private_received),
             Event::Status(message) => self.status(message.status),
-            Event::Mesh(_) => {}
+            Event::Mesh(_) | Event::Transport { .. } => {}
         }
     }
 

@@ -87,7 +87,7 @@ fn write_one(database: &mut Database, decision: &Output, now: UnixMillis) -> Res
             Ok(Written::Status { new: matches!(progress, Progress::Changed(_)) })
         }
         Output::Measured(record) => {
-            database.measure(record)?;
+            database.put_measured(record)?;
             Ok(Written::Nothing)
         }
         Output::Abandon { .. } | Output::Warm { .. } => Ok(Written::Nothing),

@@ -197,6 +197,9 @@ pub enum StoreError {
     /// The operating system gave no random bytes.
     #[error("the operating system gives no random bytes: {0}")]
     Random(rand_core::Error),
+    /// The thread that holds the database has ended.
+    #[error("the database was closed")]
+    Closed,
     /// SQLite gave another error.
     #[error("the database refused: {0}")]
     Sqlite(#[source] rusqlite::Error),

@@ -49,6 +49,15 @@ pub struct NewReceived {
     pub ttl: u8,
 }
 
+impl NewReceived {
+    /// The same under the number it was stored with.
+    pub fn into_entry(self, number: u64) -> InboxEntry {
+        let Self { sender, nickname, public, id, text, sent, received, via, wire_ids: _, ttl } = self;
+        let (text, read) = (Ok(text), false);
+        InboxEntry { number, sender, nickname, public, id, text, sent, received, via, ttl, read }
+    }
+}
+
 /// What became of a message that arrived.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reception {

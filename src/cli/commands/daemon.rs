@@ -8,6 +8,7 @@ use serde_json::json;
 use crate::api::server::Server;
 use crate::node::config::{Config, Overrides, RadioChoice};
 use crate::node::status::Profile;
+use crate::node::lifecycle::Setup;
 use crate::node::{lifecycle, radio};
 use crate::storage;
 
@@ -57,9 +58,14 @@ pub(in crate::cli) async fn run(context: &Context, arguments: Arguments) -> Resu
     let _lock = home.lock()?;
     let config = Config::load(&home, arguments.overriding.into())?;
     let identity = storage::load_or_create(home.path(), &mut OsRng)?;
-    let handle = radio::open(&config.bitchat.radio, identity.peer_id()).await?;
-
-    let mut node = lifecycle::start(identity, config.nickname, lifecycle::random_seed()?, handle);
+    let key = storage::DeviceKey::load_or_create(home.path(), &mut OsRng)?;
+    let database = storage::Database::open(home.path(), &key, config.limits())?;
+    let radio = match config.bitchat.enabled {
+        true => radio::open(&config.bitchat.radio, identity.peer_id()).await?,
+        false => radio::absent(),
+    };
+    let seed = lifecycle::random_seed()?;
+    let mut node = lifecycle::start(Setup::configured(identity, seed, radio, database, config)).await?;
     let socket = home.socket();
     let cannot = |source| CliError::Socket { socket: socket.clone(), source };
     let server = Server::bind(&socket, node.handle().clone()).map_err(cannot)?;
