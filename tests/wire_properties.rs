@@ -103,6 +103,7 @@ fn noise_payload() -> impl Strategy<Value = NoisePayload> {
         (capabilities(), uniform32(any::<u8>())).prop_map(|(capabilities, signing_public)| {
             NoisePayload::PeerState(PeerState { capabilities, signing_public })
         }),
+        vec(any::<u8>(), 1..=MAX_CARD_LEN).prop_map(|card| NoisePayload::Card(card.into())),
     ]
 }
 

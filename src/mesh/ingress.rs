@@ -361,7 +361,7 @@ impl Engine {
             }
             Ok(NoisePayload::Delivered { id }) => self.receipt(peer, &id, false),
             Ok(NoisePayload::ReadReceipt { id }) => self.receipt(peer, &id, true),
-            Ok(NoisePayload::PeerState(_)) => {}
+            Ok(NoisePayload::PeerState(_) | NoisePayload::Card(_)) => {}
             Err(_) => self.counters.drop(DropReason::Payload),
         }
     }

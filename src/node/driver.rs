@@ -18,6 +18,7 @@ use crate::message::Recipient;
 use crate::radio::RadioHandle;
 
 use super::clock::{Clock, RELEASE_DATE};
+use super::contacts::Contacts;
 use super::error::{NodeError, SendError};
 use super::handle::Request;
 use super::sent::{SentMessage, SentMessages};
@@ -45,6 +46,7 @@ pub(super) struct Driver {
     /// Writes the radio has not answered yet.
     unanswered: BTreeMap<LinkId, u32>,
     sent: SentMessages,
+    contacts: Contacts,
     board: Board,
     leaving: bool,
 }
@@ -62,6 +64,7 @@ impl Driver {
     pub(super) fn new(
         profile: Profile,
         engine: Engine,
+        contacts: Contacts,
         radio: RadioHandle,
         requests: mpsc::Receiver<Request>,
         events: broadcast::Sender<Event>,
@@ -76,6 +79,7 @@ impl Driver {
             pending: VecDeque::new(),
             unanswered: BTreeMap::new(),
             sent: SentMessages::default(),
+            contacts,
             board: Board::default(),
             leaving: false,
         }
@@ -193,6 +197,16 @@ impl Driver {
             }
             Request::Sent { id, answer } => {
                 answer.send(self.sent.find(id)).ok();
+            }
+            Request::Contacts { request, answer } => {
+                let answered = self.contacts.answer(request).map(|(said, change)| {
+                    self.contacts.apply(change);
+                    said
+                });
+                answer.send(answered).ok();
+            }
+            Request::Petnames { answer } => {
+                answer.send(self.contacts.petnames()).ok();
             }
             Request::Leave => {}
         }

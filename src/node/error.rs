@@ -89,6 +89,9 @@ pub enum ValueError {
     /// A nickname holds a line break or another control character.
     #[error("a nickname cannot hold control characters")]
     ControlInNickname,
+    /// A name for a contact would lead to whoever has the id it spells.
+    #[error("a name cannot be a peer id or a fingerprint")]
+    IdAsName,
     /// The nickname means everybody.
     #[error("the nickname `everyone` is reserved")]
     ReservedNickname,

@@ -1,5 +1,7 @@
 //! The one thing the rest of the program holds of a running node.
 
+use std::collections::BTreeMap;
+
 use rand_core::{OsRng, RngCore};
 use tokio::sync::{broadcast, mpsc, oneshot};
 
@@ -7,6 +9,7 @@ use crate::ids::{MessageId, PeerId};
 use crate::mesh::event::{Event, PeerInfo};
 use crate::message::Recipient;
 
+use super::contacts::{ContactAnswer, ContactError, ContactRequest};
 use super::error::SendError;
 use super::name::resolve;
 use super::sent::SentMessage;
@@ -45,6 +48,10 @@ pub(super) enum Request {
     Status { answer: oneshot::Sender<Status> },
     /// What became of a message.
     Sent { id: MessageId, answer: oneshot::Sender<Option<SentMessage>> },
+    /// Ask or decide something about contacts.
+    Contacts { request: ContactRequest, answer: oneshot::Sender<Result<ContactAnswer, ContactError>> },
+    /// The names of contacts.
+    Petnames { answer: oneshot::Sender<BTreeMap<String, PeerId>> },
     /// Say goodbye and stop.
     Leave,
 }
@@ -76,7 +83,7 @@ impl NodeHandle {
 
     /// Sends a text to whom a name means.
     pub async fn send(&self, to: &str, text: String) -> Result<SentMessage, SendError> {
-        match resolve(to, &self.peers().await?)? {
+        match resolve(to, &self.petnames().await?, &self.peers().await?)? {
             Recipient::Everyone => self.send_public(text).await,
             Recipient::Peer(peer) => self.send_private(peer, text).await,
         }
@@ -112,6 +119,16 @@ impl NodeHandle {
     /// What became of a message this node sent lately.
     pub async fn sent(&self, id: MessageId) -> Result<Option<SentMessage>, Stopped> {
         self.ask(|answer| Request::Sent { id, answer }).await
+    }
+
+    /// Asks or decides something about contacts.
+    pub async fn contacts(&self, request: ContactRequest) -> Result<ContactAnswer, ContactError> {
+        self.ask(|answer| Request::Contacts { request, answer }).await?
+    }
+
+    /// The names that contacts have here, and whom each means.
+    pub async fn petnames(&self) -> Result<BTreeMap<String, PeerId>, Stopped> {
+        self.ask(|answer| Request::Petnames { answer }).await
     }
 
     /// Every event from here on.

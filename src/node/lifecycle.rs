@@ -11,7 +11,8 @@ use crate::crypto::Identity;
 use crate::mesh::{Config, Engine};
 use crate::radio::RadioHandle;
 
-use super::clock::RELEASE_DATE;
+use super::clock::{RELEASE_DATE, wall_clock};
+use super::contacts::{Contacts, Own};
 use super::driver::Driver;
 use super::error::NodeError;
 use super::handle::{EVENT_BOUND, NodeHandle, REQUEST_BOUND};
@@ -31,12 +32,17 @@ pub fn start(identity: Identity, nickname: String, seed: [u8; 32], radio: RadioH
         fingerprint: identity.fingerprint(),
         nickname: nickname.clone(),
     };
+    let mut contacts = Contacts::load(&identity, Own::default(), []);
+    match contacts.renew(&identity, &nickname, None, wall_clock()) {
+        Ok(change) => contacts.apply(change),
+        Err(error) => tracing::error!(%error),
+    }
     let config = Config { nickname, clock_floor: RELEASE_DATE, ..Config::default() };
     let engine = Engine::new(identity, config, seed);
     let (requests, requested) = mpsc::channel(REQUEST_BOUND);
     let (events, _) = broadcast::channel(EVENT_BOUND);
     let handle = NodeHandle::new(profile.clone(), requests, events.downgrade());
-    let driver = Driver::new(profile, engine, radio, requested, events);
+    let driver = Driver::new(profile, engine, contacts, radio, requested, events);
     Node { handle, task: tokio::spawn(driver.run()) }
 }
 

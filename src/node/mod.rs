@@ -5,6 +5,7 @@
 
 pub mod clock;
 pub mod config;
+pub mod contacts;
 mod driver;
 pub mod error;
 pub mod handle;
