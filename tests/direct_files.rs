@@ -1,6 +1,6 @@
 //! Files between two real endpoints over loopback: whole, cut, resumed, spoiled, refused.
 
-#![cfg(feature = "direct")]
+#![cfg(feature = "node")]
 #![expect(clippy::unwrap_used, reason = "an unwrap in a test is an assertion")]
 
 use std::fs;

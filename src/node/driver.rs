@@ -4,17 +4,18 @@
 use std::time::Duration;
 
 use rand_core::{OsRng, RngCore};
-use tokio::sync::{broadcast, mpsc};
+use tokio::sync::{broadcast, mpsc, watch};
 
 use crate::capabilities::{DownReason, Health, TransportKey};
 use crate::clock::{Clock, RELEASE_DATE};
 use crate::ids::MessageId;
 use crate::mesh;
-use crate::message::{Body, Recipient, Requirements};
+use crate::message::{Body, MAX_AGE, Recipient, Requirements};
 use crate::router::Ask;
 use crate::router::event::Input;
 use crate::storage::NewReceived;
 use crate::transports::bitchat::BitchatHandle;
+use crate::transports::direct::OwnAddresses;
 use crate::transports::port;
 
 use super::carrier::Carrier;
@@ -22,6 +23,7 @@ use super::conditions;
 use super::error::{NodeError, SendError};
 use super::event::Event;
 use super::handle::Request;
+use super::people::{DueCard, People};
 use super::ports::{News, Ports};
 use super::status::{Board, Profile, Status};
 use super::store::Store;
@@ -38,6 +40,9 @@ pub(super) struct Driver {
     pub(super) carrier: Carrier,
     pub(super) store: Store,
     pub(super) ports: Ports,
+    pub(super) people: People,
+    /// Where the direct transport is to be found, when there is one.
+    pub(super) own_addresses: Option<watch::Receiver<OwnAddresses>>,
     pub(super) bitchat: BitchatHandle,
     pub(super) board: Board,
     pub(super) conditions: conditions::Settings,
@@ -51,6 +56,7 @@ enum Wake {
     Request(Request),
     News(News),
     Mesh(mesh::event::Event),
+    Moved(OwnAddresses),
     Conditions,
     Timeout,
 }
@@ -60,6 +66,9 @@ impl Driver {
     pub(super) async fn run(mut self) -> Result<(), NodeError> {
         self.carrier.restore().await?;
         self.register();
+        if let Err(error) = self.people.begin(self.clock.now().unix).await {
+            tracing::error!(%error, "our contact card could not be made");
+        }
         let mut conditions = tokio::time::interval(CONDITIONS_EVERY);
         loop {
             for event in self.carrier.turn(self.clock.now(), &mut self.ports).await {
@@ -91,6 +100,7 @@ impl Driver {
             news = self.ports.next() => Wake::News(news),
             request = self.requests.recv() => Wake::Request(request.unwrap_or(Request::Leave)),
             Ok(event) = self.mesh_events.recv() => Wake::Mesh(event),
+            addresses = moved(&mut self.own_addresses) => Wake::Moved(addresses),
             _ = conditions.tick() => Wake::Conditions,
             () = sleep_until(deadline) => Wake::Timeout,
         }
@@ -118,9 +128,16 @@ impl Driver {
         match wake {
             Wake::Request(Request::Leave) => return false,
             Wake::Request(request) => self.request(request).await,
-            Wake::News(News::Event(transport, event)) => self.transport_event(transport, event),
+            Wake::News(News::Event(transport, event)) => self.transport_event(transport, event).await,
             Wake::News(News::Ended(transport)) => self.ended(transport),
             Wake::Mesh(event) => self.publish(Event::Mesh(event)),
+            Wake::Moved(addresses) => {
+                let moved = self.people.moved(addresses, self.clock.now().unix).await;
+                if let Err(error) = moved {
+                    tracing::error!(%error, "our contact card could not be renewed");
+                }
+                self.send_cards().await;
+            }
             Wake::Conditions => {
                 let conditions = conditions::conditions(self.conditions);
                 self.board.conditions = conditions;
@@ -160,6 +177,13 @@ impl Driver {
             }
             Request::Explain { to, size, requirements, answer } => {
                 answer.send(self.carrier.explain(&Ask { to, size, requirements }, now)).ok();
+            }
+            Request::Contacts { request, answer } => {
+                answer.send(self.people.answer(request, now.unix).await).ok();
+                self.send_cards().await;
+            }
+            Request::Petnames { answer } => {
+                answer.send(self.people.contacts().petnames()).ok();
             }
             Request::Status { answer } => {
                 answer.send(self.status().await).ok();
@@ -204,7 +228,7 @@ impl Driver {
 }
 
 impl Driver {
-    async fn status(&self) -> Status {
+    async fn status(&mut self) -> Status {
         let now = self.clock.now();
         Status {
             profile: self.profile.clone(),
@@ -221,23 +245,29 @@ impl Driver {
 
 /// What the transports tell.
 impl Driver {
-    fn transport_event(&mut self, transport: TransportKey, event: port::Event) {
+    async fn transport_event(&mut self, transport: TransportKey, event: port::Event) {
         match event {
             port::Event::Health(health) => {
                 self.carrier.input(Input::Health { transport, health });
                 self.publish(Event::Transport { transport, health });
             }
-            port::Event::Reach { to, reach } => self.carrier.input(Input::Reach { transport, to, reach }),
+            port::Event::Reach { to, reach } => {
+                self.carrier.input(Input::Reach { transport, to, reach });
+                if let Recipient::Peer(peer) = to {
+                    self.people.reach_changed(transport, peer, reach);
+                    self.send_cards().await;
+                }
+            }
             port::Event::Report { attempt, report } => self.carrier.input(Input::Report { attempt, report }),
             port::Event::Receipt { from, id, read } => self.carrier.receipt(transport, from, id, read),
-            port::Event::Received(received) => self.received(transport, received),
+            port::Event::Received(received) => self.received(transport, received).await,
             port::Event::Heard { packet } => {
                 self.ports.command_others(transport, || port::Command::Relay(packet.clone()));
             }
         }
     }
 
-    fn received(&mut self, transport: TransportKey, received: port::Received) {
+    async fn received(&mut self, transport: TransportKey, received: port::Received) {
         let port::Received { sender, nickname, public, id, body, sent, wire_ids, ttl, fragments } = received;
         match body {
             Body::Text(text) => {
@@ -246,12 +276,33 @@ impl Driver {
                     NewReceived { sender, nickname, public, id, text, sent, received, via, wire_ids, ttl };
                 self.carrier.receive(new, fragments);
             }
-            Body::Card(_) => {
+            Body::Card(card) => {
+                match self.people.received(&card, sender, self.clock.now().unix).await {
+                    Ok(event) => event.into_iter().for_each(|event| self.publish(Event::Contact(event))),
+                    Err(error) => tracing::warn!(%error, sender = %sender.peer_id(), "a contact card was refused"),
+                }
                 let sender = sender.peer_id();
                 self.ports.command(transport, port::Command::Acknowledge { sender, id, wire_ids });
             }
             // Public packets come as `Heard`, read receipts as `Receipt`.
             Body::Public(_) | Body::Read { .. } => {}
+        }
+    }
+
+    /// Our newest card goes to whoever may have it, can be reached, and has not got it yet.
+    async fn send_cards(&mut self) {
+        let due = match self.people.due().await {
+            Ok(due) => due,
+            Err(error) => return tracing::error!(%error, "our contact card could not be sent"),
+        };
+        for DueCard { peer, card } in due {
+            let body = Body::Card(card);
+            let requirements = Requirements { max_age: MAX_AGE, ..Requirements::default() };
+            let ask = Ask { to: Recipient::Peer(peer), size: body.size(), requirements };
+            match random_id() {
+                Ok(id) => self.carrier.accept_own(ask, body, id, self.clock.now()),
+                Err(error) => tracing::error!(%error, "our contact card could not be sent"),
+            }
         }
     }
 
@@ -273,6 +324,16 @@ fn random_id() -> Result<MessageId, SendError> {
     let mut id = MessageId([0; 16]);
     OsRng.try_fill_bytes(&mut id.0).map_err(SendError::Random)?;
     Ok(id)
+}
+
+/// Waits until the direct transport is found elsewhere; for ever when there is none.
+async fn moved(own_addresses: &mut Option<watch::Receiver<OwnAddresses>>) -> OwnAddresses {
+    if let Some(watched) = own_addresses
+        && watched.changed().await.is_ok()
+    {
+        return watched.borrow_and_update().clone();
+    }
+    std::future::pending().await
 }
 
 async fn sleep_until(deadline: Option<tokio::time::Instant>) {

@@ -8,12 +8,23 @@ use crate::mesh::error::Refusal;
 use crate::router::error::Reason;
 use crate::storage::{Full, StoreError};
 use crate::time::UnixMillis;
+use crate::transports::direct;
 
+use super::files::FileError;
 use super::handle::Stopped;
 
 /// A node could not start, or had to stop.
 #[derive(Debug, thiserror::Error)]
 pub enum NodeError {
+    /// The BLE mesh ended as it began.
+    #[error("the mesh ended as it began")]
+    MeshEnded,
+    /// The direct transport cannot open its sockets.
+    #[error(transparent)]
+    Direct(#[from] direct::StartError),
+    /// The files cannot be kept going.
+    #[error(transparent)]
+    Files(#[from] FileError),
     /// What is stored cannot be read.
     #[error(transparent)]
     Storage(#[from] StoreError),
@@ -59,6 +70,9 @@ pub enum ValueError {
     /// A nickname holds a line break or another control character.
     #[error("a nickname cannot hold control characters")]
     ControlInNickname,
+    /// A name for a contact would lead to whoever has the id it spells.
+    #[error("a name cannot be a peer id or a fingerprint")]
+    IdAsName,
     /// The nickname means everybody.
     #[error("the nickname `everyone` is reserved")]
     ReservedNickname,

@@ -24,6 +24,10 @@ pub enum Event {
     Status(MessageStatus),
     /// A file came further.
     File(Arc<Transfer>),
+    /// A contact card came that a person may want to know of.
+    Contact(ContactEvent),
+    /// A file is on its way, or came further.
+    File(Transfer),
     /// A transport came up or went down.
     Transport {
         /// Which.

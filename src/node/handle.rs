@@ -1,16 +1,20 @@
 //! The one thing the rest of the program holds of a running node.
 
+use std::collections::BTreeMap;
+
 use tokio::sync::{broadcast, mpsc, oneshot};
 
-use crate::ids::MessageId;
+use crate::ids::{MessageId, PeerId};
 use crate::mesh::event::PeerInfo;
 use crate::message::{Recipient, Requirements};
 use crate::router::Explanation;
 use crate::storage::{InboxEntry, Line, Lines, OutboxEntry, OutboxFilter};
 use crate::transports::bitchat::BitchatHandle;
 
-use super::error::{NameError, SendError};
+use super::contacts::{ContactAnswer, ContactError, ContactRequest};
+use super::error::SendError;
 use super::event::Event;
+use super::files::FilesHandle;
 use super::name::resolve;
 use super::status::{Profile, Status};
 use super::store::Store;
@@ -28,6 +32,7 @@ pub struct NodeHandle {
     pub(super) events: broadcast::WeakSender<Event>,
     pub(super) store: Store,
     pub(super) bitchat: BitchatHandle,
+    pub(super) files: Option<FilesHandle>,
     pub(super) usual: Requirements,
 }
 
@@ -49,6 +54,10 @@ pub(super) enum Request {
     Withdraw { id: MessageId, answer: Answer<Result<bool, SendError>> },
     /// Which way a message would take.
     Explain { to: Recipient, size: usize, requirements: Requirements, answer: Answer<Explanation> },
+    /// Ask or decide something about contacts.
+    Contacts { request: ContactRequest, answer: Answer<Result<ContactAnswer, ContactError>> },
+    /// The names of contacts.
+    Petnames { answer: Answer<BTreeMap<String, PeerId>> },
     /// How the node is.
     Status { answer: Answer<Status> },
     /// Say goodbye and stop.
@@ -108,6 +117,16 @@ impl NodeHandle {
         self.bitchat.peers().await.ok_or(Stopped)
     }
 
+    /// Asks or decides something about contacts.
+    pub async fn contacts(&self, request: ContactRequest) -> Result<ContactAnswer, ContactError> {
+        self.ask(|answer| Request::Contacts { request, answer }).await?
+    }
+
+    /// The names that contacts have here, and whom each means.
+    pub async fn petnames(&self) -> Result<BTreeMap<String, PeerId>, Stopped> {
+        self.ask(|answer| Request::Petnames { answer }).await
+    }
+
     /// How the node is.
     pub async fn status(&self) -> Result<Status, Stopped> {
         self.ask(|answer| Request::Status { answer }).await
@@ -133,6 +152,11 @@ impl NodeHandle {
         Ok(self.store.with(move |database| database.history(&wanted)).await?)
     }
 
+    /// Files to and from contacts; nothing while the direct transport is switched off.
+    pub fn files(&self) -> Option<&FilesHandle> {
+        self.files.as_ref()
+    }
+
     /// Every event from here on.
     pub fn subscribe(&self) -> Result<Subscription, Stopped> {
         let events = self.events.upgrade().ok_or(Stopped)?;
@@ -146,7 +170,7 @@ impl NodeHandle {
 
     /// Whom a name means.
     pub async fn resolve(&self, name: &str) -> Result<Recipient, SendError> {
-        Ok(resolve(name, &self.peers().await?)?)
+        Ok(resolve(name, &self.petnames().await?, &self.peers().await?)?)
     }
 
     pub(super) async fn ask<T>(&self, request: impl FnOnce(Answer<T>) -> Request) -> Result<T, Stopped> {

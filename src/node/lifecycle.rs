@@ -15,18 +15,19 @@ use crate::message::Requirements;
 use crate::radio::RadioHandle;
 use crate::router::Router;
 use crate::storage::Database;
-use crate::transports::bitchat;
+use crate::transports::{bitchat, direct};
 use crate::{mesh, router};
 
 use super::carrier::Carrier;
-use super::conditions;
 use super::driver::Driver;
 use super::error::NodeError;
 use super::handle::{EVENT_BOUND, NodeHandle, REQUEST_BOUND};
+use super::people::{self, People};
 use super::ports::Ports;
 use super::public::PublicText;
 use super::status::{Board, Profile};
 use super::store::Store;
+use super::{conditions, config, files};
 
 /// A node that runs.
 #[derive(Debug)]
@@ -40,83 +41,112 @@ pub struct Node {
 pub struct Setup {
     /// Who it is.
     pub identity: Identity,
-    /// The name it announces.
-    pub nickname: String,
     /// Feeds every random choice its machines make.
     pub seed: [u8; 32],
-    /// What it talks through.
+    /// What it talks through in the air.
     pub radio: RadioHandle,
     /// What it keeps.
     pub database: Database,
-    /// How it chooses between its transports.
-    pub router: router::Config,
-    /// What the configuration says about the machine.
-    pub conditions: conditions::Settings,
-    /// What a message asks of its way when nobody says otherwise.
-    pub usual: Requirements,
+    /// Its settings.
+    pub settings: Settings,
 }
 
-impl Setup {
-    /// A node with one radio, and defaults for everything else.
-    pub fn new(
-        identity: Identity,
-        nickname: String,
-        seed: [u8; 32],
-        radio: RadioHandle,
-        database: Database,
-    ) -> Self {
-        let (router, conditions) = (router::Config::default(), conditions::Settings::default());
-        let usual = Requirements::default();
-        Self { identity, nickname, seed, radio, database, router, conditions, usual }
+/// The settings of a node.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The name it announces.
+    pub nickname: String,
+    /// The BLE mesh; what the node knows better, its name and clock, is left out.
+    pub mesh: mesh::Config,
+    /// QUIC between contacts; nothing when it is switched off.
+    pub direct: Option<direct::Config>,
+    /// How it chooses between its transports.
+    pub router: router::Config,
+    /// What is not to be asked of the machine.
+    pub conditions: conditions::Settings,
+    /// What it does with files.
+    pub files: config::Files,
+}
+
+impl Settings {
+    /// A node of this name that talks through the air alone.
+    pub fn named(nickname: &str) -> Self {
+        Self {
+            nickname: nickname.to_owned(),
+            mesh: mesh::Config::default(),
+            direct: None,
+            router: router::Config::default(),
+            conditions: conditions::Settings::default(),
+            files: config::Files::default(),
+        }
     }
 }
 
 /// Starts a node.
-pub fn start(setup: Setup) -> Node {
-    let Setup { identity, nickname, seed, radio, database, router, conditions, usual } = setup;
-    let profile = Profile {
-        peer_id: identity.peer_id(),
-        fingerprint: identity.fingerprint(),
-        nickname: nickname.clone(),
-    };
+pub async fn start(setup: Setup) -> Result<Node, NodeError> {
+    let Setup { identity, seed, radio, database, settings } = setup;
     let mut rng = ChaCha20Rng::from_seed(seed);
-    let router_seed = rng.next_u64();
-    let mut mesh_seed = [0; 32];
-    rng.fill_bytes(&mut mesh_seed);
+    let (router_seed, mesh_seed) = (rng.next_u64(), draw(&mut rng));
     let clock = Clock::start();
-    let mesh = mesh::Config { nickname, clock_floor: RELEASE_DATE, ..mesh::Config::default() };
-    let signer = PublicText::new(Arc::new(identity.clone()));
-    let (transport, bitchat) = bitchat::start(identity, mesh, mesh_seed, radio, clock);
-    let mesh_events = bitchat.subscribe();
+    let store = Store::new(database);
+    let identity = Arc::new(identity);
+    let profile = Profile::new(&identity, &settings.nickname);
+    let contacts = people::load(&store, &identity).await?;
+
+    let mesh = mesh::Config { nickname: settings.nickname.clone(), clock_floor: RELEASE_DATE, ..settings.mesh };
+    let (transport, bitchat) =
+        bitchat::start(Identity::clone(&identity), mesh, mesh_seed, radio, clock);
+    let mesh_events = bitchat.subscribe().ok_or(NodeError::MeshEnded)?;
     let mut ports = Ports::default();
     ports.add(transport);
+    let mut direct = None;
+    if let Some(config) = settings.direct {
+        let secret = identity.direct_secret(contacts.generation());
+        let (transport, handle) = direct::start(config, people::reachable(&contacts), secret).await?;
+        ports.add(transport);
+        direct = Some(handle);
+    }
 
-    let store = Store::new(database);
     let (requests, requested) = mpsc::channel(REQUEST_BOUND);
     let (events, _) = broadcast::channel(EVENT_BOUND);
+    let files = match &direct {
+        Some(direct) => {
+            let (store, direct, events) = (store.clone(), direct.clone(), events.downgrade());
+            Some(files::start(files::Setup { store, direct, settings: settings.files, events }).await?)
+        }
+        None => None,
+    };
     let handle = NodeHandle {
         profile: profile.clone(),
         requests,
         events: events.downgrade(),
         store: store.clone(),
         bitchat: bitchat.clone(),
-        usual,
+        files,
     };
-    let carrier = Carrier::new(Router::new(router, router_seed), store.clone(), signer);
+    let signer = PublicText::new(Arc::clone(&identity));
     let driver = Driver {
         profile,
         clock,
-        carrier,
-        store,
+        carrier: Carrier::new(Router::new(settings.router, router_seed), store.clone(), signer),
         ports,
+        own_addresses: direct.as_ref().map(|direct| direct.own_addresses.clone()),
+        people: People::new(identity, settings.nickname, contacts, store.clone(), bitchat.clone(), direct),
+        store,
         bitchat,
         board: Board::default(),
-        conditions,
+        conditions: settings.conditions,
         mesh_events,
         requests: requested,
         events,
     };
-    Node { handle, task: tokio::spawn(driver.run()) }
+    Ok(Node { handle, task: tokio::spawn(driver.run()) })
+}
+
+fn draw(rng: &mut ChaCha20Rng) -> [u8; 32] {
+    let mut seed = [0; 32];
+    rng.fill_bytes(&mut seed);
+    seed
 }
 
 impl Node {

@@ -7,6 +7,7 @@
 mod carrier;
 pub mod conditions;
 pub mod config;
+pub mod contacts;
 mod driver;
 pub mod error;
 pub mod event;
@@ -14,6 +15,8 @@ pub mod handle;
 pub mod home;
 pub mod lifecycle;
 pub mod name;
+pub mod files;
+mod people;
 mod ports;
 mod public;
 pub mod radio;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::capabilities::{Health, TransportKey};
+use crate::crypto::Identity;
 use crate::ids::{Fingerprint, PeerId};
 use crate::message::DeliveryStatus;
 use crate::router::event::Conditions;
@@ -20,6 +21,16 @@ pub struct Profile {
     pub fingerprint: Fingerprint,
     /// The name it announces.
     pub nickname: String,
+}
+
+impl Profile {
+    pub(super) fn new(identity: &Identity, nickname: &str) -> Self {
+        Self {
+            peer_id: identity.peer_id(),
+            fingerprint: identity.fingerprint(),
+            nickname: nickname.to_owned(),
+        }
+    }
 }
 
 /// What became of messages since the start.
@@ -76,7 +87,7 @@ impl Board {
             Event::Received { message, .. } if message.public => count(&mut self.messages.public_received),
             Event::Received { .. } => count(&mut self.messages.private_received),
             Event::Status(message) => self.status(message.status),
-            Event::Mesh(_) | Event::Transport { .. } => {}
+            Event::Mesh(_) | Event::Contact(_) | Event::File(_) | Event::Transport { .. } => {}
         }
     }
 

@@ -30,8 +30,8 @@ pub struct StoredContact {
     pub favourite: bool,
     /// Nothing is taken from this person.
     pub blocked: bool,
-    /// The card came by itself, and nobody has said yes to it.
-    pub offered: bool,
+    /// The serial of the last card of ours that went to this person.
+    pub told: u64,
 }
 
 /// A number that outlives a run.
@@ -63,9 +63,9 @@ impl Database {
             let mut put = database.connection.prepare_cached(
                 "INSERT OR REPLACE INTO contacts
                      (fingerprint, noise_public, signing_public, name, serial, card, added, verified,
-                      favourite, blocked, offered)
+                      favourite, blocked, told)
                  VALUES (:fingerprint, :noise_public, :signing_public, :name, :serial, :card, :added, :verified,
-                         :favourite, :blocked, :offered)",
+                         :favourite, :blocked, :told)",
             )?;
             put.execute(named_params! {
                 ":fingerprint": contact.fingerprint,
@@ -78,7 +78,7 @@ impl Database {
                 ":verified": contact.verified,
                 ":favourite": contact.favourite,
                 ":blocked": contact.blocked,
-                ":offered": contact.offered,
+                ":told": contact.told.cast_signed(),
             })?;
             Ok(())
         })
@@ -142,7 +142,7 @@ impl StoredContact {
             verified: row.get("verified")?,
             favourite: row.get("favourite")?,
             blocked: row.get("blocked")?,
-            offered: row.get("offered")?,
+            told: row.get::<_, i64>("told")?.cast_unsigned(),
         })
     }
 }
@@ -165,7 +165,7 @@ mod tests {
             verified: false,
             favourite: true,
             blocked: false,
-            offered: false,
+            told: 0,
         }
     }
 

@@ -355,7 +355,7 @@ mod tests {
             verified: false,
             favourite: false,
             blocked: false,
-            offered: false,
+            told: 0,
         };
         database.put_contact(&contact).unwrap();
     }

@@ -1,6 +1,5 @@
 //! Who carries: each folder is one transport, and [`port`] is what all of them owe the node.
 
 pub mod bitchat;
-#[cfg(feature = "direct")]
 pub mod direct;
 pub mod port;

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 
 use super::capabilities::Capabilities;
+use super::card::MAX_CARD_LEN;
 use super::error::{EncodeError, PayloadError};
 use super::reader::Reader;
 use super::tlv::{self, MAX_VALUE_LEN, Tlv};

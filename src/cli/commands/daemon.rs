@@ -64,8 +64,8 @@ pub(in crate::cli) async fn run(context: &Context, arguments: Arguments) -> Resu
         true => radio::open(&config.bitchat.radio, identity.peer_id()).await?,
         false => radio::absent(),
     };
-    let seed = lifecycle::random_seed()?;
-    let mut node = lifecycle::start(Setup::configured(identity, seed, radio, database, config)).await?;
+    let (seed, settings) = (lifecycle::random_seed()?, config.settings());
+    let mut node = lifecycle::start(Setup { identity, seed, radio, database, settings }).await?;
     let socket = home.socket();
     let cannot = |source| CliError::Socket { socket: socket.clone(), source };
     let server = Server::bind(&socket, node.handle().clone()).map_err(cannot)?;

@@ -180,9 +180,8 @@ impl fmt::Display for RelayUrl {
 /// Whether this program has a transport at all; what is configured for another one is checked and not used.
 pub const fn is_built(transport: TransportKey) -> bool {
     match transport {
-        TransportKey::Bitchat => true,
+        TransportKey::Bitchat | TransportKey::Direct => true,
         TransportKey::Betanet => false,
-        TransportKey::Direct => cfg!(feature = "direct"),
     }
 }
 

@@ -128,7 +128,7 @@ CREATE TABLE contacts (
     verified       INTEGER NOT NULL,
     favourite      INTEGER NOT NULL,
     blocked        INTEGER NOT NULL,
-    offered        INTEGER NOT NULL
+    told           INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE measured (
