@@ -3,7 +3,6 @@
 //! [`lifecycle::start`] begins it and gives a [`NodeHandle`], which is all that anybody else holds. Nobody but
 //! this room spawns tasks that outlive a call.
 
-pub mod clock;
 pub mod config;
 mod driver;
 pub mod error;
@@ -14,6 +13,8 @@ pub mod name;
 pub mod radio;
 mod sent;
 pub mod status;
+
+pub use crate::clock;
 
 pub use handle::NodeHandle;
 pub use sent::SentMessage;

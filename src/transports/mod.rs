@@ -1,3 +1,4 @@
 //! Who carries: each folder is one transport, and [`port`] is what all of them owe the node.
 
+pub mod bitchat;
 pub mod port;
