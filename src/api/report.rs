@@ -4,7 +4,6 @@ use crate::capabilities::{Health, TransportKey};
 use crate::ids::LinkId;
 use crate::link::LinkInfo;
 use crate::link::event::Role;
-use crate::mesh;
 use crate::mesh::event::{PeerInfo, Reach};
 use crate::message::{DeliveryStatus, Recipient};
 use crate::node;
@@ -210,24 +209,17 @@ impl EventReport {
         if message.public { Self::PublicMessage(report) } else { Self::PrivateMessage(report) }
     }
 
-    fn of_mesh(event: mesh::event::Event) -> Option<Self> {
-        use mesh::event::Event as Mesh;
-        Some(match event {
-            Mesh::Adapter { adapter, up } => Self::Adapter { adapter: adapter.0, up },
-            Mesh::LinkUp { link } => Self::LinkUp { link: link.to_string() },
-            Mesh::LinkDown { link } => Self::LinkDown { link: link.to_string() },
-            Mesh::Peer(peer) => Self::Peer(peer.into()),
-            Mesh::PeerGone { peer, left } => Self::PeerGone { peer, left },
-            Mesh::Session { peer } => Self::Session { peer },
-            Mesh::ClockUnset => Self::ClockUnset,
-            // Messages and what becomes of them are told once they are on disk.
-            Mesh::PublicMessage(_)
-            | Mesh::PrivateMessage(_)
-            | Mesh::Card { .. }
-            | Mesh::Sent { .. }
-            | Mesh::Expired { .. }
-            | Mesh::Refused { .. }
-            | Mesh::Receipt { .. } => return None,
+    fn of_mesh(notice: bitchat::Notice) -> Option<Self> {
+        Some(match notice {
+            bitchat::Notice::Adapter { adapter, up } => Self::Adapter { adapter: adapter.0, up },
+            bitchat::Notice::LinkUp { link } => Self::LinkUp { link: link.to_string() },
+            bitchat::Notice::LinkDown { link } => Self::LinkDown { link: link.to_string() },
+            bitchat::Notice::Peer(peer) => Self::Peer(peer.into()),
+            bitchat::Notice::PeerGone { peer, left } => Self::PeerGone { peer, left },
+            bitchat::Notice::Session { peer } => Self::Session { peer },
+            bitchat::Notice::ClockUnset => Self::ClockUnset,
+            // The status of the message tells it.
+            bitchat::Notice::Sent { .. } => return None,
         })
     }
 }

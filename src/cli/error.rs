@@ -10,7 +10,7 @@ use crate::api::client::ClientError;
 use crate::api::schema::StatusWord;
 use crate::node::config::{ConfigError, LoadError};
 use crate::node::error::{HomeError, NodeError};
-use crate::storage::KeyFileError;
+use crate::storage::{KeyFileError, OpenError};
 
 use super::commands::demo::DemoError;
 
@@ -42,6 +42,8 @@ pub(super) enum CliError {
     BadConfig { file: PathBuf, count: usize },
     #[error(transparent)]
     Identity(#[from] KeyFileError),
+    #[error(transparent)]
+    Database(#[from] OpenError),
     #[error(transparent)]
     Radio(#[from] RadioError),
     #[error(transparent)]

@@ -9,12 +9,11 @@ use tokio::sync::{broadcast, mpsc, watch};
 use crate::capabilities::{DownReason, Health, TransportKey};
 use crate::clock::{Clock, RELEASE_DATE};
 use crate::ids::MessageId;
-use crate::mesh;
 use crate::message::{Body, MAX_AGE, Recipient, Requirements};
 use crate::router::Ask;
 use crate::router::event::Input;
 use crate::storage::NewReceived;
-use crate::transports::bitchat::BitchatHandle;
+use crate::transports::bitchat::{BitchatHandle, Notice};
 use crate::transports::direct::OwnAddresses;
 use crate::transports::port;
 
@@ -46,7 +45,7 @@ pub(super) struct Driver {
     pub(super) bitchat: BitchatHandle,
     pub(super) board: Board,
     pub(super) conditions: conditions::Settings,
-    pub(super) mesh_events: broadcast::Receiver<mesh::event::Event>,
+    pub(super) mesh_events: broadcast::Receiver<Notice>,
     pub(super) requests: mpsc::Receiver<Request>,
     pub(super) events: broadcast::Sender<Event>,
 }
@@ -55,7 +54,7 @@ pub(super) struct Driver {
 enum Wake {
     Request(Request),
     News(News),
-    Mesh(mesh::event::Event),
+    Mesh(Notice),
     Moved(OwnAddresses),
     Conditions,
     Timeout,
@@ -238,7 +237,7 @@ impl Driver {
             transports: self.ports.iter().map(|(transport, _, health)| (transport, health)).collect(),
             conditions: self.board.conditions,
             messages: self.board.messages,
-            bitchat: self.bitchat.status().await,
+            bitchat: self.bitchat.status().await.ok(),
         }
     }
 }

@@ -8,7 +8,7 @@ use crate::mesh::error::Refusal;
 use crate::router::error::Reason;
 use crate::storage::{Full, StoreError};
 use crate::time::UnixMillis;
-use crate::transports::direct;
+use crate::transports::{bitchat, direct};
 
 use super::files::FileError;
 use super::handle::Stopped;
@@ -17,8 +17,8 @@ use super::handle::Stopped;
 #[derive(Debug, thiserror::Error)]
 pub enum NodeError {
     /// The BLE mesh ended as it began.
-    #[error("the mesh ended as it began")]
-    MeshEnded,
+    #[error(transparent)]
+    Mesh(#[from] bitchat::Stopped),
     /// The direct transport cannot open its sockets.
     #[error(transparent)]
     Direct(#[from] direct::StartError),
@@ -76,6 +76,9 @@ pub enum ValueError {
     /// The nickname means everybody.
     #[error("the nickname `everyone` is reserved")]
     ReservedNickname,
+    /// No address to listen on.
+    #[error("an address to listen on is `IP:PORT`, or `IP:PORT/BITS` to talk only within its network, not `{0}`")]
+    Listen(String),
     /// A radio is neither `bluez` nor `sim:PATH`.
     #[error("a radio is `bluez`, `sim:PATH` or `sim:PATH#NAME`, not `{0}`")]
     Radio(String),

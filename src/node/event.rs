@@ -4,15 +4,17 @@ use std::sync::Arc;
 
 use crate::capabilities::{Health, TransportKey};
 use crate::ids::MessageId;
-use crate::mesh;
 use crate::message::DeliveryStatus;
 use crate::storage::{InboxEntry, Transfer};
+use crate::transports::bitchat::Notice;
+
+use super::contacts::ContactEvent;
 
 /// Something a person may want to know.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event {
     /// Something on the BLE mesh: adapters, links, peers, sessions.
-    Mesh(mesh::event::Event),
+    Mesh(Notice),
     /// A message arrived and is stored.
     Received {
         /// The message.
@@ -26,8 +28,6 @@ pub enum Event {
     File(Arc<Transfer>),
     /// A contact card came that a person may want to know of.
     Contact(ContactEvent),
-    /// A file is on its way, or came further.
-    File(Transfer),
     /// A transport came up or went down.
     Transport {
         /// Which.

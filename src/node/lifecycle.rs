@@ -12,6 +12,7 @@ use tokio::task::JoinHandle;
 use crate::clock::{Clock, RELEASE_DATE};
 use crate::crypto::Identity;
 use crate::message::Requirements;
+use crate::message::Requirements;
 use crate::radio::RadioHandle;
 use crate::router::Router;
 use crate::storage::Database;
@@ -64,8 +65,10 @@ pub struct Settings {
     pub router: router::Config,
     /// What is not to be asked of the machine.
     pub conditions: conditions::Settings,
+    /// What a message asks of its way when nobody says otherwise.
+    pub usual: Requirements,
     /// What it does with files.
-    pub files: config::Files,
+    pub files: config::sections::Files,
 }
 
 impl Settings {
@@ -77,7 +80,8 @@ impl Settings {
             direct: None,
             router: router::Config::default(),
             conditions: conditions::Settings::default(),
-            files: config::Files::default(),
+            usual: Requirements::default(),
+            files: config::sections::Files::default(),
         }
     }
 }
@@ -96,7 +100,7 @@ pub async fn start(setup: Setup) -> Result<Node, NodeError> {
     let mesh = mesh::Config { nickname: settings.nickname.clone(), clock_floor: RELEASE_DATE, ..settings.mesh };
     let (transport, bitchat) =
         bitchat::start(Identity::clone(&identity), mesh, mesh_seed, radio, clock);
-    let mesh_events = bitchat.subscribe().ok_or(NodeError::MeshEnded)?;
+    let mesh_events = bitchat.subscribe()?;
     let mut ports = Ports::default();
     ports.add(transport);
     let mut direct = None;
@@ -123,6 +127,7 @@ pub async fn start(setup: Setup) -> Result<Node, NodeError> {
         store: store.clone(),
         bitchat: bitchat.clone(),
         files,
+        usual: settings.usual,
     };
     let signer = PublicText::new(Arc::clone(&identity));
     let driver = Driver {

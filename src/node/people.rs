@@ -188,7 +188,8 @@ impl People {
     async fn introduce(&self, contact: &Contact) {
         if contact.is_trusted() {
             let Contact { noise_public, signing_public, name, .. } = contact.clone();
-            self.bitchat.know(Introduction { noise_public, signing_public, nickname: name }).await;
+            // A mesh that has stopped needs to know nobody.
+            self.bitchat.know(Introduction { noise_public, signing_public, nickname: name }).await.ok();
         }
     }
 

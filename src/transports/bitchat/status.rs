@@ -1,4 +1,4 @@
-//! What the BLE mesh can say about itself: adapters, links, counts.
+//! What the mesh can say about itself: adapters, links, counts.
 
 use std::collections::BTreeMap;
 
@@ -7,31 +7,31 @@ use crate::link::event::{RadioCommand, RadioEvent};
 use crate::link::{self, LinkInfo};
 use crate::mesh;
 
-/// What crossed the radio since the start.
+/// What passed between the transport and its radio since the start.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct RadioCounters {
-    /// Bytes of frames handed to it.
+    /// Bytes of frames handed to the radio.
     pub bytes_sent: u64,
-    /// Bytes of frames that came.
+    /// Bytes that came from the radio.
     pub bytes_received: u64,
 }
 
-/// How the BLE mesh is.
+/// The mesh at one moment.
 #[derive(Debug, Clone)]
-pub struct BitchatStatus {
-    /// The adapters, and whether each works.
+pub struct Status {
+    /// Its adapters, and whether each works.
     pub adapters: Vec<(AdapterId, bool)>,
     /// The links that are up.
     pub links: Vec<(LinkId, LinkInfo)>,
-    /// What crossed the radio.
+    /// What passed through the radio.
     pub radio: RadioCounters,
-    /// What the link layer did.
+    /// What the link layer counted.
     pub link: link::Counters,
-    /// What the engine did.
+    /// What the engine counted.
     pub mesh: mesh::error::Counters,
 }
 
-/// Watches what passes between engine and radio.
+/// Watches what passes between engine and radio, and keeps the running view of it.
 #[derive(Debug, Default)]
 pub(super) struct Board {
     pub(super) adapters: BTreeMap<AdapterId, bool>,
