@@ -3,6 +3,8 @@
 //! The transports here are a simulation: each takes a while, loses some messages and some receipts, falls
 //! silent, or goes down, as the test says. The router is the real one.
 
+#![expect(clippy::unwrap_used, reason = "an unwrap in a test is an assertion")]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -183,40 +185,43 @@ impl Bench {
     }
 
     fn statuses(&self, of: MessageId) -> Vec<(DeliveryStatus, Option<TransportKey>)> {
-        let status = |(_, output): &(u64, Output)| match output {
-            Output::Status { id, status, via, .. } if *id == of => Some((*status, *via)),
-            _ => None,
-        };
-        self.log.iter().filter_map(status).collect()
+        self.told(of).map(|(_, status, via, _)| (status, via)).collect()
     }
 
     fn reasons(&self, of: MessageId) -> Vec<Reason> {
-        let reason = |(_, output): &(u64, Output)| match output {
-            Output::Status { id, reason, .. } if *id == of => reason.clone(),
-            _ => None,
-        };
-        self.log.iter().filter_map(reason).collect()
+        self.told(of).filter_map(|(.., reason)| reason.clone()).collect()
     }
 
     fn dispatches(&self, of: MessageId) -> Vec<(u64, TransportKey)> {
-        let dispatch = |(at, output): &(u64, Output)| match output {
-            Output::Dispatch { id, transport, .. } if *id == of => Some((*at, *transport)),
-            _ => None,
-        };
-        self.log.iter().filter_map(dispatch).collect()
+        let all = self.all_dispatches();
+        all.filter(|(_, id, _)| *id == of).map(|(at, _, transport)| (at, transport)).collect()
+    }
+
+    fn all_dispatches(&self) -> impl Iterator<Item = (u64, MessageId, TransportKey)> {
+        self.log.iter().filter_map(|(at, output)| {
+            let Output::Dispatch { transport, id, .. } = output else { return None };
+            Some((*at, *id, *transport))
+        })
     }
 
     fn delivered_at(&self, of: MessageId) -> Option<u64> {
-        self.log.iter().find_map(|(at, output)| match output {
-            Output::Status { id, status: DeliveryStatus::Delivered, .. } if *id == of => Some(*at),
-            _ => None,
+        self.told(of).find(|(_, status, ..)| *status == DELIVERED).map(|(at, ..)| at)
+    }
+
+    fn told(
+        &self,
+        of: MessageId,
+    ) -> impl Iterator<Item = (u64, DeliveryStatus, Option<TransportKey>, &Option<Reason>)> {
+        self.log.iter().filter_map(move |(at, output)| {
+            let Output::Status { id, status, via, reason } = output else { return None };
+            (*id == of).then_some((*at, *status, *via, reason))
         })
     }
 
     fn warmed(&self) -> Vec<TransportKey> {
-        let warm = |(_, output): &(u64, Output)| match output {
-            Output::Warm { transport, .. } => Some(*transport),
-            _ => None,
+        let warm = |(_, output): &(u64, Output)| {
+            let Output::Warm { transport, .. } = output else { return None };
+            Some(*transport)
         };
         self.log.iter().filter_map(warm).collect()
     }
@@ -482,14 +487,7 @@ fn messages_leave_in_the_order_they_were_submitted_a_window_at_a_time() {
     assert_eq!(bench.open.len(), 4);
     assert_eq!(bench.reasons(ids[4]), [Reason::InTurn]);
     bench.run_for(1000);
-    let order: Vec<MessageId> = bench
-        .log
-        .iter()
-        .filter_map(|(_, output)| match output {
-            Output::Dispatch { id, .. } => Some(*id),
-            _ => None,
-        })
-        .collect();
+    let order: Vec<MessageId> = bench.all_dispatches().map(|(_, id, _)| id).collect();
     assert_eq!(order, ids);
 }
 
