@@ -316,6 +316,79 @@ fn a_peer_that_was_silent_for_an_hour_is_called_less_and_less_and_reached_when_i
 }
 
 #[test]
+fn a_pause_ends_when_the_peer_is_reached_anew_or_a_transport_comes_up() {
+    let returns: [fn(&mut Bench); 2] = [
+        |bench| {
+            bench.reach(Direct, Reach::No);
+            bench.reach(Direct, Reach::Yes);
+        },
+        |bench| {
+            bench.health(Direct, Health::Down(DownReason::NoNetwork));
+            bench.health(Direct, Health::Up);
+        },
+    ];
+    for come_back in returns {
+        let mut bench = Bench::meeting();
+        bench.manner(Bitchat).silent = true;
+        bench.manner(Direct).silent = true;
+        let id = bench.submit(1);
+        while bench.reasons(id).is_empty() {
+            bench.run_for(1);
+        }
+        let calls = bench.dispatches(id).len();
+        assert_eq!(calls, 6, "three tries over each, then a pause");
+        *bench.manner(Direct) = FAST;
+        come_back(&mut bench);
+        assert_eq!(bench.dispatches(id)[calls..], [(bench.millis, Direct)]);
+        bench.run_for(1000);
+        assert_eq!(bench.statuses(id).last(), Some(&(DELIVERED, Some(Direct))));
+    }
+}
+
+#[test]
+fn a_recipient_without_room_is_not_tried_another_way_and_is_asked_again_later() {
+    let mut bench = Bench::meeting();
+    bench.manner(Direct).silent = true;
+    let id = bench.submit(1);
+    let attempt = *bench.open.last_key_value().unwrap().0;
+    let full = Failure::RecipientFull;
+    bench.handle(Input::Report { attempt, report: Report::Failed(full) });
+    assert_eq!(bench.reasons(id), [Reason::Tried { transport: Direct, failure: full }]);
+    bench.manner(Direct).silent = false;
+    bench.run_for(5000);
+    let over: Vec<_> = bench.dispatches(id).into_iter().map(|(_, over)| over).collect();
+    assert_eq!(over, [Direct, Direct]);
+    assert!(bench.dispatches(id)[1].0 >= 1500);
+    assert_eq!(bench.statuses(id).last(), Some(&(DELIVERED, Some(Direct))));
+}
+
+#[test]
+fn what_no_transport_can_carry_after_all_is_refused() {
+    let mut bench = Bench::meeting();
+    let id = bench.submit(1);
+    for over in [Direct, Bitchat] {
+        let attempt = *bench.open.last_key_value().unwrap().0;
+        assert_eq!(bench.dispatches(id).last(), Some(&(0, over)));
+        bench.handle(Input::Report { attempt, report: Report::Failed(Failure::Unfit) });
+    }
+    let failure = Failure::Unfit;
+    assert_eq!(bench.reasons(id), [Reason::Tried { transport: Bitchat, failure }]);
+    assert_eq!(bench.statuses(id), [(DeliveryStatus::Refused, None)]);
+}
+
+#[test]
+fn without_failover_a_message_stays_on_the_transport_it_took() {
+    let mut bench = Bench::new(Config { failover: false, ..Config::default() }, 1);
+    bench.add(Bitchat, Capabilities::BITCHAT);
+    bench.add(Direct, Capabilities::DIRECT);
+    bench.manner(Direct).silent = true;
+    let id = bench.submit(1);
+    bench.run_for(3000);
+    let over: Vec<_> = bench.dispatches(id).into_iter().map(|(_, over)| over).collect();
+    assert_eq!(over, [Direct, Direct, Direct]);
+}
+
+#[test]
 fn a_silent_direct_path_gives_way_to_bitchat_within_a_second() {
     let mut bench = Bench::meeting();
     let first = bench.submit(1);
