@@ -6,7 +6,7 @@ use crate::capabilities::{Health, TransportKey};
 use crate::ids::MessageId;
 use crate::mesh;
 use crate::message::DeliveryStatus;
-use crate::storage::InboxEntry;
+use crate::storage::{InboxEntry, Transfer};
 
 /// Something a person may want to know.
 #[derive(Debug, Clone, PartialEq)]
@@ -22,6 +22,8 @@ pub enum Event {
     },
     /// A message of ours came further.
     Status(MessageStatus),
+    /// A file came further.
+    File(Arc<Transfer>),
     /// A transport came up or went down.
     Transport {
         /// Which.

@@ -8,7 +8,8 @@ use super::seal::{Direction, Place};
 use crate::ids::MessageId;
 
 /// The steps; `PRAGMA user_version` counts those a database has taken.
-const STEPS: [&str; 1] = [include_str!("migrations/0001_messages.sql")];
+const STEPS: [&str; 2] =
+    [include_str!("migrations/0001_messages.sql"), include_str!("migrations/0002_transfers.sql")];
 /// "HopL": marks the file as ours (`PRAGMA application_id`).
 const APPLICATION: i64 = 0x486F_704C;
 /// What is sealed to recognise the device key by.

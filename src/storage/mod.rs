@@ -26,6 +26,7 @@ mod outbox;
 mod seal;
 #[cfg(test)]
 mod testing;
+mod transfers;
 
 pub use contacts::{Counter, StoredContact};
 pub use conversation::{Line, Lines};
@@ -37,3 +38,4 @@ pub use inbox::{FirstRead, InboxEntry, NewReceived, Reception, SEEN_FOR};
 pub use limits::{Bound, Full, Limits, Room};
 pub use outbox::{Acceptance, BodyKind, NewEntry, OutboxEntry, OutboxFilter, Progress};
 pub use seal::Unsealed;
+pub use transfers::{NewTransfer, Transfer, TransferKey, TransferStatus, Way};

@@ -16,6 +16,7 @@ mod capabilities;
 mod compression;
 pub mod direct;
 mod error;
+pub mod file;
 mod fragment;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
