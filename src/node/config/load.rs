@@ -99,10 +99,8 @@ mod tests {
 
     use super::*;
     use crate::capabilities::TransportKey;
-    use crate::message::Requirements;
     use crate::node::config::Radio;
     use crate::router;
-    use crate::storage::Limits;
 
     fn home(config: &str) -> (tempfile::TempDir, Home) {
         let directory = tempfile::tempdir().unwrap();
@@ -128,8 +126,7 @@ mod tests {
         assert_eq!(config.router, router::Config::default());
         assert_eq!(config.bitchat.radio, Radio::Bluez { adapters: Vec::new() });
         assert!(config.bitchat.enabled && config.direct.enabled && !config.direct.mdns);
-        assert_eq!(config.usual, Requirements::default());
-        assert_eq!(config.limits, Limits::default());
+        assert_eq!(config.outbox.max_age, crate::message::DEFAULT_AGE);
     }
 
     #[test]
@@ -189,17 +186,6 @@ mod tests {
         let [direct, bitchat, betanet] = [TransportKey::Direct, TransportKey::Bitchat, TransportKey::Betanet];
         assert_eq!(config.router.priority, [direct, bitchat, betanet]);
         assert_eq!(config.router.failover_timeout, Duration::from_secs(5));
-    }
-
-    #[test]
-    fn the_bounds_of_outbox_and_history_are_those_of_the_database() {
-        let config = load("outbox.max_messages = 7\nhistory.contacts = 500\n");
-        assert_eq!((config.limits.waiting.rows, config.limits.waiting_for_one.rows), (7, 7));
-        assert_eq!((config.limits.from_contacts.rows, config.router.messages), (500, 7));
-        assert_eq!(
-            errors("[outbox]\nmax_messages = 7\nmax_per_peer = 8"),
-            ["3: outbox.max_per_peer: 8 is not between 1 and 7"]
-        );
     }
 
     #[test]

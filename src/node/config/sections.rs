@@ -9,11 +9,10 @@ use std::time::Duration;
 use serde_json::Value as Json;
 
 use crate::capabilities::TransportKey;
-use crate::message::{MAX_AGE, Requirements};
+use crate::message::{DEFAULT_AGE, MAX_AGE};
 use crate::node::conditions::{BatterySetting, Settings};
 use crate::node::name::check_nickname;
 use crate::router;
-use crate::storage::Limits;
 
 use super::document::{Document, Origin};
 use super::error::{Fault, UnknownWord};
@@ -37,12 +36,12 @@ pub struct Config {
     pub router: router::Config,
     /// What is known of the machine beforehand.
     pub conditions: Settings,
-    /// What a message asks of its way when nobody says otherwise.
-    pub usual: Requirements,
-    /// How much is kept.
-    pub limits: Limits,
+    /// What waits to be sent.
+    pub outbox: Outbox,
     /// Files of others.
     pub files: Files,
+    /// What was said.
+    pub history: History,
 }
 
 /// `[bitchat]`
@@ -86,6 +85,17 @@ pub struct Direct {
     pub hole_punching: bool,
 }
 
+/// `[outbox]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outbox {
+    /// Messages that may wait for one peer.
+    pub max_per_peer: usize,
+    /// Messages that may wait in all.
+    pub max_messages: usize,
+    /// The age at which a message expires that says nothing itself.
+    pub max_age: Duration,
+}
+
 /// `[files]`
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Files {
@@ -95,6 +105,19 @@ pub struct Files {
     pub directory: PathBuf,
     /// The largest taken, in bytes.
     pub max_size: u64,
+}
+
+/// `[history]`: how many messages are kept of each kind; the oldest are forgotten first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct History {
+    /// Ours, once they were delivered or given up.
+    pub sent: u64,
+    /// Those to everyone.
+    pub public: u64,
+    /// Private ones from contacts.
+    pub contacts: u64,
+    /// Private ones from anybody else.
+    pub strangers: u64,
 }
 
 /// From whom files are taken.
@@ -177,13 +200,18 @@ pub(super) fn read(
     let betanet = betanet(document);
     let direct = direct(document);
     let (router, conditions) = router(document);
-    let mut limits = Limits::default();
-    let usual = outbox(document, &mut limits);
-    let files = files(document);
-    history(document, &mut limits);
-    let messages = usize::try_from(limits.waiting.rows).unwrap_or(usize::MAX);
-    let router = router::Config { messages, ..router };
-    Config { nickname, bitchat, betanet, direct, router, conditions, usual, limits, files }
+    let outbox = outbox(document);
+    Config {
+        nickname,
+        bitchat,
+        betanet,
+        direct,
+        router: router::Config { messages: outbox.max_messages, ..router },
+        conditions,
+        outbox,
+        files: files(document),
+        history: history(document),
+    }
 }
 
 fn node(document: &mut Document<'_>, given: Option<String>, remembered: Option<String>) -> Option<String> {
@@ -288,16 +316,17 @@ fn router(document: &mut Document<'_>) -> (router::Config, Settings) {
     (read, conditions)
 }
 
-fn outbox(document: &mut Document<'_>, limits: &mut Limits) -> Requirements {
-    let Limits { waiting, waiting_for_one, .. } = limits;
+fn outbox(document: &mut Document<'_>) -> Outbox {
+    let most = router::Config::default().messages;
     let mut section = document.section("outbox");
-    waiting.rows = section.number("max_messages", waiting.rows, 1..=1_000_000);
-    let most = waiting.rows;
-    waiting_for_one.rows = section.number("max_per_peer", waiting_for_one.rows.min(most), 1..=most);
-    let usual = Requirements::default();
-    let max_age = section.key("max_age", Span(usual.max_age), within(seconds(60)..=Span(MAX_AGE))).0;
+    let max_messages = section.number("max_messages", most, 1..=1_000_000);
+    let read = Outbox {
+        max_per_peer: section.number("max_per_peer", max_messages.min(2_000), 1..=max_messages),
+        max_messages,
+        max_age: section.key("max_age", Span(DEFAULT_AGE), within(seconds(60)..=Span(MAX_AGE))).0,
+    };
     section.end();
-    Requirements { max_age, ..usual }
+    read
 }
 
 fn files(document: &mut Document<'_>) -> Files {
@@ -311,15 +340,17 @@ fn files(document: &mut Document<'_>) -> Files {
     read
 }
 
-fn history(document: &mut Document<'_>, limits: &mut Limits) {
-    let Limits { finished, public, from_contacts, from_strangers, .. } = limits;
+fn history(document: &mut Document<'_>) -> History {
     let mut section = document.section("history");
-    let bounds =
-        [("sent", finished), ("public", public), ("contacts", from_contacts), ("strangers", from_strangers)];
-    for (name, bound) in bounds {
-        bound.rows = section.number(name, bound.rows, 100..=10_000_000);
-    }
+    let range = 100..=10_000_000;
+    let read = History {
+        sent: section.number("sent", 50_000, range.clone()),
+        public: section.number("public", 20_000, range.clone()),
+        contacts: section.number("contacts", 200_000, range.clone()),
+        strangers: section.number("strangers", 20_000, range),
+    };
     section.end();
+    read
 }
 
 const fn seconds(seconds: u64) -> Span {
