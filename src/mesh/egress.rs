@@ -63,7 +63,7 @@ impl Engine {
         if self.bindings.is_empty() {
             return Err(Refusal::NobodyNear);
         }
-        self.last_stamp = self.last_stamp.max(packet.timestamp);
+        self.last_stamp = self.last_stamp.max(packet.timestamp.min(now.unix));
         let links = fanout::broadcast(Key::of(packet), &self.bindings.candidates(), None, &[]);
         self.counters.originated += 1;
         let full = Refusal::QueueFull { max: super::train::MAX_TRAINS };
