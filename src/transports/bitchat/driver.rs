@@ -104,15 +104,11 @@ impl Driver {
     pub(super) async fn run(mut self) {
         self.turn(Input::Timeout);
         loop {
-            match self.wait().await {
-                Wake::Command(command) => match asked(command) {
-                    Asked::Engine(command) => self.turn(Input::Command(command)),
-                    Asked::Unfit(attempt) => self.told.push_back(failed(attempt, Failure::Unfit)),
-                    Asked::Nothing => {}
-                    Asked::Shutdown => return self.leave().await,
-                },
-                other => self.serve(other),
+            let wake = self.wait().await;
+            if matches!(wake, Wake::Command(Command::Shutdown)) {
+                return self.leave().await;
             }
+            self.serve(wake);
         }
     }
 
@@ -162,7 +158,16 @@ impl Driver {
             Wake::RadioGone => self.lose_radio(),
             Wake::Question(question) => self.answer(question),
             Wake::Timeout => self.turn(Input::Timeout),
-            Wake::Command(_) | Wake::Handed => {}
+            Wake::Command(command) => self.command(command),
+            Wake::Handed => {}
+        }
+    }
+
+    fn command(&mut self, command: Command) {
+        match asked(command) {
+            Asked::Engine(command) => self.turn(Input::Command(command)),
+            Asked::Unfit(attempt) => self.told.push_back(failed(attempt, Failure::Unfit)),
+            Asked::Nothing => {}
         }
     }
 
@@ -341,6 +346,10 @@ mod tests {
         Identity::from_bytes(&[1; 64])
     }
 
+    fn adapter_up(adapter: AdapterId) -> RadioEvent {
+        RadioEvent::AdapterUp { adapter, address: DeviceAddress([0; 6]) }
+    }
+
     fn link_up(serial: u32) -> RadioEvent {
         RadioEvent::LinkUp {
             link: LinkId { adapter: ADAPTER, serial },
@@ -379,7 +388,7 @@ mod tests {
     async fn a_radio_that_takes_nothing_holds_up_neither_answers_nor_the_end() {
         let (mut transport, handle, port) = transport(1);
         assert!(!transport.is_available());
-        port.events.send(RadioEvent::AdapterUp { adapter: ADAPTER }).await.unwrap();
+        port.events.send(adapter_up(ADAPTER)).await.unwrap();
         await_event(&mut transport, Event::Health(Health::Up)).await;
         assert!(transport.is_available());
         port.events.send(link_up(1)).await.unwrap();
@@ -415,7 +424,7 @@ mod tests {
     #[tokio::test]
     async fn without_its_radio_it_says_so_and_answers_on() {
         let (mut transport, handle, port) = transport(8);
-        port.events.send(RadioEvent::AdapterUp { adapter: ADAPTER }).await.unwrap();
+        port.events.send(adapter_up(ADAPTER)).await.unwrap();
         port.events.send(link_up(1)).await.unwrap();
         await_event(&mut transport, Event::Reach { to: Recipient::Everyone, reach: Reach::Yes }).await;
         drop(port);
@@ -434,8 +443,8 @@ mod tests {
         let other = AdapterId(1);
         for event in [
             RadioEvent::AdapterDown { adapter: ADAPTER },
-            RadioEvent::AdapterUp { adapter: other },
-            RadioEvent::AdapterUp { adapter: ADAPTER },
+            adapter_up(other),
+            adapter_up(ADAPTER),
             RadioEvent::AdapterDown { adapter: other },
             RadioEvent::AdapterDown { adapter: ADAPTER },
         ] {
@@ -463,7 +472,7 @@ mod tests {
     #[tokio::test]
     async fn a_node_that_takes_no_events_stops_the_air_and_is_still_obeyed() {
         let (mut transport, handle, port) = transport(1);
-        port.events.send(RadioEvent::AdapterUp { adapter: ADAPTER }).await.unwrap();
+        port.events.send(adapter_up(ADAPTER)).await.unwrap();
         // Each flips who is reached, which is an event; in the end nobody takes them.
         let flips = EVENT_BOUND + TOLD_BOUND;
         let air = tokio::spawn(async move {

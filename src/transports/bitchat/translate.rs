@@ -20,8 +20,6 @@ pub(super) enum Asked {
     Unfit(AttemptId),
     /// The mesh has no words for it.
     Nothing,
-    /// The end.
-    Shutdown,
 }
 
 /// What a command asks for here.
@@ -33,8 +31,7 @@ pub(super) fn asked(command: Command) -> Asked {
         Command::Warm { peer } => Engine::Greet { peer },
         Command::Acknowledge { sender, wire_ids, .. } => Engine::Acknowledge { to: sender, wire_ids },
         Command::Relay(packet) => Engine::Relay { packet },
-        Command::Decline { .. } => return Asked::Nothing,
-        Command::Shutdown => return Asked::Shutdown,
+        Command::Decline { .. } | Command::Shutdown => return Asked::Nothing,
     })
 }
 
