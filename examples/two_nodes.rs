@@ -22,6 +22,8 @@ fn main() -> ExitCode {
     let [ada, ben] = world.nodes()[..] else { return ExitCode::FAILURE };
 
     let to = world.peer(ben);
+    let met = |event: &Event| matches!(event, Event::Peer(peer) if peer.id == to);
+    world.run_until(|world| world.events(ada).any(met), Duration::from_secs(60));
     let id = MessageId([1; 16]);
     let text = "hello, ben".to_owned();
     world.command(ada, Command::SendPrivate { attempt: AttemptId(1), to, id, text });

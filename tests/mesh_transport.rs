@@ -8,14 +8,14 @@ use hopline::capabilities::Reach;
 use hopline::clock::Clock;
 use hopline::crypto::Identity;
 use hopline::ids::{AdapterId, AttemptId, MessageId, PeerId};
-use hopline::mesh::{Config, public_packet};
+use hopline::mesh::{self, Config, public_packet};
 use hopline::message::{Body, Message, Recipient};
 use hopline::radio::simulated::SimulatedAir;
 use hopline::router::event::Report;
 use hopline::sim::event::Radio;
 use hopline::sim::{Air, Edge, Topology};
 use hopline::time::Instant;
-use hopline::transports::bitchat::{BitchatHandle, Notice, start};
+use hopline::transports::bitchat::{BitchatHandle, start};
 use hopline::transports::port::{Command, Event, Received, Transport};
 use tokio::sync::broadcast;
 use tokio::time::timeout;
@@ -28,7 +28,7 @@ struct End {
     identity: Identity,
     transport: Transport,
     handle: BitchatHandle,
-    notices: broadcast::Receiver<Notice>,
+    mesh_events: broadcast::Receiver<mesh::event::Event>,
     told: Vec<Event>,
 }
 
@@ -93,8 +93,8 @@ async fn pair(seed: u8) -> (End, End) {
         let radio = air.switch_on(station, radio).await.expect("there is such a station");
         let mine = Identity::from_bytes(&[number; 64]);
         let (transport, handle) = start(mine, Config::default(), [seed; 32], radio, Clock::start());
-        let notices = handle.subscribe().expect("it runs");
-        ends.push(End { identity, transport, handle, notices, told: Vec::new() });
+        let mesh_events = handle.subscribe().expect("it runs");
+        ends.push(End { identity, transport, handle, mesh_events, told: Vec::new() });
     }
     let (mut b, mut a) = (ends.pop().expect("two"), ends.pop().expect("two"));
     let (at_a, at_b) = (Recipient::Peer(b.peer()), Recipient::Peer(a.peer()));
@@ -167,8 +167,8 @@ async fn a_cancelled_attempt_may_still_be_receipted_and_read() {
 async fn who_is_warmed_up_for_has_a_session() {
     let (mut a, b) = pair(4).await;
     assert!(a.transport.send(Command::Warm { peer: b.peer() }).await);
-    let wanted = Notice::Session { peer: b.peer() };
-    let found = async { while a.notices.recv().await.expect("it runs on") != wanted {} };
+    let wanted = mesh::event::Event::Session { peer: b.peer() };
+    let found = async { while a.mesh_events.recv().await.expect("it runs on") != wanted {} };
     timeout(PATIENCE, found).await.expect("it happens in time");
     let peers = a.handle.peers().await.expect("it runs on");
     assert!(peers.iter().any(|peer| peer.id == b.peer() && peer.session));

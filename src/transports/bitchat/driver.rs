@@ -14,10 +14,9 @@ use std::time::Duration;
 
 use tokio::sync::{broadcast, mpsc, watch};
 
+use super::board::{BitchatStatus, Board};
 use super::handle::Question;
-use super::notice::Notice;
 use super::reached::Reached;
-use super::status::{Board, Status};
 use super::translate::{Asked, asked, failed, told};
 use crate::capabilities::{DownReason, Health};
 use crate::clock::Clock;
@@ -47,7 +46,7 @@ pub(super) struct Ends {
     pub(super) events: mpsc::Sender<Event>,
     pub(super) health: watch::Sender<Health>,
     pub(super) questions: mpsc::Receiver<Question>,
-    pub(super) notices: broadcast::Sender<Notice>,
+    pub(super) mesh_events: broadcast::Sender<event::Event>,
 }
 
 /// One engine with everything it is driven by.
@@ -105,15 +104,11 @@ impl Driver {
     pub(super) async fn run(mut self) {
         self.turn(Input::Timeout);
         loop {
-            match self.wait().await {
-                Wake::Command(command) => match asked(command) {
-                    Asked::Engine(command) => self.turn(Input::Command(command)),
-                    Asked::Unfit(attempt) => self.told.push_back(failed(attempt, Failure::Unfit)),
-                    Asked::Nothing => {}
-                    Asked::Shutdown => return self.leave().await,
-                },
-                other => self.serve(other),
+            let wake = self.wait().await;
+            if matches!(wake, Wake::Command(Command::Shutdown)) {
+                return self.leave().await;
             }
+            self.serve(wake);
         }
     }
 
@@ -163,7 +158,16 @@ impl Driver {
             Wake::RadioGone => self.lose_radio(),
             Wake::Question(question) => self.answer(question),
             Wake::Timeout => self.turn(Input::Timeout),
-            Wake::Command(_) | Wake::Handed => {}
+            Wake::Command(command) => self.command(command),
+            Wake::Handed => {}
+        }
+    }
+
+    fn command(&mut self, command: Command) {
+        match asked(command) {
+            Asked::Engine(command) => self.turn(Input::Command(command)),
+            Asked::Unfit(attempt) => self.told.push_back(failed(attempt, Failure::Unfit)),
+            Asked::Nothing => {}
         }
     }
 
@@ -227,14 +231,11 @@ impl Driver {
         if event == event::Event::ClockUnset {
             tracing::error!("the clock of this machine is not set: nothing is sent");
         }
-        if let Some(notice) = Notice::of(&event) {
-            tracing::debug!(?notice);
-            // Nobody may be listening, and that is no error.
-            self.ends.notices.send(notice).ok();
-        }
         let reach = self.reached.note(&event).into_iter().map(|(to, reach)| Event::Reach { to, reach });
         self.told.extend(reach);
-        self.told.extend(told(event));
+        self.told.extend(told(&event));
+        // Nobody may be listening, and that is no error.
+        self.ends.mesh_events.send(event).ok();
     }
 
     fn tell_health(&mut self) {
@@ -268,8 +269,8 @@ impl Driver {
         }
     }
 
-    fn status(&self) -> Status {
-        Status {
+    fn status(&self) -> BitchatStatus {
+        BitchatStatus {
             adapters: self.board.adapters.iter().map(|(adapter, up)| (*adapter, *up)).collect(),
             links: self.engine.links().links().map(|(link, info)| (link, info.clone())).collect(),
             radio: self.board.radio,
@@ -345,6 +346,10 @@ mod tests {
         Identity::from_bytes(&[1; 64])
     }
 
+    fn adapter_up(adapter: AdapterId) -> RadioEvent {
+        RadioEvent::AdapterUp { adapter, address: DeviceAddress([0; 6]) }
+    }
+
     fn link_up(serial: u32) -> RadioEvent {
         RadioEvent::LinkUp {
             link: LinkId { adapter: ADAPTER, serial },
@@ -383,7 +388,7 @@ mod tests {
     async fn a_radio_that_takes_nothing_holds_up_neither_answers_nor_the_end() {
         let (mut transport, handle, port) = transport(1);
         assert!(!transport.is_available());
-        port.events.send(RadioEvent::AdapterUp { adapter: ADAPTER }).await.unwrap();
+        port.events.send(adapter_up(ADAPTER)).await.unwrap();
         await_event(&mut transport, Event::Health(Health::Up)).await;
         assert!(transport.is_available());
         port.events.send(link_up(1)).await.unwrap();
@@ -413,13 +418,13 @@ mod tests {
         drop(port);
         stopping.await.unwrap();
         assert!(frames > 0, "no LEAVE went out");
-        assert!(handle.status().await.is_err() && handle.subscribe().is_err());
+        assert!(handle.status().await.is_none() && handle.subscribe().is_none());
     }
 
     #[tokio::test]
     async fn without_its_radio_it_says_so_and_answers_on() {
         let (mut transport, handle, port) = transport(8);
-        port.events.send(RadioEvent::AdapterUp { adapter: ADAPTER }).await.unwrap();
+        port.events.send(adapter_up(ADAPTER)).await.unwrap();
         port.events.send(link_up(1)).await.unwrap();
         await_event(&mut transport, Event::Reach { to: Recipient::Everyone, reach: Reach::Yes }).await;
         drop(port);
@@ -438,8 +443,8 @@ mod tests {
         let other = AdapterId(1);
         for event in [
             RadioEvent::AdapterDown { adapter: ADAPTER },
-            RadioEvent::AdapterUp { adapter: other },
-            RadioEvent::AdapterUp { adapter: ADAPTER },
+            adapter_up(other),
+            adapter_up(ADAPTER),
             RadioEvent::AdapterDown { adapter: other },
             RadioEvent::AdapterDown { adapter: ADAPTER },
         ] {
@@ -467,7 +472,7 @@ mod tests {
     #[tokio::test]
     async fn a_node_that_takes_no_events_stops_the_air_and_is_still_obeyed() {
         let (mut transport, handle, port) = transport(1);
-        port.events.send(RadioEvent::AdapterUp { adapter: ADAPTER }).await.unwrap();
+        port.events.send(adapter_up(ADAPTER)).await.unwrap();
         // Each flips who is reached, which is an event; in the end nobody takes them.
         let flips = EVENT_BOUND + TOLD_BOUND;
         let air = tokio::spawn(async move {

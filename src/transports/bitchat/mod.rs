@@ -1,17 +1,15 @@
-//! The BLE mesh as a transport: one task that owns a [`crate::mesh::Engine`] and its radio.
+//! The BLE mesh as a transport: one task owns a [`crate::mesh::Engine`] and a radio.
 //!
-//! Upwards it speaks [`super::port`]. What only this transport has (peers, links, adapters) is asked through the
-//! [`BitchatHandle`], and followed by its [`Notice`]s.
+//! [`start`] makes it run; [`BitchatHandle`] is what the node needs of it beyond the transport port: who is
+//! heard, how the radio is, and what happens on the mesh.
 
+mod board;
 mod driver;
 mod handle;
-mod notice;
 mod reached;
 mod start;
-mod status;
 mod translate;
 
-pub use handle::{BitchatHandle, Stopped};
-pub use notice::Notice;
+pub use board::{BitchatStatus, RadioCounters};
+pub use handle::BitchatHandle;
 pub use start::start;
-pub use status::{RadioCounters, Status};

@@ -18,7 +18,7 @@ pub(super) struct Reached {
 impl Reached {
     /// Takes note of what the engine said; whoever is reached from here on, or no longer.
     pub(super) fn note(&mut self, event: &Event) -> Vec<(Recipient, Reach)> {
-        match event {
+        let changed = match event {
             Event::LinkUp { link } => self.links.insert(*link),
             Event::LinkDown { link } => self.links.remove(link),
             Event::Peer(peer) => match peer.reach {
@@ -36,9 +36,8 @@ impl Reached {
             | Event::Refused { .. }
             | Event::Receipt { .. }
             | Event::ClockUnset => false,
-        }
-        .then(|| self.changes())
-        .unwrap_or_default()
+        };
+        if changed { self.changes() } else { Vec::new() }
     }
 
     fn changes(&mut self) -> Vec<(Recipient, Reach)> {

@@ -20,8 +20,6 @@ pub(super) enum Asked {
     Unfit(AttemptId),
     /// The mesh has no words for it.
     Nothing,
-    /// The end.
-    Shutdown,
 }
 
 /// What a command asks for here.
@@ -33,19 +31,18 @@ pub(super) fn asked(command: Command) -> Asked {
         Command::Warm { peer } => Engine::Greet { peer },
         Command::Acknowledge { sender, wire_ids, .. } => Engine::Acknowledge { to: sender, wire_ids },
         Command::Relay(packet) => Engine::Relay { packet },
-        Command::Decline { .. } => return Asked::Nothing,
-        Command::Shutdown => return Asked::Shutdown,
+        Command::Decline { .. } | Command::Shutdown => return Asked::Nothing,
     })
 }
 
 /// What the node is told of an engine's event, adapters, links and peers left out.
-pub(super) fn told(event: mesh::event::Event) -> Vec<Event> {
+pub(super) fn told(event: &mesh::event::Event) -> Vec<Event> {
     use crate::mesh::event::Event as Engine;
     match event {
-        Engine::Sent { attempt, .. } => vec![Event::Report { attempt, report: Report::Sent }],
-        Engine::Expired { attempt, reason, .. } => vec![failed(attempt, expired(reason))],
-        Engine::Refused { attempt, reason } => vec![failed(attempt, refused(reason))],
-        Engine::Receipt { from, id, read } => vec![Event::Receipt { from, id, read }],
+        &Engine::Sent { attempt, .. } => vec![Event::Report { attempt, report: Report::Sent }],
+        &Engine::Expired { attempt, reason, .. } => vec![failed(attempt, expired(reason))],
+        &Engine::Refused { attempt, reason } => vec![failed(attempt, refused(reason))],
+        &Engine::Receipt { from, id, read } => vec![Event::Receipt { from, id, read }],
         Engine::PrivateMessage(message) => vec![Event::Received(private(message))],
         Engine::PublicMessage(message) => {
             // What another transport brought goes to no other; what is at its last hop goes nowhere.
@@ -54,12 +51,12 @@ pub(super) fn told(event: mesh::event::Event) -> Vec<Event> {
             [Event::Received(public(message))].into_iter().chain(heard).collect()
         }
         Engine::Card { fingerprint, card, sent, .. } => vec![Event::Received(Received {
-            sender: fingerprint,
+            sender: *fingerprint,
             nickname: String::new(),
             public: false,
-            id: card_id(&card),
-            body: Body::Card(card),
-            sent,
+            id: card_id(card),
+            body: Body::Card(card.clone()),
+            sent: *sent,
             wire_ids: Vec::new(),
             ttl: 0,
             fragments: 0,
@@ -96,20 +93,27 @@ fn carry(attempt: AttemptId, message: Message) -> Asked {
     })
 }
 
-fn private(message: PrivateMessage) -> Received {
-    let PrivateMessage { id, sender: _, fingerprint, nickname, text, sent, ttl, fragments, wire_ids } =
-        message;
-    let body = Body::Text(text);
-    Received { sender: fingerprint, nickname, public: false, id, body, sent, wire_ids, ttl, fragments }
-}
-
-fn public(message: PublicMessage) -> Received {
+fn private(message: &PrivateMessage) -> Received {
     Received {
         sender: message.fingerprint,
-        nickname: message.nickname,
+        nickname: message.nickname.clone(),
+        public: false,
+        id: message.id,
+        body: Body::Text(message.text.clone()),
+        sent: message.sent,
+        wire_ids: message.wire_ids.clone(),
+        ttl: message.ttl,
+        fragments: message.fragments,
+    }
+}
+
+fn public(message: &PublicMessage) -> Received {
+    Received {
+        sender: message.fingerprint,
+        nickname: message.nickname.clone(),
         public: true,
         id: message.id,
-        body: Body::Text(message.text),
+        body: Body::Text(message.text.clone()),
         sent: message.sent,
         wire_ids: Vec::new(),
         ttl: message.ttl,
@@ -126,20 +130,17 @@ fn card_id(card: &Bytes) -> MessageId {
 
 fn expired(reason: Expiry) -> Failure {
     match reason {
-        Expiry::NoSession | Expiry::Left => Failure::Unreachable,
-        Expiry::Silence => Failure::Silence,
+        Expiry::NoSession | Expiry::Silence => Failure::Silence,
+        Expiry::Left => Failure::Unreachable,
         Expiry::Alone => Failure::Broken,
     }
 }
 
 fn refused(reason: Refusal) -> Failure {
     match reason {
-        Refusal::NobodyNear | Refusal::ClockUnset { .. } => Failure::Unreachable,
-        Refusal::QueueFull { .. } => Failure::Busy,
-        Refusal::Empty
-        | Refusal::TooLong { .. }
-        | Refusal::NotPublic
-        | Refusal::Stale { .. }
-        | Refusal::ToSelf => Failure::Unfit,
+        Refusal::NobodyNear => Failure::Unreachable,
+        // In a while the queue is shorter, the packet signed afresh, the clock set.
+        Refusal::QueueFull { .. } | Refusal::Stale { .. } | Refusal::ClockUnset { .. } => Failure::Busy,
+        Refusal::Empty | Refusal::TooLong { .. } | Refusal::NotPublic | Refusal::ToSelf => Failure::Unfit,
     }
 }
