@@ -10,6 +10,8 @@ pub mod config;
 mod driver;
 pub mod error;
 pub mod event;
+#[cfg(feature = "direct")]
+pub mod files;
 pub mod handle;
 pub mod home;
 pub mod lifecycle;
