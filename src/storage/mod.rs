@@ -29,7 +29,7 @@ mod testing;
 mod transfers;
 
 pub use contacts::{Counter, StoredContact};
-pub use conversation::Line;
+pub use conversation::{Line, Lines};
 pub use database::{DATABASE_FILE, Database};
 pub use device_key::{DEVICE_KEY_FILE, DeviceKey};
 pub use error::{KeyFileError, OpenError, StoreError};
