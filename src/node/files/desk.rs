@@ -14,7 +14,7 @@ use super::record::Shared;
 use super::sending::Sending;
 use crate::clock::wall_clock;
 use crate::ids::{PeerId, TransferId};
-use crate::node::config::{FilePolicy, Files};
+use crate::node::config::sections::{FilePolicy, Files};
 use crate::node::event::Event;
 use crate::node::store::Store;
 use crate::storage::{NewTransfer, StoreError, Transfer, TransferKey, TransferStatus, Way};
