@@ -44,18 +44,17 @@ impl Bar {
 
 /// A number of bytes as people say it.
 pub(super) fn bytes(bytes: u64) -> String {
-    const UNITS: [&str; 5] = ["kB", "MB", "GB", "TB", "PB"];
+    const LARGER: [&str; 4] = ["MB", "GB", "TB", "PB"];
     if bytes < 1000 {
         return format!("{bytes} B");
     }
     let mut tenths = bytes / 100;
     let mut unit = "kB";
-    for name in UNITS {
-        unit = name;
+    for larger in LARGER {
         if tenths < 10_000 {
             break;
         }
-        tenths /= 1000;
+        (tenths, unit) = (tenths / 1000, larger);
     }
     format!("{}.{} {unit}", tenths / 10, tenths % 10)
 }

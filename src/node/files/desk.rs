@@ -226,9 +226,12 @@ impl Desk {
         if let Some(known) = self.shared.store.with(move |database| database.transfer(key)).await? {
             return Ok(self.judge_known(known, offer));
         }
-        let status = match self.settings.accept {
+        let accept = self.settings.accept;
+        if accept != FilePolicy::Never && offer.size > self.settings.max_size {
+            return Ok(Judgement::Decline(Reason::TooLarge));
+        }
+        let status = match accept {
             FilePolicy::Never => return Ok(Judgement::Decline(Reason::NotAccepted)),
-            _ if offer.size > self.settings.max_size => return Ok(Judgement::Decline(Reason::TooLarge)),
             FilePolicy::Ask if self.held.len() >= MAX_HELD => return Ok(Judgement::Decline(Reason::Busy)),
             FilePolicy::Ask => TransferStatus::Offered,
             FilePolicy::Contacts => TransferStatus::Waiting,
