@@ -8,6 +8,7 @@ use crate::ids::{Fingerprint, MessageId, PeerId};
 use crate::mesh::event::Reach;
 use crate::message::DeliveryStatus;
 
+use super::files::FileReport;
 use super::text;
 use super::wishes::Wishes;
 
@@ -327,6 +328,8 @@ pub enum EventReport {
         /// Why it waits, expired or was refused.
         reason: Option<String>,
     },
+    /// A file is offered, or came further.
+    File(FileReport),
     /// A transport came up or went down.
     Transport(TransportReport),
     /// Nothing is sent: the wall clock is unset.

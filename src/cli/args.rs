@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Parser, Subcommand, ValueHint};
 
-use super::commands::{air, completions, config, daemon, demo, history, outbox, packet, route, send, watch};
+use super::commands::{
+    air, completions, config, daemon, demo, file, history, outbox, packet, route, send, watch,
+};
 
 /// A peer-to-peer messaging node: the BitChat mesh over real Bluetooth.
 #[derive(Debug, Parser)]
@@ -41,6 +43,8 @@ pub(super) enum Command {
     Peers,
     /// Print everything that happens, until ctrl-c
     Watch(watch::Arguments),
+    /// Send files to contacts, take theirs
+    File(file::Arguments),
     /// Show what waits to be sent and why, or give it up
     Outbox(outbox::Arguments),
     /// Show what was said

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use serde_json::json;
 
 use crate::api::client::ClientError;
+use crate::api::files::FileWord;
 use crate::api::schema::StatusWord;
 use crate::node::config::{ConfigError, LoadError};
 use crate::node::error::{HomeError, NodeError};
@@ -70,6 +71,10 @@ pub(super) enum CliError {
     NotReached { reached: StatusWord, wanted: &'static str, seconds: u64 },
     #[error("the message was given up: {0}")]
     GivenUp(String),
+    #[error("{file}: {source}", file = .file.display())]
+    File { file: PathBuf, source: io::Error },
+    #[error("{name} is {}: {reason}", .status.as_str())]
+    FileNotDone { name: String, status: FileWord, reason: String },
     #[error("{0} of the findings keep Bluetooth from working")]
     Missing(usize),
     #[error("{0}")]
@@ -100,7 +105,7 @@ impl CliError {
             Self::OutputClosed => 0,
             Self::LogFilter(_) | Self::NoReceipts(_) => 2,
             Self::Client(ClientError::NoDaemon { .. }) => 3,
-            Self::NotReached { .. } | Self::GivenUp(_) => 4,
+            Self::NotReached { .. } | Self::GivenUp(_) | Self::FileNotDone { .. } => 4,
             Self::Output(_)
             | Self::Input(_)
             | Self::Runtime(_)
@@ -120,6 +125,7 @@ impl CliError {
             | Self::Client(_)
             | Self::DaemonStopped
             | Self::Missing(_)
+            | Self::File { .. }
             | Self::Packet(_) => 1,
         }
     }
@@ -150,6 +156,9 @@ impl CliError {
             Self::NoReceipts(_) => "use --wait sent",
             Self::NotReached { .. } => "it stays queued in the daemon; `hopline peers` shows who is in reach",
             Self::GivenUp(_) => "`hopline peers` shows who is in reach",
+            Self::FileNotDone { .. } => {
+                "`hopline file list` shows every file; send it again when that is put right"
+            }
             Self::DaemonStopped => "its log says why; start it again with `hopline daemon`",
             Self::Node(NodeError::RadioGone) => "the log above says why; `hopline doctor` looks at Bluetooth",
             Self::Missing(_) => "each finding above says what to do",
@@ -169,6 +178,7 @@ impl CliError {
             | Self::Demo(_)
             | Self::Node(_)
             | Self::Client(_)
+            | Self::File { .. }
             | Self::Packet(_) => return None,
         };
         Some(hint.to_owned())

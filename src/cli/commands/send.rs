@@ -129,6 +129,7 @@ async fn follow(
             | EventReport::PublicMessage(_)
             | EventReport::PrivateMessage(_)
             | EventReport::Status { .. }
+            | EventReport::File(_)
             | EventReport::Transport(_)
             | EventReport::ClockUnset => {}
         }

@@ -42,6 +42,7 @@ fn line(event: &EventReport) -> String {
         | EventReport::PeerGone { .. }
         | EventReport::Session { .. }
         | EventReport::Status { .. }
+        | EventReport::File(_)
         | EventReport::Transport(_)
         | EventReport::ClockUnset
         | EventReport::Missed { .. } => words::event(event),
