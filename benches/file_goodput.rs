@@ -61,7 +61,12 @@ async fn run(settings: &Settings) {
     let receiver = tokio::spawn(receive(theirs.clone(), inbox.clone()));
     let connection = ours.connect(theirs.addr(), ALPN).await.unwrap();
 
-    println!("{} bytes over loopback, {} rounds, files in {}", settings.size, settings.rounds, home.path().display());
+    println!(
+        "{} bytes over loopback, {} rounds, files in {}",
+        settings.size,
+        settings.rounds,
+        home.path().display()
+    );
     let (mut bares, mut files, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
     // The first round finds the path's width, and is not counted.
     for round in 0..=settings.rounds {

@@ -198,6 +198,7 @@ impl EventReport {
                 let via = via.map(|via| via.to_string());
                 Some(Self::Status { id, status: status.into(), via, reason })
             }
+            Notice::Event(Event::Contact(event)) => Some(Self::Contact(event.into())),
             Notice::Event(Event::Transport { transport, health }) => {
                 Some(Self::Transport(TransportReport::new(transport, health)))
             }

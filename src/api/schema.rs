@@ -8,6 +8,7 @@ use crate::ids::{Fingerprint, MessageId, PeerId};
 use crate::mesh::event::Reach;
 use crate::message::DeliveryStatus;
 
+use super::contacts::ContactNotice;
 use super::text;
 use super::wishes::Wishes;
 
@@ -329,6 +330,8 @@ pub enum EventReport {
     },
     /// A transport came up or went down.
     Transport(TransportReport),
+    /// Something happened to contacts.
+    Contact(ContactNotice),
     /// Nothing is sent: the wall clock is unset.
     ClockUnset,
     /// The listener was too slow.

@@ -279,7 +279,10 @@ impl Driver {
             Body::Card(card) => {
                 match self.people.received(&card, sender, self.clock.now().unix).await {
                     Ok(event) => event.into_iter().for_each(|event| self.publish(Event::Contact(event))),
-                    Err(error) => tracing::warn!(%error, sender = %sender.peer_id(), "a contact card was refused"),
+                    Err(error) => {
+                        tracing::warn!(%error, sender = %sender.peer_id(), "a contact card was refused");
+                        error.event().into_iter().for_each(|event| self.publish(Event::Contact(event)));
+                    }
                 }
                 let sender = sender.peer_id();
                 self.ports.command(transport, port::Command::Acknowledge { sender, id, wire_ids });

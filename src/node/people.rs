@@ -8,7 +8,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use iroh::SecretKey;
 
-use super::contacts::{Change, Contact, ContactAnswer, ContactError, ContactEvent, ContactRequest, Contacts, Own};
+use super::contacts::{
+    Change, Contact, ContactAnswer, ContactError, ContactEvent, ContactRequest, Contacts, Own,
+};
 use super::error::NodeError;
 use super::store::Store;
 use crate::capabilities::{Reach, TransportKey};
@@ -118,7 +120,11 @@ impl People {
     }
 
     /// We can be found elsewhere from here on.
-    pub(super) async fn moved(&mut self, addresses: OwnAddresses, now: UnixMillis) -> Result<(), ContactError> {
+    pub(super) async fn moved(
+        &mut self,
+        addresses: OwnAddresses,
+        now: UnixMillis,
+    ) -> Result<(), ContactError> {
         self.addresses = addresses;
         self.renew(now).await
     }

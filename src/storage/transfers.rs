@@ -416,7 +416,8 @@ mod tests {
         database.set_transfer_done(key(Way::Out, 2), 77).unwrap();
         database.complete_transfer(key(Way::Out, 1), FileHash([1; 32]), None, NOW).unwrap();
         let left = database.resume_transfers().unwrap();
-        let left: Vec<_> = left.iter().map(|transfer| (transfer.key, transfer.done, transfer.status)).collect();
+        let left: Vec<_> =
+            left.iter().map(|transfer| (transfer.key, transfer.done, transfer.status)).collect();
         let waiting = TransferStatus::Waiting;
         let (two, three) = (key(Way::Out, 2), key(Way::Out, 3));
         assert_eq!(left, [(two, 77, waiting), (three, 0, waiting), (key(Way::In, 4), 0, waiting)]);

@@ -244,9 +244,7 @@ impl Answer {
     /// Its frame, without the length.
     pub fn encode(&self) -> Vec<u8> {
         match self {
-            Self::Resume { offset, hash } => {
-                [&[answer::RESUME][..], &offset.to_be_bytes(), &hash.0].concat()
-            }
+            Self::Resume { offset, hash } => [&[answer::RESUME][..], &offset.to_be_bytes(), &hash.0].concat(),
             Self::Have { hash } => [&[answer::HAVE][..], &hash.0].concat(),
             Self::Declined(reason) => vec![DECLINED, reason.code()],
         }

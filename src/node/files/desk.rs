@@ -12,8 +12,8 @@ use super::handle::{FilesHandle, Request};
 use super::receiving::Receiving;
 use super::record::Shared;
 use super::sending::Sending;
-use crate::ids::{PeerId, TransferId};
 use crate::clock::wall_clock;
+use crate::ids::{PeerId, TransferId};
 use crate::node::config::{FilePolicy, Files};
 use crate::node::event::Event;
 use crate::node::store::Store;
@@ -157,7 +157,8 @@ impl Desk {
     }
 
     async fn begin(&self, new: NewTransfer) -> Result<Option<Transfer>, StoreError> {
-        let begun = self.shared.store.with(move |database| database.begin_transfer(&new, wall_clock())).await?;
+        let begun =
+            self.shared.store.with(move |database| database.begin_transfer(&new, wall_clock())).await?;
         if let Some(transfer) = &begun {
             self.shared.tell(transfer.clone());
         }
@@ -208,10 +209,7 @@ impl Desk {
     }
 
     /// Says something to a sender, who may be slow to listen.
-    fn answer<E: std::fmt::Display>(
-        &mut self,
-        answer: impl Future<Output = Result<(), E>> + Send + 'static,
-    ) {
+    fn answer<E: std::fmt::Display>(&mut self, answer: impl Future<Output = Result<(), E>> + Send + 'static) {
         self.tasks.spawn(async move {
             if let Err(error) = answer.await {
                 tracing::debug!(%error, "a sender did not wait for the answer");
@@ -253,9 +251,7 @@ impl Desk {
                 Judgement::Ask(known)
             }
             TransferStatus::Offered => Judgement::Decline(Reason::Busy),
-            TransferStatus::Done => {
-                known.hash.map_or(Judgement::Decline(Reason::Protocol), Judgement::Have)
-            }
+            TransferStatus::Done => known.hash.map_or(Judgement::Decline(Reason::Protocol), Judgement::Have),
             TransferStatus::Declined => Judgement::Decline(Reason::NotAccepted),
             TransferStatus::Cancelled => Judgement::Decline(Reason::Cancelled),
             TransferStatus::Failed => Judgement::Decline(Reason::Protocol),

@@ -13,9 +13,7 @@ pub(super) fn command(attempt: crate::ids::AttemptId, message: Message) -> Optio
     let Message { id, to, body, .. } = message;
     match (to, body) {
         (Recipient::Everyone, Body::Public(packet)) => Some(mesh::Command::Flood { attempt, packet }),
-        (Recipient::Peer(to), Body::Text(text)) => {
-            Some(mesh::Command::SendPrivate { attempt, to, id, text })
-        }
+        (Recipient::Peer(to), Body::Text(text)) => Some(mesh::Command::SendPrivate { attempt, to, id, text }),
         (Recipient::Peer(to), Body::Read { of, wire_ids }) => {
             Some(mesh::Command::SendRead { attempt, to, id, wire_ids: known_there(of, wire_ids) })
         }
@@ -40,9 +38,7 @@ pub(super) fn event(event: &mesh::Event) -> Option<Event> {
         mesh::Event::PeerGone { peer, .. } => {
             Some(Event::Reach { to: Recipient::Peer(*peer), reach: Reach::No })
         }
-        mesh::Event::Session { peer } => {
-            Some(Event::Reach { to: Recipient::Peer(*peer), reach: Reach::Yes })
-        }
+        mesh::Event::Session { peer } => Some(Event::Reach { to: Recipient::Peer(*peer), reach: Reach::Yes }),
         mesh::Event::PublicMessage(message) => Some(Event::Received(public(message))),
         mesh::Event::PrivateMessage(message) => Some(Event::Received(private(message))),
         mesh::Event::Card { fingerprint, card, .. } => Some(Event::Received(Received {
@@ -68,9 +64,7 @@ pub(super) fn event(event: &mesh::Event) -> Option<Event> {
         mesh::Event::Refused { attempt, reason } => {
             Some(Event::Report { attempt: *attempt, report: Report::Failed(failure(*reason)) })
         }
-        mesh::Event::Receipt { from, id, read } => {
-            Some(Event::Receipt { from: *from, id: *id, read: *read })
-        }
+        mesh::Event::Receipt { from, id, read } => Some(Event::Receipt { from: *from, id: *id, read: *read }),
         mesh::Event::Adapter { .. }
         | mesh::Event::LinkUp { .. }
         | mesh::Event::LinkDown { .. }

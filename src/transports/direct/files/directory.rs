@@ -50,7 +50,8 @@ impl Directory {
     /// Throws away what came of every transfer but these. Waits for the disk.
     pub fn forget_all_but(&self, wanted: &[(PeerId, TransferId)]) -> Result<(), DiskError> {
         let folder = self.path.join(PARTIAL_FOLDER);
-        let wanted: BTreeSet<PathBuf> = wanted.iter().map(|(sender, id)| self.partial(*sender, *id)).collect();
+        let wanted: BTreeSet<PathBuf> =
+            wanted.iter().map(|(sender, id)| self.partial(*sender, *id)).collect();
         for entry in fs::read_dir(&folder).map_err(DiskError::at("read", &folder))? {
             let path = entry.map_err(DiskError::at("read", &folder))?.path();
             if !wanted.contains(&path) && path.extension().is_some_and(|extension| extension == "part") {

@@ -68,7 +68,9 @@ impl Outgoing<'_> {
             Answer::Declined(reason) => return Err(SendError::Declined(reason)),
             Answer::Resume { offset, hash } => {
                 let source = self.source.clone();
-                spawn_blocking(move || source.open_at(offset, hash)).await.map_err(|_| SendError::Reader)??
+                spawn_blocking(move || source.open_at(offset, hash))
+                    .await
+                    .map_err(|_| SendError::Reader)??
             }
         };
         let total = self.source.stamp().size;
