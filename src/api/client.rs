@@ -15,6 +15,7 @@ use tokio::net::UnixStream;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite;
 
+use super::contacts::{CardQuery, CardReport, ContactList, ContactPatch, ContactReport, NewContact};
 use super::events::EventsQuery;
 use super::files::{FileReport, FilesQuery, FilesReport, NewFile};
 use super::history::{HistoryQuery, HistoryReport};
@@ -22,7 +23,7 @@ use super::outbox::{OutboxQuery, OutboxReport};
 use super::route::{RouteQuery, RouteReport};
 use super::schema::{ErrorDetail, ErrorReport, EventReport, NewMessage, PeerList, SentMessage, StatusReport};
 use super::wishes::Wishes;
-use crate::ids::MessageId;
+use crate::ids::{Fingerprint, MessageId};
 
 /// The longest answer taken: every peer a node can know, and then some.
 const ANSWER_LIMIT: usize = 16 * 1024 * 1024;
@@ -159,6 +160,37 @@ impl Client {
     /// What was said.
     pub async fn history(&self, query: &HistoryQuery) -> Result<HistoryReport, ClientError> {
         self.get(&path("/v1/history", query)?).await
+    }
+
+    /// Contacts, blocked people and offers.
+    pub async fn contacts(&self) -> Result<ContactList, ClientError> {
+        self.get("/v1/contacts").await
+    }
+
+    /// This node's own card.
+    pub async fn card(&self, query: CardQuery) -> Result<CardReport, ClientError> {
+        self.get(&path("/v1/contacts/card", &query)?).await
+    }
+
+    /// Adds a contact.
+    pub async fn add_contact(&self, contact: &NewContact) -> Result<ContactReport, ClientError> {
+        self.post("/v1/contacts", contact).await
+    }
+
+    /// Decides something about a person.
+    pub async fn edit_contact(
+        &self,
+        fingerprint: Fingerprint,
+        patch: &ContactPatch,
+    ) -> Result<ContactReport, ClientError> {
+        let path = format!("/v1/contacts/{fingerprint}");
+        let (status, bytes) = self.exchange(Method::PATCH, &path, body(patch)?).await?;
+        parse(status, &bytes)
+    }
+
+    /// Knows a person no more.
+    pub async fn remove_contact(&self, fingerprint: Fingerprint) -> Result<(), ClientError> {
+        self.command(Method::DELETE, &format!("/v1/contacts/{fingerprint}")).await
     }
 
     /// Every event from here on.

@@ -34,6 +34,14 @@ pub enum Code {
     Busy,
     /// The message arrived, or was given up, before.
     TooLate,
+    /// What was given is no card, or none that can be trusted.
+    BadCard,
+    /// The card gives a known contact another identity key.
+    IdentityChanged,
+    /// The person is blocked.
+    Blocked,
+    /// The person offered a card, and is no contact yet.
+    NotAdded,
     /// No transport can carry it as asked.
     Unfit,
     /// The disk did not take it, or not give it.

@@ -4,6 +4,7 @@
 //! the command line uses it. Both speak the types of [`schema`], and of the routes that have a file of their own.
 
 pub mod client;
+pub mod contacts;
 pub mod error;
 pub mod events;
 pub mod files;

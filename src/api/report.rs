@@ -4,6 +4,7 @@ use crate::capabilities::{Health, TransportKey};
 use crate::ids::LinkId;
 use crate::link::LinkInfo;
 use crate::link::event::Role;
+use crate::mesh;
 use crate::mesh::event::{PeerInfo, Reach};
 use crate::message::{DeliveryStatus, Recipient};
 use crate::node;
@@ -33,12 +34,14 @@ impl StatusReport {
                 .iter()
                 .map(|(transport, health)| TransportReport::new(*transport, *health))
                 .collect(),
-            adapters: status
-                .adapters
-                .iter()
+            adapters: mesh
+                .flat_map(|mesh| &mesh.adapters)
                 .map(|(adapter, up)| AdapterReport { adapter: adapter.0, up: *up })
                 .collect(),
-            links: status.links.iter().map(|(link, info)| LinkReport::new(*link, info)).collect(),
+            links: mesh_links
+                .flat_map(|mesh| &mesh.links)
+                .map(|(link, info)| LinkReport::new(*link, info))
+                .collect(),
             counters: status.into(),
         }
     }
@@ -198,6 +201,7 @@ impl EventReport {
                 Some(Self::Status { id, status: status.into(), via, reason })
             }
             Notice::Event(Event::File(transfer)) => Some(Self::File((&*transfer).into())),
+            Notice::Event(Event::Contact(event)) => Some(Self::Contact(event.into())),
             Notice::Event(Event::Transport { transport, health }) => {
                 Some(Self::Transport(TransportReport::new(transport, health)))
             }
@@ -210,17 +214,24 @@ impl EventReport {
         if message.public { Self::PublicMessage(report) } else { Self::PrivateMessage(report) }
     }
 
-    fn of_mesh(notice: bitchat::Notice) -> Option<Self> {
-        Some(match notice {
-            bitchat::Notice::Adapter { adapter, up } => Self::Adapter { adapter: adapter.0, up },
-            bitchat::Notice::LinkUp { link } => Self::LinkUp { link: link.to_string() },
-            bitchat::Notice::LinkDown { link } => Self::LinkDown { link: link.to_string() },
-            bitchat::Notice::Peer(peer) => Self::Peer(peer.into()),
-            bitchat::Notice::PeerGone { peer, left } => Self::PeerGone { peer, left },
-            bitchat::Notice::Session { peer } => Self::Session { peer },
-            bitchat::Notice::ClockUnset => Self::ClockUnset,
-            // The status of the message tells it.
-            bitchat::Notice::Sent { .. } => return None,
+    fn of_mesh(event: mesh::event::Event) -> Option<Self> {
+        use mesh::event::Event as Mesh;
+        Some(match event {
+            Mesh::Adapter { adapter, up } => Self::Adapter { adapter: adapter.0, up },
+            Mesh::LinkUp { link } => Self::LinkUp { link: link.to_string() },
+            Mesh::LinkDown { link } => Self::LinkDown { link: link.to_string() },
+            Mesh::Peer(peer) => Self::Peer(peer.into()),
+            Mesh::PeerGone { peer, left } => Self::PeerGone { peer, left },
+            Mesh::Session { peer } => Self::Session { peer },
+            Mesh::ClockUnset => Self::ClockUnset,
+            // Messages and what becomes of them are told once they are on disk.
+            Mesh::PublicMessage(_)
+            | Mesh::PrivateMessage(_)
+            | Mesh::Card { .. }
+            | Mesh::Sent { .. }
+            | Mesh::Expired { .. }
+            | Mesh::Refused { .. }
+            | Mesh::Receipt { .. } => return None,
         })
     }
 }

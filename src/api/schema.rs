@@ -9,6 +9,7 @@ use crate::mesh::event::Reach;
 use crate::message::DeliveryStatus;
 
 use super::files::FileReport;
+use super::contacts::ContactNotice;
 use super::text;
 use super::wishes::Wishes;
 
@@ -332,6 +333,8 @@ pub enum EventReport {
     File(FileReport),
     /// A transport came up or went down.
     Transport(TransportReport),
+    /// Something happened to contacts.
+    Contact(ContactNotice),
     /// Nothing is sent: the wall clock is unset.
     ClockUnset,
     /// The listener was too slow.

@@ -14,7 +14,7 @@ use tokio::sync::Semaphore;
 use super::error::{Code, Rejection};
 use super::listener::{OwnerSocket, bind};
 use super::schema::{NewMessage, PeerList, SentMessage, StatusReport};
-use super::{events, files, history, outbox, route};
+use super::{contacts, events, files, history, outbox, route};
 use crate::ids::MessageId;
 use crate::node::NodeHandle;
 
@@ -64,6 +64,12 @@ fn routes(node: NodeHandle) -> Router {
         .route("/v1/files/{number}", get(files::show).delete(files::cancel))
         .route("/v1/files/{number}/accept", post(files::accept))
         .route("/v1/history", get(history::history))
+        .route("/v1/contacts", get(contacts::list).post(contacts::add))
+        .route("/v1/contacts/card", get(contacts::card))
+        .route(
+            "/v1/contacts/{fingerprint}",
+            get(contacts::get).patch(contacts::edit).delete(contacts::remove),
+        )
         .route("/v1/events", get(events::events))
         .fallback(|| async {
             Rejection::not_found("there is no such route", "the interface begins at /v1/status")

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{ArgAction, Parser, Subcommand, ValueHint};
 
 use super::commands::{
-    air, completions, config, daemon, demo, file, history, outbox, packet, route, send, watch,
+    air, completions, config, contact, daemon, demo, file, history, outbox, packet, route, send, watch,
 };
 
 /// A peer-to-peer messaging node: the BitChat mesh over real Bluetooth.
@@ -51,6 +51,8 @@ pub(super) enum Command {
     History(history::Arguments),
     /// Show which way a message would take, and why
     Route(route::Arguments),
+    /// Show your card, and look after the people you know
+    Contact(contact::Arguments),
     /// Show the node itself: identity, adapters, links, counts, clock
     Status,
     /// Check and show the configuration
@@ -75,6 +77,7 @@ Examples:
   hopline chat                          talk through it
   hopline send ben 'see you at 8' --wait delivered
   hopline route ben --explain           which way would it take?
+  hopline contact card --qr             show your card to somebody
 
 Exit status: 0 done, 1 failed, 2 wrong usage, 3 no daemon, 4 a message did not get as far as asked.";
 

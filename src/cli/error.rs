@@ -75,6 +75,12 @@ pub(super) enum CliError {
     File { file: PathBuf, source: io::Error },
     #[error("{name} is {}: {reason}", .status.as_str())]
     FileNotDone { name: String, status: FileWord, reason: String },
+    #[error("nobody called `{0}` is a contact, and nobody of that name offered a card")]
+    NoContact(String),
+    #[error("{} people called `{name}` offered a card: {}", fingerprints.len(), fingerprints.join(", "))]
+    ManyOffers { name: String, fingerprints: Vec<String> },
+    #[error("a card does not fit into a QR code")]
+    NoQrCode,
     #[error("{0} of the findings keep Bluetooth from working")]
     Missing(usize),
     #[error("{0}")]
@@ -124,6 +130,9 @@ impl CliError {
             | Self::Socket { .. }
             | Self::Client(_)
             | Self::DaemonStopped
+            | Self::NoContact(_)
+            | Self::ManyOffers { .. }
+            | Self::NoQrCode
             | Self::Missing(_)
             | Self::File { .. }
             | Self::Packet(_) => 1,
@@ -161,6 +170,9 @@ impl CliError {
             }
             Self::DaemonStopped => "its log says why; start it again with `hopline daemon`",
             Self::Node(NodeError::RadioGone) => "the log above says why; `hopline doctor` looks at Bluetooth",
+            Self::NoContact(_) => "`hopline contact list` shows everybody",
+            Self::ManyOffers { .. } => "use the fingerprint of the one you mean",
+            Self::NoQrCode => "pass the link on as text; or --no-addresses makes it shorter",
             Self::Missing(_) => "each finding above says what to do",
             Self::Control(JoinError::NoHub { .. }) => "serve one with `hopline air PATH --topology FILE`",
             Self::Topology { .. } => "`hopline air --help` shows what a topology looks like",

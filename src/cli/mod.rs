@@ -10,6 +10,7 @@ mod context;
 mod error;
 mod output;
 mod program;
+mod qr;
 mod way;
 mod words;
 

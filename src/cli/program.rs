@@ -8,8 +8,8 @@ use tracing_subscriber::EnvFilter;
 
 use super::args::{Arguments, Command};
 use super::commands::{
-    air, chat, completions, config, daemon, demo, doctor, file, history, man, outbox, packet, peers, route,
-    send, status, watch,
+    air, chat, completions, config, contact, daemon, demo, doctor, file, history, man, outbox, packet, peers,
+    route, send, status, watch,
 };
 use super::context::Context;
 use super::error::CliError;
@@ -49,6 +49,7 @@ async fn dispatch(context: Context, command: Command) -> Result<(), CliError> {
         Command::Outbox(arguments) => outbox::run(&context, arguments).await,
         Command::History(arguments) => history::run(&context, arguments).await,
         Command::Route(arguments) => route::run(&context, arguments).await,
+        Command::Contact(arguments) => contact::run(&context, arguments).await,
         Command::Status => status::run(&context).await,
         Command::Config(arguments) => config::run(&context, arguments),
         Command::Doctor => doctor::run(&context).await,
@@ -71,6 +72,7 @@ fn log(arguments: &Arguments) -> Result<(), CliError> {
         | Command::Outbox(_)
         | Command::History(_)
         | Command::Route(_)
+        | Command::Contact(_)
         | Command::Status
         | Command::Config(_)
         | Command::Doctor

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::api::files::{DirectionWord, FileReport, FileWord};
+use crate::api::contacts::{ContactNews, ContactNotice};
 use crate::api::schema::{EventReport, Peer, ReceivedMessage};
 
 use super::bar::bytes;
@@ -30,6 +31,7 @@ pub(super) fn event(event: &EventReport) -> String {
             None => format!("* {} works", transport.transport),
             Some(reason) => format!("* {} does not work: {reason}", transport.transport),
         },
+        EventReport::Contact(notice) => contact(notice),
         EventReport::ClockUnset => "* the clock of this machine is not set: nothing is sent".to_owned(),
         EventReport::Missed { count } => format!("* {count} events came too fast and are not shown"),
     }
@@ -68,6 +70,20 @@ pub(super) fn public(message: &ReceivedMessage) -> String {
 /// A private message as one line.
 pub(super) fn private(message: &ReceivedMessage) -> String {
     format!("[{} to you] {}", printable(&message.nickname), printable(&message.text))
+}
+
+/// What happened to contacts, as one line.
+fn contact(ContactNotice { news, fingerprint, name }: &ContactNotice) -> String {
+    let name = printable(name);
+    match news {
+        ContactNews::Offered => {
+            format!("* {name} offers a contact card; `hopline contact add {fingerprint}` takes it")
+        }
+        ContactNews::Renewed => format!("* {name} has a newer contact card"),
+        ContactNews::IdentityRefused => format!(
+            "! A CARD GIVES {name} ANOTHER IDENTITY KEY AND WAS REFUSED: somebody may pose as them;              `hopline contact show {fingerprint}` shows the keys you know"
+        ),
+    }
 }
 
 /// A name and the id that makes it unique.

@@ -9,11 +9,12 @@ use tokio::sync::{broadcast, mpsc, watch};
 use crate::capabilities::{DownReason, Health, TransportKey};
 use crate::clock::{Clock, RELEASE_DATE};
 use crate::ids::MessageId;
+use crate::mesh;
 use crate::message::{Body, MAX_AGE, Recipient, Requirements};
 use crate::router::Ask;
 use crate::router::event::Input;
 use crate::storage::NewReceived;
-use crate::transports::bitchat::{BitchatHandle, Notice};
+use crate::transports::bitchat::BitchatHandle;
 use crate::transports::direct::OwnAddresses;
 use crate::transports::port;
 
@@ -45,7 +46,7 @@ pub(super) struct Driver {
     pub(super) bitchat: BitchatHandle,
     pub(super) board: Board,
     pub(super) conditions: conditions::Settings,
-    pub(super) mesh_events: broadcast::Receiver<Notice>,
+    pub(super) mesh_events: broadcast::Receiver<mesh::event::Event>,
     pub(super) requests: mpsc::Receiver<Request>,
     pub(super) events: broadcast::Sender<Event>,
 }
@@ -54,7 +55,7 @@ pub(super) struct Driver {
 enum Wake {
     Request(Request),
     News(News),
-    Mesh(Notice),
+    Mesh(mesh::event::Event),
     Moved(OwnAddresses),
     Conditions,
     Timeout,
@@ -237,7 +238,7 @@ impl Driver {
             transports: self.ports.iter().map(|(transport, _, health)| (transport, health)).collect(),
             conditions: self.board.conditions,
             messages: self.board.messages,
-            bitchat: self.bitchat.status().await.ok(),
+            bitchat: self.bitchat.status().await,
         }
     }
 }
@@ -278,7 +279,10 @@ impl Driver {
             Body::Card(card) => {
                 match self.people.received(&card, sender, self.clock.now().unix).await {
                     Ok(event) => event.into_iter().for_each(|event| self.publish(Event::Contact(event))),
-                    Err(error) => tracing::warn!(%error, sender = %sender.peer_id(), "a contact card was refused"),
+                    Err(error) => {
+                        tracing::warn!(%error, sender = %sender.peer_id(), "a contact card was refused");
+                        error.event().into_iter().for_each(|event| self.publish(Event::Contact(event)));
+                    }
                 }
                 let sender = sender.peer_id();
                 self.ports.command(transport, port::Command::Acknowledge { sender, id, wire_ids });

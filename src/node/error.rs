@@ -8,7 +8,7 @@ use crate::mesh::error::Refusal;
 use crate::router::error::Reason;
 use crate::storage::{Full, StoreError};
 use crate::time::UnixMillis;
-use crate::transports::{bitchat, direct};
+use crate::transports::direct;
 
 use super::files::FileError;
 use super::handle::Stopped;
@@ -17,8 +17,8 @@ use super::handle::Stopped;
 #[derive(Debug, thiserror::Error)]
 pub enum NodeError {
     /// The BLE mesh ended as it began.
-    #[error(transparent)]
-    Mesh(#[from] bitchat::Stopped),
+    #[error("the mesh ended as it began")]
+    MeshEnded,
     /// The direct transport cannot open its sockets.
     #[error(transparent)]
     Direct(#[from] direct::StartError),

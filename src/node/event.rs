@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use crate::capabilities::{Health, TransportKey};
 use crate::ids::MessageId;
+use crate::mesh;
 use crate::message::DeliveryStatus;
 use crate::storage::{InboxEntry, Transfer};
-use crate::transports::bitchat::Notice;
 
 use super::contacts::ContactEvent;
 
@@ -14,7 +14,7 @@ use super::contacts::ContactEvent;
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event {
     /// Something on the BLE mesh: adapters, links, peers, sessions.
-    Mesh(Notice),
+    Mesh(mesh::event::Event),
     /// A message arrived and is stored.
     Received {
         /// The message.

@@ -114,7 +114,7 @@ impl NodeHandle {
 
     /// Everybody heard on the mesh.
     pub async fn peers(&self) -> Result<Vec<PeerInfo>, Stopped> {
-        self.bitchat.peers().await.map_err(|_| Stopped)
+        self.bitchat.peers().await.ok_or(Stopped)
     }
 
     /// Asks or decides something about contacts.

@@ -97,10 +97,10 @@ pub async fn start(setup: Setup) -> Result<Node, NodeError> {
     let profile = Profile::new(&identity, &settings.nickname);
     let contacts = people::load(&store, &identity).await?;
 
-    let mesh = mesh::Config { nickname: settings.nickname.clone(), clock_floor: RELEASE_DATE, ..settings.mesh };
-    let (transport, bitchat) =
-        bitchat::start(Identity::clone(&identity), mesh, mesh_seed, radio, clock);
-    let mesh_events = bitchat.subscribe()?;
+    let mesh =
+        mesh::Config { nickname: settings.nickname.clone(), clock_floor: RELEASE_DATE, ..settings.mesh };
+    let (transport, bitchat) = bitchat::start(Identity::clone(&identity), mesh, mesh_seed, radio, clock);
+    let mesh_events = bitchat.subscribe().ok_or(NodeError::MeshEnded)?;
     let mut ports = Ports::default();
     ports.add(transport);
     let mut direct = None;

@@ -8,7 +8,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use iroh::SecretKey;
 
-use super::contacts::{Change, Contact, ContactAnswer, ContactError, ContactEvent, ContactRequest, Contacts, Own};
+use super::contacts::{
+    Change, Contact, ContactAnswer, ContactError, ContactEvent, ContactRequest, Contacts, Own,
+};
 use super::error::NodeError;
 use super::store::Store;
 use crate::capabilities::{Reach, TransportKey};
@@ -118,7 +120,11 @@ impl People {
     }
 
     /// We can be found elsewhere from here on.
-    pub(super) async fn moved(&mut self, addresses: OwnAddresses, now: UnixMillis) -> Result<(), ContactError> {
+    pub(super) async fn moved(
+        &mut self,
+        addresses: OwnAddresses,
+        now: UnixMillis,
+    ) -> Result<(), ContactError> {
         self.addresses = addresses;
         self.renew(now).await
     }
@@ -188,8 +194,7 @@ impl People {
     async fn introduce(&self, contact: &Contact) {
         if contact.is_trusted() {
             let Contact { noise_public, signing_public, name, .. } = contact.clone();
-            // A mesh that has stopped needs to know nobody.
-            self.bitchat.know(Introduction { noise_public, signing_public, nickname: name }).await.ok();
+            self.bitchat.know(Introduction { noise_public, signing_public, nickname: name }).await;
         }
     }
 

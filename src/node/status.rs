@@ -8,7 +8,7 @@ use crate::ids::{Fingerprint, PeerId};
 use crate::message::DeliveryStatus;
 use crate::router::event::Conditions;
 use crate::time::UnixMillis;
-use crate::transports::bitchat;
+use crate::transports::bitchat::BitchatStatus;
 
 use super::event::Event;
 
@@ -70,7 +70,7 @@ pub struct Status {
     /// What became of messages since the start.
     pub messages: MessageCounters,
     /// Its BLE mesh; nothing while that stops.
-    pub bitchat: Option<bitchat::Status>,
+    pub bitchat: Option<BitchatStatus>,
 }
 
 /// Keeps the running view of a node.

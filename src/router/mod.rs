@@ -22,5 +22,5 @@ mod warm;
 
 pub use config::Config;
 pub use dispatch::Router;
-pub use selection::Ask;
 pub use explanation::Explanation;
+pub use selection::Ask;

@@ -153,9 +153,8 @@ impl ReceivedCard {
         }
         let len = reader.left().saturating_sub(SIGNATURE_LEN);
         let fields = reader.take(len).map_err(|short| short.of_payload("fields"))?;
-        let card = read_fields(&mut Reader::at(&fields, 1))?;
         let signature = reader.array().map_err(|short| short.of_payload("signature"))?;
-        Ok(Self { bytes: bytes.clone(), card, signature })
+        Ok(Self { bytes: bytes.clone(), card: read_fields(&mut Reader::at(&fields, 1))?, signature })
     }
 
     /// Reads a card as people pass it on: a link, or what stands behind its prefix. Spaces and line breaks,
@@ -451,7 +450,8 @@ mod tests {
         assert_eq!(error(LINK_PREFIX), "there is no card in the text");
         assert_eq!(error("https://example.org/AQ"), "the text is another kind of link");
         assert_eq!(error(&link.replace("AQ", "A!")), "character 20 cannot be part of a card");
-        assert_eq!(error(&link[..link.len() - 2]), "the text ends before the card does, or was changed");
+        assert_eq!(error("AQEIA"), "the text ends before the card does, or was changed");
+        assert!(error(&link[..link.len() - 2]).starts_with("payload offset"));
         assert_eq!(error(&"A".repeat(2000)), "the text is too long for a card");
         assert!(error("AgEB").starts_with("the card is of version 2"));
     }

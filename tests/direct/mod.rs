@@ -40,7 +40,10 @@ pub(crate) fn identity(number: u8) -> Identity {
 
 /// A configuration for tests: one socket on loopback.
 pub(crate) fn loopback() -> Config {
-    Config { bind: vec![Bind::from("127.0.0.1:0".parse::<std::net::SocketAddr>().unwrap())], ..Config::default() }
+    Config {
+        bind: vec![Bind::from("127.0.0.1:0".parse::<std::net::SocketAddr>().unwrap())],
+        ..Config::default()
+    }
 }
 
 /// A message id of its own for every number.

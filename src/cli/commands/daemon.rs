@@ -7,8 +7,8 @@ use serde_json::json;
 
 use crate::api::server::Server;
 use crate::node::config::{Config, Overrides, RadioChoice};
-use crate::node::status::Profile;
 use crate::node::lifecycle::Setup;
+use crate::node::status::Profile;
 use crate::node::{lifecycle, radio};
 use crate::storage;
 

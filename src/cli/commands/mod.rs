@@ -4,6 +4,7 @@ pub(super) mod air;
 pub(super) mod chat;
 pub(super) mod completions;
 pub(super) mod config;
+pub(super) mod contact;
 pub(super) mod daemon;
 pub(super) mod demo;
 pub(super) mod doctor;

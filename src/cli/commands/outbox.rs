@@ -5,8 +5,8 @@ use serde_json::json;
 
 use crate::api::outbox::{OutboxQuery, OutboxState, OutgoingMessage};
 use crate::api::schema::StatusWord;
-use crate::ids::MessageId;
 use crate::clock::wall_clock;
+use crate::ids::MessageId;
 use crate::time::UnixMillis;
 
 use crate::cli::context::Context;

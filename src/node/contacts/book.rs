@@ -61,6 +61,13 @@ pub enum ContactEvent {
         /// The name they have here.
         name: String,
     },
+    /// A card with another identity key than the known one came, and was refused.
+    IdentityRefused {
+        /// Whose identity is known.
+        fingerprint: Fingerprint,
+        /// The name they have here.
+        name: String,
+    },
 }
 
 impl Contacts {

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::book::ContactEvent;
 use crate::crypto::SignatureError;
 use crate::ids::Fingerprint;
 use crate::node::error::ValueError;
@@ -92,6 +93,14 @@ pub enum ContactError {
     /// The node is stopping.
     #[error("the node is stopping")]
     Stopping,
+}
+
+impl ContactError {
+    /// What the owner has to be told of, though nobody asked for it.
+    pub fn event(&self) -> Option<ContactEvent> {
+        let Self::IdentityChanged { name, fingerprint, key: _ } = self else { return None };
+        Some(ContactEvent::IdentityRefused { fingerprint: *fingerprint, name: name.clone() })
+    }
 }
 
 impl From<StoreError> for ContactError {

@@ -12,6 +12,6 @@ mod receiving;
 mod record;
 mod sending;
 
+pub(super) use desk::{Setup, start};
 pub use error::FileError;
 pub use handle::FilesHandle;
-pub(super) use desk::{Setup, start};

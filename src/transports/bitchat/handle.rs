@@ -1,67 +1,56 @@
-//! What only the BLE mesh can be asked.
+//! What the node needs of the BLE mesh beyond the transport port.
 
 use tokio::sync::{broadcast, mpsc, oneshot};
 
-use super::notice::Notice;
-use super::status::Status;
-use crate::mesh::event::{Introduction, PeerInfo};
+use super::board::BitchatStatus;
+use crate::mesh::event::{Event, Introduction, PeerInfo};
 
+/// Events of the mesh that may wait for a listener; one that is slower loses the oldest.
+pub(super) const EVENT_BOUND: usize = 256;
 /// Questions that may wait; whoever has one more waits.
-pub(super) const QUESTION_BOUND: usize = 64;
-/// Notices that may wait for a listener; one that is slower loses the oldest and is told how many.
-pub(super) const NOTICE_BOUND: usize = 256;
+pub(super) const QUESTION_BOUND: usize = 16;
 
-/// The running BLE mesh. Cheap to clone; it does not keep the transport alive.
-#[derive(Debug, Clone)]
-pub struct BitchatHandle {
-    questions: mpsc::Sender<Question>,
-    notices: broadcast::WeakSender<Notice>,
-}
-
-/// What the task is asked.
-#[derive(Debug)]
+/// What the task is asked beside its commands.
 pub(super) enum Question {
+    /// Who is heard?
     Peers(oneshot::Sender<Vec<PeerInfo>>),
-    Status(oneshot::Sender<Status>),
+    /// How is it?
+    Status(oneshot::Sender<BitchatStatus>),
+    /// Somebody whose keys are known without having been heard.
     Know(Introduction),
 }
 
-/// The transport has stopped; nothing can be asked of it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the bitchat transport has stopped")]
-pub struct Stopped;
+/// The node's second hand on a running BLE mesh. All its verbs come to nothing once it has stopped.
+#[derive(Debug, Clone)]
+pub struct BitchatHandle {
+    pub(super) questions: mpsc::Sender<Question>,
+    pub(super) events: broadcast::WeakSender<Event>,
+}
 
 impl BitchatHandle {
-    pub(super) fn new(questions: mpsc::Sender<Question>, notices: broadcast::WeakSender<Notice>) -> Self {
-        Self { questions, notices }
-    }
-
-    /// Everybody heard in this run.
-    pub async fn peers(&self) -> Result<Vec<PeerInfo>, Stopped> {
+    /// Everybody heard; `None` once it has stopped.
+    pub async fn peers(&self) -> Option<Vec<PeerInfo>> {
         self.ask(Question::Peers).await
     }
 
-    /// How it is.
-    pub async fn status(&self) -> Result<Status, Stopped> {
+    /// How it is; `None` once it has stopped.
+    pub async fn status(&self) -> Option<BitchatStatus> {
         self.ask(Question::Status).await
     }
 
-    /// Tells the mesh a contact's keys: to be done at the start, and whenever a contact is added.
-    ///
-    /// A public message that another transport brings is shown only when its author's key is known: from here, or
-    /// from an announce.
-    pub async fn know(&self, contact: Introduction) -> Result<(), Stopped> {
-        self.questions.send(Question::Know(contact)).await.map_err(|_| Stopped)
+    /// Tells it somebody's keys, so that public packets that another transport brings can be verified.
+    pub async fn know(&self, introduction: Introduction) {
+        self.questions.send(Question::Know(introduction)).await.ok();
     }
 
-    /// Every notice from here on.
-    pub fn subscribe(&self) -> Result<broadcast::Receiver<Notice>, Stopped> {
-        Ok(self.notices.upgrade().ok_or(Stopped)?.subscribe())
+    /// What happens on the mesh from here on; `None` once it has stopped.
+    pub fn subscribe(&self) -> Option<broadcast::Receiver<Event>> {
+        self.events.upgrade().map(|events| events.subscribe())
     }
 
-    async fn ask<T>(&self, question: impl FnOnce(oneshot::Sender<T>) -> Question) -> Result<T, Stopped> {
+    async fn ask<T>(&self, question: impl FnOnce(oneshot::Sender<T>) -> Question) -> Option<T> {
         let (answer, answered) = oneshot::channel();
-        self.questions.send(question(answer)).await.map_err(|_| Stopped)?;
-        answered.await.map_err(|_| Stopped)
+        self.questions.send(question(answer)).await.ok()?;
+        answered.await.ok()
     }
 }

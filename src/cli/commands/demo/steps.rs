@@ -10,13 +10,12 @@ use crate::cli::context::Context;
 use crate::cli::error::CliError;
 use crate::ids::{MessageId, PeerId};
 use crate::mesh::config::ORIGIN_TTL;
-use crate::mesh::event::Reach;
+use crate::mesh::event::{Event as Mesh, Reach};
 use crate::message::{DeliveryStatus, Requirements};
 use crate::node::NodeHandle;
 use crate::node::event::Event;
 use crate::node::name::EVERYONE;
 use crate::node::status::Status;
-use crate::transports::bitchat::Notice;
 
 use super::cast::{Cast, Player, seeded};
 use super::error::DemoError;
@@ -79,7 +78,7 @@ async fn discovery(telling: &Telling<'_>, cast: &mut Cast) -> Result<(), CliErro
 /// Waits until a player knows another one by its right name and reaches it as expected.
 async fn meet(player: &mut Player, whom: PeerId, name: &'static str, reach: Reach) -> Result<(), DemoError> {
     let is_met = |event: &Event| {
-        let Event::Mesh(Notice::Peer(peer)) = event else { return None };
+        let Event::Mesh(Mesh::Peer(peer)) = event else { return None };
         (peer.id == whom && peer.reach == reach).then(|| peer.nickname.clone())
     };
     let nickname = player.wait_for("a verified announce", is_met).await?;
@@ -179,7 +178,7 @@ async fn shown(player: &mut Player, wanted: MessageId) -> Result<Shown, DemoErro
 }
 
 async fn session(player: &mut Player, with: PeerId) -> Result<(), DemoError> {
-    let pick = |event: &Event| matches!(event, Event::Mesh(Notice::Session { peer }) if *peer == with).then_some(());
+    let pick = |event: &Event| matches!(event, Event::Mesh(Mesh::Session { peer }) if *peer == with).then_some(());
     player.wait_for("the session", pick).await
 }
 
@@ -206,7 +205,7 @@ fn same(player: &Player, what: &'static str, holds: bool) -> Result<(), DemoErro
 /// Into how many fragments a message of this player went.
 async fn cut_into(player: &mut Player, message: MessageId) -> Result<u16, DemoError> {
     let pick = |event: &Event| {
-        let Event::Mesh(Notice::Sent { id, fragments }) = event else { return None };
+        let Event::Mesh(Mesh::Sent { id, fragments, .. }) = event else { return None };
         (*id == message).then_some(*fragments)
     };
     player.wait_for("the long message to leave", pick).await

@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use crate::cli::context::Context;
 use crate::cli::error::CliError;
 use crate::cli::words::table;
-use crate::mesh::error::DropReason;
 use crate::clock::Clock;
+use crate::mesh::error::DropReason;
 use crate::node::status::Status;
 
 /// Tells people lines, and programs one object a step.

@@ -1,4 +1,4 @@
-//! What the mesh can say about itself: adapters, links, counts.
+//! What the BLE mesh can say about itself: adapters, links, counts.
 
 use std::collections::BTreeMap;
 
@@ -7,31 +7,31 @@ use crate::link::event::{RadioCommand, RadioEvent};
 use crate::link::{self, LinkInfo};
 use crate::mesh;
 
-/// What passed between the transport and its radio since the start.
+/// What crossed the radio since the start.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct RadioCounters {
-    /// Bytes of frames handed to the radio.
+    /// Bytes of frames handed to it.
     pub bytes_sent: u64,
-    /// Bytes that came from the radio.
+    /// Bytes of frames that came.
     pub bytes_received: u64,
 }
 
-/// The mesh at one moment.
+/// How the BLE mesh is.
 #[derive(Debug, Clone)]
-pub struct Status {
-    /// Its adapters, and whether each works.
+pub struct BitchatStatus {
+    /// The adapters, and whether each works.
     pub adapters: Vec<(AdapterId, bool)>,
     /// The links that are up.
     pub links: Vec<(LinkId, LinkInfo)>,
-    /// What passed through the radio.
+    /// What crossed the radio.
     pub radio: RadioCounters,
-    /// What the link layer counted.
+    /// What the link layer did.
     pub link: link::Counters,
-    /// What the engine counted.
+    /// What the engine did.
     pub mesh: mesh::error::Counters,
 }
 
-/// Watches what passes between engine and radio, and keeps the running view of it.
+/// Watches what passes between engine and radio.
 #[derive(Debug, Default)]
 pub(super) struct Board {
     pub(super) adapters: BTreeMap<AdapterId, bool>,
