@@ -34,12 +34,16 @@ impl StatusReport {
                 .iter()
                 .map(|(transport, health)| TransportReport::new(*transport, *health))
                 .collect(),
-            adapters: mesh
-                .flat_map(|mesh| &mesh.adapters)
+            adapters: status
+                .bitchat
+                .adapters
+                .iter()
                 .map(|(adapter, up)| AdapterReport { adapter: adapter.0, up: *up })
                 .collect(),
-            links: mesh_links
-                .flat_map(|mesh| &mesh.links)
+            links: status
+                .bitchat
+                .links
+                .iter()
                 .map(|(link, info)| LinkReport::new(*link, info))
                 .collect(),
             counters: status.into(),
@@ -70,7 +74,7 @@ impl From<Role> for RoleWord {
 
 impl From<&node::status::Status> for Counters {
     fn from(status: &node::status::Status) -> Self {
-        let (messages, mesh, link) = (&status.messages, &status.mesh, &status.link);
+        let (messages, mesh, link) = (&status.messages, &status.bitchat.mesh, &status.bitchat.link);
         Self {
             messages: MessageCounters {
                 public_received: messages.public_received,
@@ -94,9 +98,9 @@ impl From<&node::status::Status> for Counters {
             },
             link: LinkCounters {
                 frames_sent: link.frames_sent,
-                bytes_sent: status.radio.bytes_sent,
+                bytes_sent: status.bitchat.radio.bytes_sent,
                 frames_received: link.frames_received,
-                bytes_received: status.radio.bytes_received,
+                bytes_received: status.bitchat.radio.bytes_received,
                 dropped_full: link.dropped_full,
                 dropped_no_link: link.dropped_no_link,
                 dialled: link.dialled,

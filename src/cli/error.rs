@@ -120,6 +120,7 @@ impl CliError {
             | Self::Config(_)
             | Self::BadConfig { .. }
             | Self::Identity(_)
+            | Self::Database(_)
             | Self::Radio(_)
             | Self::Air(_)
             | Self::Control(_)
@@ -169,7 +170,6 @@ impl CliError {
                 "`hopline file list` shows every file; send it again when that is put right"
             }
             Self::DaemonStopped => "its log says why; start it again with `hopline daemon`",
-            Self::Node(NodeError::RadioGone) => "the log above says why; `hopline doctor` looks at Bluetooth",
             Self::NoContact(_) => "`hopline contact list` shows everybody",
             Self::ManyOffers { .. } => "use the fingerprint of the one you mean",
             Self::NoQrCode => "pass the link on as text; or --no-addresses makes it shorter",
@@ -184,6 +184,7 @@ impl CliError {
             | Self::Config(_)
             | Self::BadConfig { .. }
             | Self::Identity(_)
+            | Self::Database(_)
             | Self::Air(_)
             | Self::Control(_)
             | Self::TopologyFile { .. }

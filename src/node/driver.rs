@@ -238,7 +238,7 @@ impl Driver {
             transports: self.ports.iter().map(|(transport, _, health)| (transport, health)).collect(),
             conditions: self.board.conditions,
             messages: self.board.messages,
-            bitchat: self.bitchat.status().await,
+            bitchat: self.bitchat.status().await.unwrap_or_default(),
         }
     }
 }

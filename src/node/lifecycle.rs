@@ -12,7 +12,6 @@ use tokio::task::JoinHandle;
 use crate::clock::{Clock, RELEASE_DATE};
 use crate::crypto::Identity;
 use crate::message::Requirements;
-use crate::message::Requirements;
 use crate::radio::RadioHandle;
 use crate::router::Router;
 use crate::storage::Database;

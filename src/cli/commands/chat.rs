@@ -116,6 +116,7 @@ impl Chat<'_> {
             | EventReport::Session { .. }
             | EventReport::Transport(_) => {}
             EventReport::Adapter { .. }
+            | EventReport::Contact(_)
             | EventReport::File(_)
             | EventReport::PublicMessage(_)
             | EventReport::ClockUnset

@@ -44,6 +44,7 @@ fn line(event: &EventReport) -> String {
         | EventReport::Status { .. }
         | EventReport::File(_)
         | EventReport::Transport(_)
+        | EventReport::Contact(_)
         | EventReport::ClockUnset
         | EventReport::Missed { .. } => words::event(event),
     }

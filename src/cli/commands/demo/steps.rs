@@ -212,8 +212,7 @@ async fn cut_into(player: &mut Player, message: MessageId) -> Result<u16, DemoEr
 }
 
 async fn frames_received(node: &NodeHandle) -> Result<u64, DemoError> {
-    let mesh = node.status().await?.bitchat;
-    Ok(mesh.map_or(0, |mesh| mesh.link.frames_received))
+    Ok(node.status().await?.bitchat.link.frames_received)
 }
 
 fn base64_text(rng: &mut ChaCha20Rng) -> String {
