@@ -40,12 +40,7 @@ impl StatusReport {
                 .iter()
                 .map(|(adapter, up)| AdapterReport { adapter: adapter.0, up: *up })
                 .collect(),
-            links: status
-                .bitchat
-                .links
-                .iter()
-                .map(|(link, info)| LinkReport::new(*link, info))
-                .collect(),
+            links: status.bitchat.links.iter().map(|(link, info)| LinkReport::new(*link, info)).collect(),
             counters: status.into(),
         }
     }

@@ -8,8 +8,8 @@ use crate::ids::{Fingerprint, MessageId, PeerId};
 use crate::mesh::event::Reach;
 use crate::message::DeliveryStatus;
 
-use super::files::FileReport;
 use super::contacts::ContactNotice;
+use super::files::FileReport;
 use super::text;
 use super::wishes::Wishes;
 

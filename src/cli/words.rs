@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use crate::api::files::{DirectionWord, FileReport, FileWord};
 use crate::api::contacts::{ContactNews, ContactNotice};
+use crate::api::files::{DirectionWord, FileReport, FileWord};
 use crate::api::schema::{EventReport, Peer, ReceivedMessage};
 
 use super::bar::bytes;

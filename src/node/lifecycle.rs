@@ -125,7 +125,7 @@ pub async fn start(setup: Setup) -> Result<Node, NodeError> {
         events: events.downgrade(),
         store: store.clone(),
         bitchat: bitchat.clone(),
-        files,
+        files: files.clone(),
         usual: settings.usual,
     };
     let signer = PublicText::new(Arc::clone(&identity));
@@ -135,6 +135,7 @@ pub async fn start(setup: Setup) -> Result<Node, NodeError> {
         carrier: Carrier::new(Router::new(settings.router, router_seed), store.clone(), signer),
         ports,
         own_addresses: direct.as_ref().map(|direct| direct.own_addresses.clone()),
+        files,
         people: People::new(identity, settings.nickname, contacts, store.clone(), bitchat.clone(), direct),
         store,
         bitchat,

@@ -382,7 +382,7 @@ mod tests {
                 verified: false,
                 favourite: false,
                 blocked: false,
-                offered: false,
+                told: 0,
             };
             self.store.with(move |database| database.put_contact(&stored)).await.unwrap();
         }
@@ -541,7 +541,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_cancelled_is_over_on_both_sides() {
-        let (mut ada, mut ben) = Node::pair(FilePolicy::Contacts).await;
+        let (ada, mut ben) = Node::pair(FilePolicy::Contacts).await;
         let begun = ada.files.send(ben.peer(), ada.file("film.mkv", 60_000_000)).await.unwrap();
         ben.sees(TransferStatus::Running).await;
         let cancelled = ada.files.cancel(begun.number).await.unwrap();

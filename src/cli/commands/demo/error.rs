@@ -25,8 +25,6 @@ pub(in crate::cli) enum DemoError {
     Air(#[from] Gone),
     #[error(transparent)]
     Database(#[from] StoreError),
-    #[error("the mesh of {node} has stopped")]
-    NoMesh { node: String },
     #[error(transparent)]
     Send(#[from] SendError),
     #[error(transparent)]

@@ -88,7 +88,12 @@ async fn meet(player: &mut Player, whom: PeerId, name: &'static str, reach: Reac
 async fn public_message(telling: &Telling<'_>, cast: &mut Cast) -> Result<(), CliError> {
     let text = "Good morning, everyone!";
     telling.begin(&format!("a public message: ada says \"{text}\""))?;
-    let sent = cast.ada.handle().send(EVERYONE, text.to_owned(), Requirements::default()).await.map_err(DemoError::from)?;
+    let sent = cast
+        .ada
+        .handle()
+        .send(EVERYONE, text.to_owned(), Requirements::default())
+        .await
+        .map_err(DemoError::from)?;
     for (player, ttl) in [(&mut cast.ben, ORIGIN_TTL), (&mut cast.cy, ORIGIN_TTL - 1)] {
         let shown = shown(player, sent.envelope.id).await?;
         same(player, "the text", shown.text == text)?;
@@ -104,7 +109,12 @@ async fn private_message(telling: &Telling<'_>, cast: &mut Cast) -> Result<(), C
     let text = "Lunch at noon? Tell nobody.";
     let (ada, cy) = (cast.ada.id, cast.cy.id);
     telling.begin("a private message: ada and cy shake hands (Noise XX) through ben")?;
-    let sent = cast.ada.handle().send(&cy.to_string(), text.to_owned(), Requirements::default()).await.map_err(DemoError::from)?;
+    let sent = cast
+        .ada
+        .handle()
+        .send(&cy.to_string(), text.to_owned(), Requirements::default())
+        .await
+        .map_err(DemoError::from)?;
     session(&mut cast.ada, cy).await?;
     session(&mut cast.cy, ada).await?;
     let facts = json!({ "initiator": ada.to_string(), "responder": cy.to_string() });
@@ -118,14 +128,20 @@ async fn private_message(telling: &Telling<'_>, cast: &mut Cast) -> Result<(), C
     cast.cy.handle().mark_read(id).await.map_err(DemoError::from)?;
     status(&mut cast.ada, sent.envelope.id, DeliveryStatus::Read).await?;
     telling.note("ada has cy's receipt: read")?;
-    let facts = json!({ "id": sent.envelope.id.to_string(), "text": text, "receipts": ["delivered", "read"] });
+    let facts =
+        json!({ "id": sent.envelope.id.to_string(), "text": text, "receipts": ["delivered", "read"] });
     telling.verified("private_message", facts, "cy has it word for word, ada has both receipts")
 }
 
 async fn long_message(telling: &Telling<'_>, cast: &mut Cast, text: &str) -> Result<(), CliError> {
     telling.begin(&format!("a long public message: {} characters of random text", text.len()))?;
     let before = frames_received(cast.cy.handle()).await?;
-    let sent = cast.ada.handle().send(EVERYONE, text.to_owned(), Requirements::default()).await.map_err(DemoError::from)?;
+    let sent = cast
+        .ada
+        .handle()
+        .send(EVERYONE, text.to_owned(), Requirements::default())
+        .await
+        .map_err(DemoError::from)?;
     let fragments = cut_into(&mut cast.ada, sent.envelope.id).await?;
     if fragments < LEAST_FRAGMENTS {
         return Err(DemoError::FewFragments { actual: fragments, least: LEAST_FRAGMENTS }.into());
@@ -151,7 +167,8 @@ async fn long_message(telling: &Telling<'_>, cast: &mut Cast, text: &str) -> Res
     same(&cast.cy, "the number of fragments", shown.fragments == fragments)?;
     let at_ben = self::shown(&mut cast.ben, sent.envelope.id).await?;
     same(&cast.ben, "the long text", at_ben.text == text)?;
-    let facts = json!({ "id": sent.envelope.id.to_string(), "characters": text.len(), "fragments": shown.fragments });
+    let facts =
+        json!({ "id": sent.envelope.id.to_string(), "characters": text.len(), "fragments": shown.fragments });
     let told = format!("cy put {} fragments together: the text is the same", shown.fragments);
     telling.verified("long_message", facts, &told)
 }
@@ -178,7 +195,8 @@ async fn shown(player: &mut Player, wanted: MessageId) -> Result<Shown, DemoErro
 }
 
 async fn session(player: &mut Player, with: PeerId) -> Result<(), DemoError> {
-    let pick = |event: &Event| matches!(event, Event::Mesh(Mesh::Session { peer }) if *peer == with).then_some(());
+    let pick =
+        |event: &Event| matches!(event, Event::Mesh(Mesh::Session { peer }) if *peer == with).then_some(());
     player.wait_for("the session", pick).await
 }
 
