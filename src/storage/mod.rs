@@ -28,7 +28,7 @@ mod seal;
 mod testing;
 
 pub use contacts::{Counter, StoredContact};
-pub use conversation::Line;
+pub use conversation::{Line, Lines};
 pub use database::{DATABASE_FILE, Database};
 pub use device_key::{DEVICE_KEY_FILE, DeviceKey};
 pub use error::{KeyFileError, OpenError, StoreError};

@@ -339,7 +339,8 @@ impl BodyKind {
         }
     }
 
-    const fn as_str(self) -> &'static str {
+    /// The word used in the database and in JSON.
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Text => "text",
             Self::Public => "public",
