@@ -164,7 +164,7 @@ mod tests {
     fn talked() -> Database {
         let mut database = database();
         let public = NewReceived { public: true, text: "Good Morning".to_owned(), ..text_from(3, 30) };
-        for received in [text_from(2, 20), text_from(3, 31), public, text_from(2, 21)] {
+        for received in [text_from(2, 20), text_from(2, 21), public, text_from(3, 31)] {
             assert!(matches!(database.receive(&received).unwrap(), Reception::Stored(_)));
         }
         let receipt =
@@ -208,8 +208,8 @@ mod tests {
     #[test]
     fn who_says_where_it_was_gets_the_first_messages_after_that() {
         let after = |after, limit| texts(&talked(), &Lines { after: Some(after), limit, ..Lines::default() });
-        assert_eq!(after(0, 2), ["text 20", "text 31"]);
-        assert_eq!(after(2, 9), ["Good Morning", "text 21"]);
+        assert_eq!(after(0, 2), ["text 20", "text 21"]);
+        assert_eq!(after(2, 9), ["Good Morning", "text 31"]);
         assert_eq!(after(4, 9), [""; 0]);
     }
 

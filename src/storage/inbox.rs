@@ -119,9 +119,11 @@ struct Group<'a> {
 }
 
 impl Database {
-    /// Stores a message that arrived, with its (sender, id), or finds that it was received before.
+    /// Stores a message that arrived, with its (sender, id), or finds that it was received before. Ids older than
+    /// [`SEEN_FOR`] are forgotten on the way.
     pub fn receive(&mut self, new: &NewReceived) -> Result<Reception, StoreError> {
         self.transaction(|database| {
+            database.forget_seen(new.received)?;
             if database.was_received(new.sender, new.id)? {
                 return Ok(Reception::Duplicate);
             }
@@ -169,7 +171,7 @@ impl Database {
     }
 
     /// Forgets the ids of messages so old that no copy of them can be under way.
-    pub fn prune(&mut self, now: UnixMillis) -> Result<(), StoreError> {
+    fn forget_seen(&self, now: UnixMillis) -> Result<(), StoreError> {
         let span = u64::try_from(SEEN_FOR.as_millis()).unwrap_or(u64::MAX);
         let before = UnixMillis(now.0.saturating_sub(span));
         self.connection.prepare_cached("DELETE FROM seen WHERE received < ?1")?.execute([before])?;
@@ -183,13 +185,10 @@ impl Database {
     }
 
     /// Lets old messages go until one more fits; says what is full when that does not help.
-    fn make_room(&mut self, new: &NewReceived, len: u64) -> Result<Option<Full>, StoreError> {
+    fn make_room(&self, new: &NewReceived, len: u64) -> Result<Option<Full>, StoreError> {
         let seen = Bound::of_rows(self.limits.seen);
         if !self.count("seen", &[])?.leaves_room(seen, 0) {
-            self.prune(new.received)?;
-            if !self.count("seen", &[])?.leaves_room(seen, 0) {
-                return Ok(Some(Full { what: Room::Seen, bound: seen }));
-            }
+            return Ok(Some(Full { what: Room::Seen, bound: seen }));
         }
         for group in self.groups_of(new)? {
             while !self.count(group.counted, group.whose)?.leaves_room(group.bound, len) {
@@ -332,6 +331,12 @@ mod tests {
         }
     }
 
+    fn store_all(database: &mut Database, news: impl Iterator<Item = NewReceived>) {
+        for new in news {
+            store(database, &new);
+        }
+    }
+
     fn refused(database: &mut Database, new: &NewReceived) -> Room {
         match database.receive(new).unwrap() {
             Reception::Refused(full) => full.what,
@@ -416,24 +421,24 @@ mod tests {
         let new = public(1, 1);
         store(&mut database, &new);
         database.connection.execute("DELETE FROM inbox", []).unwrap();
-        database.prune(new.received + SEEN_FOR).unwrap();
-        assert_eq!(database.receive(&new).unwrap(), Reception::Duplicate);
-        database.prune(new.received + SEEN_FOR + Duration::from_millis(1)).unwrap();
-        store(&mut database, &new);
+        let again = NewReceived { received: new.received + SEEN_FOR, ..new };
+        assert_eq!(database.receive(&again).unwrap(), Reception::Duplicate);
+        let later = NewReceived { received: again.received + Duration::from_millis(1), ..again };
+        store(&mut database, &later);
     }
 
     #[test]
     fn a_message_that_is_still_there_is_never_received_again() {
         let mut database = database();
         store(&mut database, &text_from(1, 1));
-        database.prune(UnixMillis(u64::MAX)).unwrap();
-        assert_eq!(database.receive(&text_from(1, 1)).unwrap(), Reception::Duplicate);
+        let years_later = NewReceived { received: UnixMillis(u64::MAX), ..text_from(1, 1) };
+        assert_eq!(database.receive(&years_later).unwrap(), Reception::Duplicate);
     }
 
     #[test]
     fn no_id_is_forgotten_before_its_time_and_further_messages_are_refused() {
         let mut database = database_with(TIGHT);
-        (1..=12).for_each(|id| drop(store(&mut database, &public(1, id))));
+        store_all(&mut database, (1..=12).map(|id| public(1, id)));
         assert_eq!(refused(&mut database, &public(1, 13)), Room::Seen);
         assert_eq!(database.receive(&public(1, 1)).unwrap(), Reception::Duplicate);
 
@@ -444,14 +449,14 @@ mod tests {
     #[test]
     fn of_public_messages_the_oldest_go() {
         let mut database = database_with(TIGHT);
-        (1..=5).for_each(|id| drop(store(&mut database, &public(id, id))));
+        store_all(&mut database, (1..=5).map(|id| public(id, id)));
         assert_eq!(ids(&database), [3, 4, 5]);
     }
 
     #[test]
     fn of_one_senders_messages_read_ones_go_and_unread_ones_never() {
         let mut database = database_with(TIGHT);
-        (1..=3).for_each(|id| drop(store(&mut database, &text_from(1, id))));
+        store_all(&mut database, (1..=3).map(|id| text_from(1, id)));
         assert_eq!(refused(&mut database, &text_from(1, 4)), Room::FromOne);
         database.mark_read(id(2)).unwrap().unwrap();
         store(&mut database, &text_from(1, 4));
@@ -463,9 +468,9 @@ mod tests {
     fn strangers_take_no_room_from_contacts() {
         let mut database = database_with(TIGHT);
         befriend(&mut database, 9);
-        (1..=5).for_each(|id| drop(store(&mut database, &text_from(id, id))));
+        store_all(&mut database, (1..=5).map(|id| text_from(id, id)));
         assert_eq!(refused(&mut database, &text_from(6, 6)), Room::FromStrangers);
-        (7..=9).for_each(|id| drop(store(&mut database, &text_from(9, id))));
+        store_all(&mut database, (7..=9).map(|id| text_from(9, id)));
         database.mark_read(id(3)).unwrap().unwrap();
         store(&mut database, &text_from(6, 6));
         assert_eq!(ids(&database), [1, 2, 4, 5, 7, 8, 9, 6]);
@@ -504,7 +509,7 @@ mod tests {
     #[test]
     fn a_body_that_was_moved_hides_no_other_message() {
         let mut database = database();
-        (1..=3).for_each(|id| drop(store(&mut database, &text_from(1, id))));
+        store_all(&mut database, (1..=3).map(|id| text_from(1, id)));
         let moved = "UPDATE inbox SET body = (SELECT body FROM inbox WHERE number = 1) WHERE number = 2";
         database.connection.execute(moved, []).unwrap();
         let texts: Vec<_> = database.after(0, 9).unwrap().into_iter().map(|entry| entry.text).collect();
