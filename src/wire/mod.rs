@@ -51,5 +51,5 @@ pub use leave::Leave;
 pub use packet::Packet;
 pub use packet_type::PacketType;
 pub use part::{MAX_PARTS, ParsePartIdError, PartId, split_text};
-pub use private::{MAX_CARD_LEN, MAX_TEXT_LEN, NoisePayload, PeerState};
+pub use private::{MAX_TEXT_LEN, NoisePayload, PeerState};
 pub use received::Received;

@@ -13,8 +13,6 @@ pub const MAX_TEXT_LEN: usize = MAX_VALUE_LEN;
 
 /// The most bytes of a message id: in a private message its length is one byte.
 const MAX_ID_LEN: usize = MAX_VALUE_LEN;
-/// The most bytes of a contact card.
-pub const MAX_CARD_LEN: usize = 1_024;
 /// The only version of [`PeerState`].
 const PEER_STATE_VERSION: u8 = 1;
 

@@ -115,6 +115,7 @@ impl Chat<'_> {
             | EventReport::Transport(_) => {}
             EventReport::Adapter { .. }
             | EventReport::PublicMessage(_)
+            | EventReport::Contact(_)
             | EventReport::ClockUnset
             | EventReport::Missed { .. } => out.tell(words::event(event))?,
         }
