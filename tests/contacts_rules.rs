@@ -107,7 +107,9 @@ fn a_forged_or_changed_card_is_refused_wherever_it_comes_from() {
     let nickname = forged.windows(3).position(|window| window == b"ben").unwrap();
     forged[nickname..nickname + 3].copy_from_slice(b"eve");
     let forged = Bytes::from(forged);
-    assert!(matches!(book.add(&forged, None), Err(ContactError::Signature { nickname, .. }) if nickname == "eve"));
+    assert!(
+        matches!(book.add(&forged, None), Err(ContactError::Signature { nickname, .. }) if nickname == "eve")
+    );
     assert!(matches!(book.receive(&forged, &person(2)), Err(ContactError::Signature { .. })));
     assert!(matches!(book.receive(&Bytes::from_static(b"card"), &person(2)), Err(ContactError::Card(_))));
     assert_eq!(book.0.people().count(), 0);
@@ -139,7 +141,8 @@ fn a_newer_card_of_a_contact_is_taken_over_and_the_name_stays() {
     assert_eq!(book.0.reachable().collect::<Vec<_>>(), [(person(2).fingerprint(), direct(7000))]);
     assert_eq!(book.of(2).unwrap().name, "ben");
 
-    let moved = own_card(&person(2), "benny", Some(DirectAddress { key: [8; 32], ..direct(7001) }), 12).unwrap();
+    let moved =
+        own_card(&person(2), "benny", Some(DirectAddress { key: [8; 32], ..direct(7001) }), 12).unwrap();
     book.receive(&moved, &person(2)).unwrap();
     assert_eq!(book.of(2).unwrap().direct().unwrap().key, [8; 32]);
 }
