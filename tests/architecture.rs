@@ -18,6 +18,7 @@ const FLOORS: [(&str, u8); 18] = [
     ("mesh", 3),
     ("router", 3),
     ("sim", 4),
+    ("clock", 5),
     ("radio", 5),
     ("storage", 5),
     ("clock", 5),
@@ -328,7 +329,7 @@ mod checker {
             ("let now = std::time::Instant::now();", "Instant::now"),
         ] {
             assert_sin("src/link/layer.rs", source, &format!("src/link/layer.rs:1: `{name}` below the wall"));
-            assert_clean("src/node/clock.rs", source);
+            assert_clean("src/clock.rs", source);
         }
         assert_clean("src/link/layer.rs", "use std::fmt;\nlet environment = now.instant;");
     }

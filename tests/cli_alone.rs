@@ -11,7 +11,16 @@ use program::{Bench, stderr, stdout};
 #[tokio::test]
 async fn every_command_that_needs_a_daemon_says_how_to_start_one() {
     let bench = Bench::new();
-    let commands: [&[&str]; 5] = [&["send", "ben", "hello"], &["peers"], &["watch"], &["status"], &["chat"]];
+    let commands: [&[&str]; 8] = [
+        &["send", "ben", "hello"],
+        &["peers"],
+        &["watch"],
+        &["status"],
+        &["chat"],
+        &["outbox"],
+        &["history"],
+        &["route", "ben"],
+    ];
     for arguments in commands {
         let output = bench.run(arguments).await;
         assert_eq!(output.status.code(), Some(3), "{arguments:?}");
@@ -131,9 +140,10 @@ async fn completions_and_the_man_page_know_every_command() {
     let bench = Bench::new();
     let completions = stdout(&bench.run(&["completions", "bash"]).await);
     let page = stdout(&bench.run(&["man"]).await);
-    for command in
-        ["demo", "daemon", "chat", "send", "peers", "watch", "status", "config", "doctor", "packet", "air"]
-    {
+    for command in [
+        "demo", "daemon", "chat", "send", "peers", "watch", "outbox", "history", "route", "status", "config",
+        "doctor", "packet", "air",
+    ] {
         assert!(completions.contains(&format!("hopline__subcmd__{command}")), "no completions for {command}");
         assert!(page.contains(&format!("HOPLINE {}", command.to_uppercase())), "no page for {command}");
     }

@@ -17,6 +17,7 @@ use tokio_tungstenite::tungstenite;
 
 use super::contacts::{CardQuery, CardReport, ContactList, ContactPatch, ContactReport, NewContact};
 use super::events::EventsQuery;
+use super::files::{FileReport, FilesQuery, FilesReport, NewFile};
 use super::history::{HistoryQuery, HistoryReport};
 use super::outbox::{OutboxQuery, OutboxReport};
 use super::route::{RouteQuery, RouteReport};
@@ -127,6 +128,33 @@ impl Client {
     /// Gives up a message that waits.
     pub async fn cancel(&self, id: MessageId) -> Result<(), ClientError> {
         self.command(Method::DELETE, &format!("/v1/outbox/{id}")).await
+    }
+
+    /// Takes on a file for a contact.
+    pub async fn send_file(&self, file: &NewFile) -> Result<FileReport, ClientError> {
+        self.post("/v1/files", file).await
+    }
+
+    /// Files on their way, and what became of those that were.
+    pub async fn files(&self, query: &FilesQuery) -> Result<FilesReport, ClientError> {
+        self.get(&path("/v1/files", query)?).await
+    }
+
+    /// A file on its way, or what became of it.
+    pub async fn file(&self, number: u64) -> Result<FileReport, ClientError> {
+        self.get(&format!("/v1/files/{number}")).await
+    }
+
+    /// Says yes to a file that is offered.
+    pub async fn accept_file(&self, number: u64) -> Result<FileReport, ClientError> {
+        let (status, bytes) =
+            self.exchange(Method::POST, &format!("/v1/files/{number}/accept"), Bytes::new()).await?;
+        parse(status, &bytes)
+    }
+
+    /// Gives up a file.
+    pub async fn cancel_file(&self, number: u64) -> Result<(), ClientError> {
+        self.command(Method::DELETE, &format!("/v1/files/{number}")).await
     }
 
     /// What was said.

@@ -7,6 +7,7 @@ pub mod client;
 pub mod contacts;
 pub mod error;
 pub mod events;
+pub mod files;
 pub mod history;
 mod listener;
 pub mod outbox;

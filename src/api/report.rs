@@ -35,11 +35,12 @@ impl StatusReport {
                 .map(|(transport, health)| TransportReport::new(*transport, *health))
                 .collect(),
             adapters: status
+                .bitchat
                 .adapters
                 .iter()
                 .map(|(adapter, up)| AdapterReport { adapter: adapter.0, up: *up })
                 .collect(),
-            links: status.links.iter().map(|(link, info)| LinkReport::new(*link, info)).collect(),
+            links: status.bitchat.links.iter().map(|(link, info)| LinkReport::new(*link, info)).collect(),
             counters: status.into(),
         }
     }
@@ -68,7 +69,7 @@ impl From<Role> for RoleWord {
 
 impl From<&node::status::Status> for Counters {
     fn from(status: &node::status::Status) -> Self {
-        let (messages, mesh, link) = (&status.messages, &status.mesh, &status.link);
+        let (messages, mesh, link) = (&status.messages, &status.bitchat.mesh, &status.bitchat.link);
         Self {
             messages: MessageCounters {
                 public_received: messages.public_received,
@@ -92,9 +93,9 @@ impl From<&node::status::Status> for Counters {
             },
             link: LinkCounters {
                 frames_sent: link.frames_sent,
-                bytes_sent: status.radio.bytes_sent,
+                bytes_sent: status.bitchat.radio.bytes_sent,
                 frames_received: link.frames_received,
-                bytes_received: status.radio.bytes_received,
+                bytes_received: status.bitchat.radio.bytes_received,
                 dropped_full: link.dropped_full,
                 dropped_no_link: link.dropped_no_link,
                 dialled: link.dialled,
@@ -198,6 +199,7 @@ impl EventReport {
                 let via = via.map(|via| via.to_string());
                 Some(Self::Status { id, status: status.into(), via, reason })
             }
+            Notice::Event(Event::File(transfer)) => Some(Self::File((&*transfer).into())),
             Notice::Event(Event::Contact(event)) => Some(Self::Contact(event.into())),
             Notice::Event(Event::Transport { transport, health }) => {
                 Some(Self::Transport(TransportReport::new(transport, health)))

@@ -9,6 +9,7 @@ use crate::mesh::event::Reach;
 use crate::message::DeliveryStatus;
 
 use super::contacts::ContactNotice;
+use super::files::FileReport;
 use super::text;
 use super::wishes::Wishes;
 
@@ -328,6 +329,8 @@ pub enum EventReport {
         /// Why it waits, expired or was refused.
         reason: Option<String>,
     },
+    /// A file is offered, or came further.
+    File(FileReport),
     /// A transport came up or went down.
     Transport(TransportReport),
     /// Something happened to contacts.

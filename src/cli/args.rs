@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{ArgAction, Parser, Subcommand, ValueHint};
 
 use super::commands::{
-    air, completions, config, contact, daemon, demo, history, outbox, packet, route, send, watch,
+    air, completions, config, contact, daemon, demo, file, history, outbox, packet, route, send, watch,
 };
 
 /// A peer-to-peer messaging node: the BitChat mesh over real Bluetooth.
@@ -43,6 +43,8 @@ pub(super) enum Command {
     Peers,
     /// Print everything that happens, until ctrl-c
     Watch(watch::Arguments),
+    /// Send files to contacts, take theirs
+    File(file::Arguments),
     /// Show what waits to be sent and why, or give it up
     Outbox(outbox::Arguments),
     /// Show what was said

@@ -7,10 +7,11 @@ use std::process::ExitCode;
 use serde_json::json;
 
 use crate::api::client::ClientError;
+use crate::api::files::FileWord;
 use crate::api::schema::StatusWord;
 use crate::node::config::{ConfigError, LoadError};
 use crate::node::error::{HomeError, NodeError};
-use crate::storage::KeyFileError;
+use crate::storage::{KeyFileError, OpenError};
 
 use super::commands::demo::DemoError;
 
@@ -43,6 +44,8 @@ pub(super) enum CliError {
     #[error(transparent)]
     Identity(#[from] KeyFileError),
     #[error(transparent)]
+    Database(#[from] OpenError),
+    #[error(transparent)]
     Radio(#[from] RadioError),
     #[error(transparent)]
     Air(#[from] HubError),
@@ -68,6 +71,10 @@ pub(super) enum CliError {
     NotReached { reached: StatusWord, wanted: &'static str, seconds: u64 },
     #[error("the message was given up: {0}")]
     GivenUp(String),
+    #[error("{file}: {source}", file = .file.display())]
+    File { file: PathBuf, source: io::Error },
+    #[error("{name} is {}: {reason}", .status.as_str())]
+    FileNotDone { name: String, status: FileWord, reason: String },
     #[error("nobody called `{0}` is a contact, and nobody of that name offered a card")]
     NoContact(String),
     #[error("{} people called `{name}` offered a card: {}", fingerprints.len(), fingerprints.join(", "))]
@@ -104,7 +111,7 @@ impl CliError {
             Self::OutputClosed => 0,
             Self::LogFilter(_) | Self::NoReceipts(_) => 2,
             Self::Client(ClientError::NoDaemon { .. }) => 3,
-            Self::NotReached { .. } | Self::GivenUp(_) => 4,
+            Self::NotReached { .. } | Self::GivenUp(_) | Self::FileNotDone { .. } => 4,
             Self::Output(_)
             | Self::Input(_)
             | Self::Runtime(_)
@@ -113,6 +120,7 @@ impl CliError {
             | Self::Config(_)
             | Self::BadConfig { .. }
             | Self::Identity(_)
+            | Self::Database(_)
             | Self::Radio(_)
             | Self::Air(_)
             | Self::Control(_)
@@ -127,6 +135,7 @@ impl CliError {
             | Self::ManyOffers { .. }
             | Self::NoQrCode
             | Self::Missing(_)
+            | Self::File { .. }
             | Self::Packet(_) => 1,
         }
     }
@@ -157,8 +166,10 @@ impl CliError {
             Self::NoReceipts(_) => "use --wait sent",
             Self::NotReached { .. } => "it stays queued in the daemon; `hopline peers` shows who is in reach",
             Self::GivenUp(_) => "`hopline peers` shows who is in reach",
+            Self::FileNotDone { .. } => {
+                "`hopline file list` shows every file; send it again when that is put right"
+            }
             Self::DaemonStopped => "its log says why; start it again with `hopline daemon`",
-            Self::Node(NodeError::RadioGone) => "the log above says why; `hopline doctor` looks at Bluetooth",
             Self::NoContact(_) => "`hopline contact list` shows everybody",
             Self::ManyOffers { .. } => "use the fingerprint of the one you mean",
             Self::NoQrCode => "pass the link on as text; or --no-addresses makes it shorter",
@@ -173,12 +184,14 @@ impl CliError {
             | Self::Config(_)
             | Self::BadConfig { .. }
             | Self::Identity(_)
+            | Self::Database(_)
             | Self::Air(_)
             | Self::Control(_)
             | Self::TopologyFile { .. }
             | Self::Demo(_)
             | Self::Node(_)
             | Self::Client(_)
+            | Self::File { .. }
             | Self::Packet(_) => return None,
         };
         Some(hint.to_owned())

@@ -4,6 +4,7 @@
 //! the rest needs no daemon. One command, one file.
 
 mod args;
+mod bar;
 mod commands;
 mod context;
 mod error;

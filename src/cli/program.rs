@@ -8,7 +8,7 @@ use tracing_subscriber::EnvFilter;
 
 use super::args::{Arguments, Command};
 use super::commands::{
-    air, chat, completions, config, contact, daemon, demo, doctor, history, man, outbox, packet, peers,
+    air, chat, completions, config, contact, daemon, demo, doctor, file, history, man, outbox, packet, peers,
     route, send, status, watch,
 };
 use super::context::Context;
@@ -45,6 +45,7 @@ async fn dispatch(context: Context, command: Command) -> Result<(), CliError> {
         Command::Send(arguments) => send::run(&context, arguments).await,
         Command::Peers => peers::run(&context).await,
         Command::Watch(arguments) => watch::run(&context, arguments).await,
+        Command::File(arguments) => file::run(&context, arguments).await,
         Command::Outbox(arguments) => outbox::run(&context, arguments).await,
         Command::History(arguments) => history::run(&context, arguments).await,
         Command::Route(arguments) => route::run(&context, arguments).await,
@@ -67,6 +68,7 @@ fn log(arguments: &Arguments) -> Result<(), CliError> {
         | Command::Send(_)
         | Command::Peers
         | Command::Watch(_)
+        | Command::File(_)
         | Command::Outbox(_)
         | Command::History(_)
         | Command::Route(_)

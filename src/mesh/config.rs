@@ -15,6 +15,10 @@ pub struct Config {
     pub clock_floor: UnixMillis,
     /// What this node can do, as it tells everyone (spec 3.1).
     pub capabilities: Capabilities,
+    /// Over how many hops our messages may go: at most [`ORIGIN_TTL`]. Announces and goodbyes always go that far.
+    pub hop_limit: u8,
+    /// Peers remembered at once; the one heard of longest ago goes first.
+    pub max_peers: usize,
     /// How many packet ids the dedupe remembers, and how surely.
     pub dedup: Dedup,
     /// The limits of the link layer.
@@ -27,6 +31,8 @@ impl Default for Config {
             nickname: "anon".to_owned(),
             clock_floor: UnixMillis(0),
             capabilities: Capabilities::NONE,
+            hop_limit: ORIGIN_TTL,
+            max_peers: 1_024,
             dedup: Dedup::default(),
             link: link::Config::default(),
         }

@@ -48,6 +48,7 @@ impl Engine {
 
     fn try_flood(&mut self, attempt: AttemptId, frame: &Bytes, now: Now) -> Result<(), Refusal> {
         let received = Received::decode(frame).map_err(|_| Refusal::NotPublic)?;
+        let frame = &received.relayed(received.packet().ttl.min(self.config.hop_limit));
         let packet = received.packet();
         let public = packet.packet_type == PacketType::Message && packet.is_broadcast();
         if !public || packet.sender != self.me || packet.signature.is_none() {
@@ -63,7 +64,7 @@ impl Engine {
         if self.bindings.is_empty() {
             return Err(Refusal::NobodyNear);
         }
-        self.last_stamp = self.last_stamp.max(packet.timestamp);
+        self.last_stamp = self.last_stamp.max(packet.timestamp.min(now.unix));
         let links = fanout::broadcast(Key::of(packet), &self.bindings.candidates(), None, &[]);
         self.counters.originated += 1;
         let full = Refusal::QueueFull { max: super::train::MAX_TRAINS };
@@ -307,7 +308,7 @@ impl Engine {
         Packet {
             version: Version::V1,
             packet_type,
-            ttl: ORIGIN_TTL,
+            ttl: self.first_ttl(packet_type),
             timestamp: self.stamp(now),
             sender: self.me,
             recipient: match aim {
@@ -319,6 +320,14 @@ impl Engine {
             payload,
             signature: None,
         }
+    }
+
+    /// A link is bound by an announce with the full TTL alone, so that one is not shortened.
+    fn first_ttl(&self, packet_type: PacketType) -> u8 {
+        if matches!(packet_type, PacketType::Announce | PacketType::Leave) {
+            return ORIGIN_TTL;
+        }
+        self.config.hop_limit.clamp(1, ORIGIN_TTL)
     }
 
     /// A timestamp of ours, never the same twice: several dedupe keys of the apps rest on it (spec 4.3, 9).

@@ -73,7 +73,7 @@ impl Engine {
             identity,
             links: LinkLayer::new(link, link_seed),
             bindings: Bindings::default(),
-            peers: Peers::default(),
+            peers: Peers::new(config.max_peers),
             dedup: Dedup::new(config.dedup.clone(), &mut rng),
             relays: Relays::default(),
             reassembly: Reassembly::default(),
@@ -250,9 +250,11 @@ impl Engine {
                 let peer = self.bindings.down(link);
                 if self.bindings.is_empty() {
                     self.announcer.alone();
-                    self.give_up(|_| true, Expiry::Alone);
                 }
                 self.emit(Event::LinkDown { link });
+                if self.bindings.is_empty() {
+                    self.give_up(|_| true, Expiry::Alone);
+                }
                 if let Some(peer) = peer {
                     self.emit_peer(peer, now);
                 }

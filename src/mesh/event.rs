@@ -202,6 +202,8 @@ pub enum Event {
         fingerprint: Fingerprint,
         /// The card.
         card: Bytes,
+        /// When it was sent, by the sender's clock.
+        sent: UnixMillis,
     },
     /// A message of ours was put on a link.
     Sent {

@@ -293,10 +293,10 @@ impl Engine {
         }
         let peer = packet.sender;
         self.sessions.end(peer);
-        self.give_up(|to| to == peer, Expiry::Left);
         if self.peers.left(peer) {
             self.emit(Event::PeerGone { peer, left: true });
         }
+        self.give_up(|to| to == peer, Expiry::Left);
         Ok(())
     }
 

@@ -87,6 +87,7 @@ impl Outgoing {
 
     /// The next message to send, send again or give up.
     pub(super) fn pop_due(&mut self, now: Instant) -> Option<Due> {
+        self.waiting.retain(|_, waiting| waiting.next > now || !waiting.is_done());
         let (&id, waiting) = self.waiting.iter_mut().find(|(_, waiting)| waiting.next <= now)?;
         let Some(&patience) = PATIENCE.get(waiting.tries) else {
             let reason = if waiting.sent { Expiry::Silence } else { Expiry::NoSession };
@@ -116,7 +117,8 @@ impl Outgoing {
         let attempt = waiting.message.attempt;
         let news = !std::mem::replace(&mut waiting.sent, true);
         if !waiting.message.wants_receipt {
-            self.waiting.remove(&id);
+            // It stays for a moment: a peer that was restarted answers with a new session, and `wake` sends it again.
+            waiting.tries = PATIENCE.len();
         }
         news.then_some(attempt)
     }
@@ -140,7 +142,7 @@ impl Outgoing {
         let given_up: Vec<Expired> = self
             .waiting
             .iter()
-            .filter(|(_, waiting)| lost(waiting.message.to))
+            .filter(|(_, waiting)| lost(waiting.message.to) && !waiting.is_done())
             .map(|(&id, waiting)| Expired { attempt: waiting.message.attempt, id, reason })
             .collect();
         for expired in &given_up {
@@ -152,6 +154,13 @@ impl Outgoing {
     /// When the next message is due.
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
         self.waiting.values().map(|waiting| waiting.next).min()
+    }
+}
+
+impl Waiting {
+    /// It was sent, and nothing is expected to answer it.
+    fn is_done(&self) -> bool {
+        self.sent && !self.message.wants_receipt && self.tries >= PATIENCE.len()
     }
 }
 
@@ -222,9 +231,15 @@ mod tests {
     }
 
     #[test]
-    fn what_wants_no_receipt_is_done_when_it_was_sent() {
+    fn what_wants_no_receipt_is_done_when_it_was_sent_unless_a_new_session_stands_soon_after() {
         let mut outgoing = waiting(text(1, false));
-        assert_eq!(outgoing.sent(ID), Some(AttemptId(1)));
+        for seconds in [0, 2] {
+            outgoing.wake(BOB, at(seconds));
+            assert!(matches!(outgoing.pop_due(at(seconds)), Some(Due::Send { .. })));
+            outgoing.sent(ID);
+            assert_eq!(outgoing.pop_due(at(seconds)), None);
+        }
+        assert_eq!(outgoing.pop_due(at(60)), None);
         assert_eq!(outgoing.poll_timeout(), None);
     }
 

@@ -9,8 +9,6 @@ use crate::ids::{Fingerprint, LinkId, PacketId, PeerId};
 use crate::time::{Instant, Now, UnixMillis};
 use crate::wire::Announce;
 
-/// Peers remembered at once; the one heard of longest ago goes first.
-const MAX_PEERS: usize = 1_024;
 /// How long a peer counts as reachable after its last sign of life (spec 4.6).
 const REACHABLE: Duration = Duration::from_secs(60);
 
@@ -54,12 +52,18 @@ pub(super) enum Change {
 pub(super) struct KeyChanged;
 
 /// Everybody known.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Peers {
     known: BTreeMap<PeerId, Peer>,
+    /// How many are remembered at once; the one heard of longest ago goes first.
+    most: usize,
 }
 
 impl Peers {
+    pub(super) fn new(most: usize) -> Self {
+        Self { known: BTreeMap::new(), most }
+    }
+
     /// Takes an announce whose signature and identity were verified.
     pub(super) fn announced(
         &mut self,
@@ -180,7 +184,7 @@ impl Peers {
     }
 
     fn make_room(&mut self) {
-        if self.known.len() >= MAX_PEERS {
+        if self.known.len() >= self.most {
             let oldest = self.known.iter().min_by_key(|(_, peer)| (peer.contact, peer.present, peer.heard));
             if let Some(oldest) = oldest.map(|(&id, _)| id) {
                 self.known.remove(&oldest);

@@ -67,7 +67,7 @@ impl Engine {
             }
             Ok(NoisePayload::Delivered { id }) => self.receipt(peer, &id, false),
             Ok(NoisePayload::ReadReceipt { id }) => self.receipt(peer, &id, true),
-            Ok(NoisePayload::Card(card)) => self.card(peer, card),
+            Ok(NoisePayload::Card(card)) => self.card(peer, card, stamp),
             Ok(NoisePayload::PeerState(_)) => {}
             Err(_) => self.counters.drop(DropReason::Payload),
         }
@@ -106,9 +106,9 @@ impl Engine {
         }
     }
 
-    fn card(&mut self, sender: PeerId, card: Bytes) {
+    fn card(&mut self, sender: PeerId, card: Bytes, stamp: Stamp) {
         if let Some(fingerprint) = self.sessions.fingerprint(sender) {
-            self.emit(Event::Card { sender, fingerprint, card });
+            self.emit(Event::Card { sender, fingerprint, card, sent: stamp.sent });
         }
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use rand_core::{OsRng, RngCore};
 use tokio::sync::{broadcast, mpsc, watch};
 
-use crate::capabilities::{DownReason, Health, TransportKey};
+use crate::capabilities::{DownReason, Health, Reach, TransportKey};
 use crate::clock::{Clock, RELEASE_DATE};
 use crate::ids::MessageId;
 use crate::mesh;
@@ -22,6 +22,7 @@ use super::carrier::Carrier;
 use super::conditions;
 use super::error::{NodeError, SendError};
 use super::event::Event;
+use super::files::FilesHandle;
 use super::handle::Request;
 use super::people::{DueCard, People};
 use super::ports::{News, Ports};
@@ -41,6 +42,7 @@ pub(super) struct Driver {
     pub(super) store: Store,
     pub(super) ports: Ports,
     pub(super) people: People,
+    pub(super) files: Option<FilesHandle>,
     /// Where the direct transport is to be found, when there is one.
     pub(super) own_addresses: Option<watch::Receiver<OwnAddresses>>,
     pub(super) bitchat: BitchatHandle,
@@ -238,7 +240,7 @@ impl Driver {
             transports: self.ports.iter().map(|(transport, _, health)| (transport, health)).collect(),
             conditions: self.board.conditions,
             messages: self.board.messages,
-            bitchat: self.bitchat.status().await,
+            bitchat: self.bitchat.status().await.unwrap_or_default(),
         }
     }
 }
@@ -255,6 +257,9 @@ impl Driver {
                 self.carrier.input(Input::Reach { transport, to, reach });
                 if let Recipient::Peer(peer) = to {
                     self.people.reach_changed(transport, peer, reach);
+                    if transport == TransportKey::Direct && reach == Reach::Yes {
+                        self.files.iter().for_each(FilesHandle::connected);
+                    }
                     self.send_cards().await;
                 }
             }

@@ -76,6 +76,11 @@ pub enum ValueError {
     /// The nickname means everybody.
     #[error("the nickname `everyone` is reserved")]
     ReservedNickname,
+    /// No address to listen on.
+    #[error(
+        "an address to listen on is `IP:PORT`, or `IP:PORT/BITS` to talk only within its network, not `{0}`"
+    )]
+    Listen(String),
     /// A radio is neither `bluez` nor `sim:PATH`.
     #[error("a radio is `bluez`, `sim:PATH` or `sim:PATH#NAME`, not `{0}`")]
     Radio(String),

@@ -8,6 +8,8 @@ use crate::mesh;
 use crate::message::DeliveryStatus;
 use crate::storage::{InboxEntry, Transfer};
 
+use super::contacts::ContactEvent;
+
 /// Something a person may want to know.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event {
@@ -26,8 +28,6 @@ pub enum Event {
     File(Arc<Transfer>),
     /// A contact card came that a person may want to know of.
     Contact(ContactEvent),
-    /// A file is on its way, or came further.
-    File(Transfer),
     /// A transport came up or went down.
     Transport {
         /// Which.

@@ -64,8 +64,10 @@ pub struct Settings {
     pub router: router::Config,
     /// What is not to be asked of the machine.
     pub conditions: conditions::Settings,
+    /// What a message asks of its way when nobody says otherwise.
+    pub usual: Requirements,
     /// What it does with files.
-    pub files: config::Files,
+    pub files: config::sections::Files,
 }
 
 impl Settings {
@@ -77,7 +79,8 @@ impl Settings {
             direct: None,
             router: router::Config::default(),
             conditions: conditions::Settings::default(),
-            files: config::Files::default(),
+            usual: Requirements::default(),
+            files: config::sections::Files::default(),
         }
     }
 }
@@ -122,7 +125,8 @@ pub async fn start(setup: Setup) -> Result<Node, NodeError> {
         events: events.downgrade(),
         store: store.clone(),
         bitchat: bitchat.clone(),
-        files,
+        files: files.clone(),
+        usual: settings.usual,
     };
     let signer = PublicText::new(Arc::clone(&identity));
     let driver = Driver {
@@ -131,6 +135,7 @@ pub async fn start(setup: Setup) -> Result<Node, NodeError> {
         carrier: Carrier::new(Router::new(settings.router, router_seed), store.clone(), signer),
         ports,
         own_addresses: direct.as_ref().map(|direct| direct.own_addresses.clone()),
+        files,
         people: People::new(identity, settings.nickname, contacts, store.clone(), bitchat.clone(), direct),
         store,
         bitchat,

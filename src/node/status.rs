@@ -69,8 +69,8 @@ pub struct Status {
     pub conditions: Conditions,
     /// What became of messages since the start.
     pub messages: MessageCounters,
-    /// Its BLE mesh; nothing while that stops.
-    pub bitchat: Option<BitchatStatus>,
+    /// Its BLE mesh; empty once that has stopped.
+    pub bitchat: BitchatStatus,
 }
 
 /// Keeps the running view of a node.

@@ -7,8 +7,9 @@ use crate::capabilities::TransportKey;
 /// What a router is told at its start.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {
-    /// Which transport is preferred when a message asks for nothing: a place further down counts like
-    /// [`PLACE`](crate::router::selection::PLACE) of waiting, and decides alone unless [`Self::adaptive`].
+    /// Which transport is preferred when a message asks for nothing. One further down has to be
+    /// [`PLACE`](crate::router::selection::PLACE) times faster for each place; unless [`Self::adaptive`], speed
+    /// does not count, and the list decides.
     pub priority: Vec<TransportKey>,
     /// Whether a message that failed over one transport goes to the next.
     pub failover: bool,

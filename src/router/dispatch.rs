@@ -233,8 +233,13 @@ impl Router {
     fn reach_changed(&mut self, transport: TransportKey, to: Recipient, reach: Reach, now: Now) {
         let Some(previous) = self.board.set_reach(transport, to, reach) else { return };
         let heard = match to {
-            Recipient::Peer(peer) => reach == Reach::Yes && self.suspects.clear(peer, transport),
-            Recipient::Everyone => false,
+            Recipient::Peer(peer) if reach == Reach::Yes => {
+                if previous != Reach::Yes {
+                    self.measured.forgive(peer, transport);
+                }
+                self.suspects.clear(peer, transport)
+            }
+            Recipient::Peer(_) | Recipient::Everyone => false,
         };
         if reach == Reach::No {
             for id in self.lanes.under_way(transport, to) {

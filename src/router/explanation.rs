@@ -145,7 +145,8 @@ fn sentence(lead: &str, choice: &Choice, name: &str) -> String {
 fn measured_sentence(record: &Record) -> String {
     let Record { transport, success, latency, samples, .. } = record;
     let (latency, success) = (in_words(*latency), percent(*success));
-    format!("Measured over {transport}: {latency}, {success} % answered in time, {samples} samples.")
+    let samples = if *samples == 1 { "1 sample".to_owned() } else { format!("{samples} samples") };
+    format!("Measured over {transport}: {latency}, {success} % answered in time, {samples}.")
 }
 
 fn hides(level: u8) -> &'static str {

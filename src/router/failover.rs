@@ -9,6 +9,7 @@ use rand_core::RngCore;
 use super::config::Config;
 use crate::capabilities::TransportKey;
 use crate::ids::PeerId;
+use crate::message::MAX_AGE;
 use crate::time::Instant;
 
 /// An attempt is overdue after so many times the expected latency, and the floor on top.
@@ -60,7 +61,7 @@ pub(super) fn next_pause(config: &Config, previous: Option<Duration>) -> Duratio
 /// A pause made longer or shorter by up to a quarter, so that nodes that lost each other at the same time do
 /// not call at the same time.
 pub(super) fn jittered(pause: Duration, rng: &mut impl RngCore) -> Duration {
-    pause.mul_f64(0.75 + f64::from(rng.next_u32()) / f64::from(u32::MAX) / 2.0)
+    pause.min(MAX_AGE).mul_f64(0.75 + f64::from(rng.next_u32()) / f64::from(u32::MAX) / 2.0)
 }
 
 /// The ways on which an answer was due and nothing was heard since. One break is one failure, however many

@@ -2,7 +2,8 @@
 //!
 //! One answer in time moves the success towards 1, one that did not come moves it towards 0, each by
 //! [`WEIGHT`]; a latency moves by [`WEIGHT`] too. What is lacking to full success counts half after each
-//! [`HALF_LIFE`], so that a transport nobody uses any more is not held to its worst hour for ever. At most
+//! [`HALF_LIFE`], so that a transport nobody uses any more is not held to its worst hour for ever, and nothing
+//! once a way stands anew: what failed was the old one. At most
 //! [`RECORDS`] pairs are kept; the one that was used longest ago makes room.
 
 use std::num::NonZeroUsize;
@@ -12,12 +13,13 @@ use lru::LruCache;
 
 use crate::capabilities::TransportKey;
 use crate::ids::PeerId;
+use crate::message::MAX_AGE;
 use crate::time::{Instant, Now, UnixMillis};
 
 /// The share of the newest sample in an average.
 pub const WEIGHT: f64 = 0.125;
 /// How long until an old failure counts half.
-pub const HALF_LIFE: Duration = Duration::from_secs(5 * 60);
+pub const HALF_LIFE: Duration = Duration::from_secs(2 * 60);
 /// The least time between two [`Output::Measured`](super::event::Output::Measured) of the same record.
 pub const REPORT_INTERVAL: Duration = Duration::from_secs(30);
 /// Pairs of peer and transport that are remembered.
@@ -70,7 +72,8 @@ impl Measurements {
     /// Takes a record of an earlier run, unless this run measured already; nonsense is not taken.
     pub(super) fn remember(&mut self, record: Record) {
         let key = (record.peer, record.transport);
-        if (0.0..=1.0).contains(&record.success) && !self.records.contains(&key) {
+        let is_sane = (0.0..=1.0).contains(&record.success) && record.latency <= MAX_AGE;
+        if is_sane && !self.records.contains(&key) {
             self.records.put(key, Kept { record, reported: None });
         }
     }
@@ -96,6 +99,13 @@ impl Measurements {
         }
         kept.reported = Some(now.instant);
         Some(kept.record)
+    }
+
+    /// A way stands anew: earlier failures say nothing about it.
+    pub(super) fn forgive(&mut self, peer: PeerId, transport: TransportKey) {
+        if let Some(kept) = self.records.peek_mut(&(peer, transport)) {
+            kept.record.success = 1.0;
+        }
     }
 
     /// The record as it counts at this time.
@@ -154,7 +164,7 @@ mod tests {
         let mut measured = Measurements::new();
         measured.add(PEER, DIRECT, TYPICAL, Sample::Missed, at(0));
         assert_eq!(measured.get(PEER, DIRECT, at(0).unix).unwrap().success, 0.875);
-        let later = UnixMillis(at(0).unix.0 + 300_000);
+        let later = UnixMillis(at(0).unix.0 + 120_000);
         assert_eq!(measured.get(PEER, DIRECT, later).unwrap().success, 0.9375);
     }
 

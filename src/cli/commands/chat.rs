@@ -7,6 +7,7 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 
 use crate::api::Client;
 use crate::api::client::ClientError;
+use crate::api::files::FileWord;
 use crate::api::schema::{EventReport, Peer, ReachWord, SentMessage, StatusWord};
 use crate::ids::{MessageId, PeerId};
 use crate::node::lifecycle::asked_to_end;
@@ -109,11 +110,14 @@ impl Chat<'_> {
                 }
             }
             // Links are the daemon's business, not the conversation's.
+            EventReport::File(file) if file.status == FileWord::Running => {}
             EventReport::LinkUp { .. }
             | EventReport::LinkDown { .. }
             | EventReport::Session { .. }
             | EventReport::Transport(_) => {}
             EventReport::Adapter { .. }
+            | EventReport::Contact(_)
+            | EventReport::File(_)
             | EventReport::PublicMessage(_)
             | EventReport::Contact(_)
             | EventReport::ClockUnset

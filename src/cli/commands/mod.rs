@@ -8,6 +8,7 @@ pub(super) mod contact;
 pub(super) mod daemon;
 pub(super) mod demo;
 pub(super) mod doctor;
+pub(super) mod file;
 pub(super) mod history;
 pub(super) mod man;
 pub(super) mod outbox;

@@ -129,7 +129,9 @@ async fn follow(
             | EventReport::PublicMessage(_)
             | EventReport::PrivateMessage(_)
             | EventReport::Status { .. }
+            | EventReport::File(_)
             | EventReport::Transport(_)
+            | EventReport::Contact(_)
             | EventReport::ClockUnset => {}
         }
     }

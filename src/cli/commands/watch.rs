@@ -42,7 +42,9 @@ fn line(event: &EventReport) -> String {
         | EventReport::PeerGone { .. }
         | EventReport::Session { .. }
         | EventReport::Status { .. }
+        | EventReport::File(_)
         | EventReport::Transport(_)
+        | EventReport::Contact(_)
         | EventReport::ClockUnset
         | EventReport::Missed { .. } => words::event(event),
     }

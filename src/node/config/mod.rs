@@ -6,6 +6,7 @@
 
 mod document;
 pub mod error;
+mod listen;
 mod load;
 pub mod quantity;
 pub mod radio;
@@ -14,6 +15,7 @@ mod value;
 
 pub use document::{Origin, Setting};
 pub use error::{ConfigError, LoadError};
+pub use listen::Listen;
 pub use load::{Loaded, Overrides, check, default_home};
 pub use quantity::{Size, Span};
 pub use radio::{Radio, RadioChoice};

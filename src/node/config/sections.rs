@@ -9,13 +9,18 @@ use std::time::Duration;
 use serde_json::Value as Json;
 
 use crate::capabilities::TransportKey;
-use crate::message::{DEFAULT_AGE, MAX_AGE};
+use crate::mesh;
+use crate::message::{DEFAULT_AGE, MAX_AGE, Requirements};
 use crate::node::conditions::{BatterySetting, Settings};
+use crate::node::lifecycle;
 use crate::node::name::check_nickname;
 use crate::router;
+use crate::storage::{Bound, Limits};
+use crate::transports::direct;
 
 use super::document::{Document, Origin};
 use super::error::{Fault, UnknownWord};
+use super::listen::Listen;
 use super::load::Overrides;
 use super::quantity::{Size, Span};
 use super::radio::{Radio, RadioChoice};
@@ -42,6 +47,57 @@ pub struct Config {
     pub files: Files,
     /// What was said.
     pub history: History,
+}
+
+impl Config {
+    /// How much the database keeps.
+    pub fn limits(&self) -> Limits {
+        let default = Limits::default();
+        let rows = |bound: Bound, rows: u64| Bound { rows, ..bound };
+        let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
+        Limits {
+            waiting_for_one: rows(default.waiting_for_one, count(self.outbox.max_per_peer)),
+            waiting: rows(default.waiting, count(self.outbox.max_messages)),
+            finished: rows(default.finished, self.history.sent),
+            public: rows(default.public, self.history.public),
+            from_one: rows(default.from_one, self.history.contacts.min(default.from_one.rows)),
+            from_contacts: rows(default.from_contacts, self.history.contacts),
+            from_strangers: rows(default.from_strangers, self.history.strangers),
+            ..default
+        }
+    }
+
+    /// The settings of the node itself.
+    pub fn settings(&self) -> lifecycle::Settings {
+        let mesh = mesh::Config {
+            hop_limit: self.bitchat.hop_limit,
+            max_peers: self.bitchat.max_peers,
+            ..mesh::Config::default()
+        };
+        lifecycle::Settings {
+            nickname: self.nickname.clone(),
+            mesh,
+            direct: self.direct.enabled.then(|| self.direct.transport()),
+            router: self.router.clone(),
+            conditions: self.conditions,
+            usual: Requirements { max_age: self.outbox.max_age, ..Requirements::default() },
+            files: self.files.clone(),
+        }
+    }
+}
+
+impl Direct {
+    fn transport(&self) -> direct::Config {
+        let default = direct::Config::default();
+        let bind: Vec<direct::Bind> = self.bind.iter().copied().map(direct::Bind::from).collect();
+        direct::Config {
+            bind: if bind.is_empty() { default.bind } else { bind },
+            advertise: self.advertise.clone(),
+            relays: self.relays.iter().map(|relay| relay.0.clone()).collect(),
+            mdns: self.mdns,
+            ..default
+        }
+    }
 }
 
 /// `[bitchat]`
@@ -74,15 +130,13 @@ pub struct Direct {
     /// Whether the transport runs.
     pub enabled: bool,
     /// The addresses it listens on; none means every address of the machine and a port that is free.
-    pub bind: Vec<SocketAddr>,
-    /// Addresses told to contacts besides those the machine has itself: a forwarded port, say.
+    pub bind: Vec<Listen>,
+    /// Addresses told to contacts instead of those the machine has itself: a forwarded port, say.
     pub advertise: Vec<SocketAddr>,
     /// The relays it may be reached through.
     pub relays: Vec<RelayUrl>,
     /// Whether it looks for contacts on the local network by mDNS, and is found there.
     pub mdns: bool,
-    /// Whether it tries to get through NATs when a relay connects two nodes.
-    pub hole_punching: bool,
 }
 
 /// `[outbox]`
@@ -105,6 +159,12 @@ pub struct Files {
     pub directory: PathBuf,
     /// The largest taken, in bytes.
     pub max_size: u64,
+}
+
+impl Default for Files {
+    fn default() -> Self {
+        Self { accept: FilePolicy::Ask, directory: PathBuf::from("files"), max_size: 4 << 30 }
+    }
 }
 
 /// `[history]`: how many messages are kept of each kind; the oldest are forgotten first.
@@ -156,7 +216,7 @@ impl fmt::Display for FilePolicy {
 
 /// The URL of a relay: `http` or `https`, and a host.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RelayUrl(String);
+pub struct RelayUrl(direct::RelayUrl);
 
 impl FromStr for RelayUrl {
     type Err = Fault;
@@ -164,16 +224,14 @@ impl FromStr for RelayUrl {
     fn from_str(text: &str) -> Result<Self, Fault> {
         let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
         let is_host = |rest: &str| rest.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '[');
-        if host.is_some_and(is_host) && text.chars().all(|c| c.is_ascii_graphic()) {
-            return Ok(Self(text.to_owned()));
-        }
-        Err(Fault::Relay(text.to_owned()))
+        let url = text.parse().ok().filter(|_| host.is_some_and(is_host));
+        url.map(Self).ok_or_else(|| Fault::Relay(text.to_owned()))
     }
 }
 
 impl fmt::Display for RelayUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        self.0.fmt(f)
     }
 }
 
@@ -275,7 +333,6 @@ fn direct(document: &mut Document<'_>) -> Direct {
         advertise: section.key("advertise", Vec::new(), dialable),
         relays: section.key("relays", Vec::new(), different(8)),
         mdns: section.key("mdns", false, anything),
-        hole_punching: section.key("hole_punching", true, anything),
     };
     section.end();
     read

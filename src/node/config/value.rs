@@ -14,6 +14,7 @@ use crate::capabilities::TransportKey;
 use crate::node::conditions::BatterySetting;
 
 use super::error::Fault;
+use super::listen::Listen;
 use super::quantity::{Size, Span};
 use super::radio::RadioChoice;
 use super::sections::{FilePolicy, RelayUrl};
@@ -74,7 +75,7 @@ macro_rules! texts {
     )*};
 }
 
-texts!(String, TransportKey, RadioChoice, Span, SocketAddr, RelayUrl, BatterySetting, FilePolicy);
+texts!(String, TransportKey, RadioChoice, Span, Listen, SocketAddr, RelayUrl, BatterySetting, FilePolicy);
 
 impl Value for Size {
     fn read(written: &Spanned<DeValue<'_>>) -> Result<Self, Misread> {

@@ -14,7 +14,7 @@ use super::record::Shared;
 use super::sending::Sending;
 use crate::clock::wall_clock;
 use crate::ids::{PeerId, TransferId};
-use crate::node::config::{FilePolicy, Files};
+use crate::node::config::sections::{FilePolicy, Files};
 use crate::node::event::Event;
 use crate::node::store::Store;
 use crate::storage::{NewTransfer, StoreError, Transfer, TransferKey, TransferStatus, Way};
@@ -226,9 +226,12 @@ impl Desk {
         if let Some(known) = self.shared.store.with(move |database| database.transfer(key)).await? {
             return Ok(self.judge_known(known, offer));
         }
-        let status = match self.settings.accept {
+        let accept = self.settings.accept;
+        if accept != FilePolicy::Never && offer.size > self.settings.max_size {
+            return Ok(Judgement::Decline(Reason::TooLarge));
+        }
+        let status = match accept {
             FilePolicy::Never => return Ok(Judgement::Decline(Reason::NotAccepted)),
-            _ if offer.size > self.settings.max_size => return Ok(Judgement::Decline(Reason::TooLarge)),
             FilePolicy::Ask if self.held.len() >= MAX_HELD => return Ok(Judgement::Decline(Reason::Busy)),
             FilePolicy::Ask => TransferStatus::Offered,
             FilePolicy::Contacts => TransferStatus::Waiting,
@@ -297,5 +300,263 @@ impl Desk {
     async fn find(&self, number: u64) -> Result<Transfer, FileError> {
         let found = self.shared.store.with(move |database| database.transfer_numbered(number)).await?;
         found.ok_or(FileError::Unknown(number))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::{Path, PathBuf};
+    use std::time::Duration;
+
+    use iroh::SecretKey;
+    use rand_chacha::ChaCha20Rng;
+    use rand_core::SeedableRng;
+    use tokio::time::timeout;
+
+    use super::*;
+    use crate::capabilities::Reach;
+    use crate::crypto::Identity;
+    use crate::message::Recipient;
+    use crate::storage::{Database, DeviceKey, Limits, StoredContact};
+    use crate::transports::direct::{self, Bind, Contact};
+    use crate::transports::port;
+
+    /// How long anything may take; a busy machine may be slow.
+    const PATIENCE: Duration = Duration::from_secs(60);
+
+    /// A node's part that has to do with files, over a real direct transport on loopback.
+    struct Node {
+        identity: Identity,
+        transport: port::Transport,
+        direct: DirectHandle,
+        home: tempfile::TempDir,
+        store: Store,
+        events: broadcast::Sender<Event>,
+        seen: broadcast::Receiver<Event>,
+        files: FilesHandle,
+    }
+
+    impl Node {
+        async fn start(number: u8, accept: FilePolicy) -> Self {
+            let identity = Identity::from_bytes(&[number; Identity::LEN]);
+            let bind = vec![Bind::from("127.0.0.1:0".parse::<std::net::SocketAddr>().unwrap())];
+            let config = direct::Config { bind, ..direct::Config::default() };
+            let (transport, direct) =
+                direct::start(config, Vec::new(), identity.direct_secret(0)).await.unwrap();
+            let key = DeviceKey::generate(&mut ChaCha20Rng::from_seed([number; 32]));
+            let store = Store::new(Database::in_memory(&key, Limits::default()).unwrap());
+            let home = tempfile::tempdir().unwrap();
+            let (events, seen) = broadcast::channel(10_000);
+            let files = desk(&store, &direct, home.path(), accept, &events).await;
+            Self { identity, transport, direct, home, store, events, seen, files }
+        }
+
+        /// Two nodes that are each other's contacts and connected.
+        async fn pair(accept: FilePolicy) -> (Self, Self) {
+            let (mut one, mut two) = (Self::start(1, accept).await, Self::start(2, accept).await);
+            one.befriend(&two).await;
+            two.befriend(&one).await;
+            one.reaches(&two).await;
+            two.reaches(&one).await;
+            (one, two)
+        }
+
+        async fn befriend(&self, other: &Self) {
+            let own = other.direct.own_addresses.borrow().clone();
+            let contact = Contact {
+                peer: other.peer(),
+                fingerprint: other.identity.fingerprint(),
+                endpoint: *SecretKey::from_bytes(&other.identity.direct_secret(0)).public().as_bytes(),
+                addresses: own.addresses,
+                relays: own.relays,
+            };
+            self.direct.set_contacts(vec![contact]).await;
+            let stored = StoredContact {
+                fingerprint: other.identity.fingerprint(),
+                noise_public: [0; 32],
+                signing_public: [0; 32],
+                name: "ben".to_owned(),
+                serial: 1,
+                card: Vec::new(),
+                added: true,
+                verified: false,
+                favourite: false,
+                blocked: false,
+                told: 0,
+            };
+            self.store.with(move |database| database.put_contact(&stored)).await.unwrap();
+        }
+
+        /// Waits until the other is connected, and tells the desk as the driver does.
+        async fn reaches(&mut self, other: &Self) {
+            let to = Recipient::Peer(other.peer());
+            let reached = port::Event::Reach { to, reach: Reach::Yes };
+            let connected = async { while self.transport.receive().await.unwrap() != reached {} };
+            timeout(PATIENCE, connected).await.unwrap();
+            self.files.connected();
+        }
+
+        fn peer(&self) -> PeerId {
+            self.identity.peer_id()
+        }
+
+        fn file(&self, name: &str, size: usize) -> PathBuf {
+            let path = self.home.path().join(name);
+            std::fs::write(&path, noise(size)).unwrap();
+            path
+        }
+
+        /// The next news of a file that comes so far.
+        async fn sees(&mut self, status: TransferStatus) -> Transfer {
+            let seen = async {
+                loop {
+                    if let Event::File(transfer) = self.seen.recv().await.unwrap()
+                        && transfer.status == status
+                    {
+                        return (*transfer).clone();
+                    }
+                }
+            };
+            timeout(PATIENCE, seen).await.expect("it happens in time")
+        }
+
+        /// What a process that dies and begins again does to files.
+        async fn restart(&mut self, accept: FilePolicy) {
+            let (requests, store) = (mpsc::channel(1).0, self.store.clone());
+            self.files = FilesHandle { requests, store };
+            self.files = desk(&self.store, &self.direct, self.home.path(), accept, &self.events).await;
+        }
+    }
+
+    async fn desk(
+        store: &Store,
+        direct: &DirectHandle,
+        home: &Path,
+        accept: FilePolicy,
+        events: &broadcast::Sender<Event>,
+    ) -> FilesHandle {
+        let settings = Files { accept, directory: home.join("files"), max_size: 100_000_000 };
+        let (store, direct, events) = (store.clone(), direct.clone(), events.downgrade());
+        start(Setup { store, direct, settings, events }).await.unwrap()
+    }
+
+    fn noise(size: usize) -> Vec<u8> {
+        let mut bytes = vec![0; size];
+        blake3::Hasher::new().finalize_xof().fill(&mut bytes);
+        bytes
+    }
+
+    #[tokio::test]
+    async fn a_file_goes_from_home_to_home_and_both_write_it_down() {
+        let (mut ada, mut ben) = Node::pair(FilePolicy::Contacts).await;
+        let path = ada.file("photo.jpg", 3_000_000);
+        let begun = ada.files.send(ben.peer(), path).await.unwrap();
+        let received = ben.sees(TransferStatus::Done).await;
+        let sent = ada.sees(TransferStatus::Done).await;
+        assert_eq!((sent.number, sent.done), (begun.number, 3_000_000));
+        assert_eq!(received.hash, sent.hash);
+        assert!(std::fs::read(received.path.unwrap()).unwrap() == noise(3_000_000));
+        assert_eq!(ada.files.list(10).await.unwrap()[0].status, TransferStatus::Done);
+        assert_eq!(ben.files.list(10).await.unwrap()[0].status, TransferStatus::Done);
+    }
+
+    #[tokio::test]
+    async fn a_person_is_asked_first() {
+        let (mut ada, mut ben) = Node::pair(FilePolicy::Ask).await;
+        ada.files.send(ben.peer(), ada.file("photo.jpg", 100_000)).await.unwrap();
+        let offered = ben.sees(TransferStatus::Offered).await;
+        assert_eq!((offered.name.as_str(), offered.size), ("photo.jpg", 100_000));
+        ben.files.accept(offered.number).await.unwrap();
+        ben.sees(TransferStatus::Done).await;
+        ada.sees(TransferStatus::Done).await;
+        let error = ben.files.accept(offered.number).await.unwrap_err();
+        assert!(matches!(error, FileError::NotOffered { .. }), "{error}");
+    }
+
+    #[tokio::test]
+    async fn who_says_no_is_understood() {
+        let (mut ada, mut ben) = Node::pair(FilePolicy::Ask).await;
+        ada.files.send(ben.peer(), ada.file("photo.jpg", 100_000)).await.unwrap();
+        let offered = ben.sees(TransferStatus::Offered).await;
+        ben.files.cancel(offered.number).await.unwrap();
+        ada.sees(TransferStatus::Declined).await;
+
+        ben.restart(FilePolicy::Never).await;
+        ada.files.send(ben.peer(), ada.file("again.jpg", 100_000)).await.unwrap();
+        ada.sees(TransferStatus::Declined).await;
+    }
+
+    #[tokio::test]
+    async fn a_file_that_is_too_large_is_declined_by_its_size() {
+        let (mut ada, ben) = Node::pair(FilePolicy::Contacts).await;
+        let path = ada.home.path().join("huge");
+        std::fs::File::create(&path).unwrap().set_len(100_000_001).unwrap();
+        ada.files.send(ben.peer(), path).await.unwrap();
+        let declined = ada.sees(TransferStatus::Declined).await;
+        assert!(declined.reason.unwrap().contains("larger than the receiver takes"));
+    }
+
+    #[tokio::test]
+    async fn a_file_for_somebody_who_is_away_waits_and_goes_by_itself() {
+        let mut ada = Node::start(1, FilePolicy::Contacts).await;
+        let mut ben = Node::start(2, FilePolicy::Contacts).await;
+        // Ben does not know Ada yet, so there is no connection.
+        ada.befriend(&ben).await;
+        ada.files.send(ben.peer(), ada.file("photo.jpg", 100_000)).await.unwrap();
+        let waiting = ada.sees(TransferStatus::Waiting).await;
+        assert_eq!(waiting.reason, None);
+        let waiting = ada.sees(TransferStatus::Waiting).await;
+        assert_eq!(waiting.reason.as_deref(), Some("not connected"));
+        ben.befriend(&ada).await;
+        ada.reaches(&ben).await;
+        ben.sees(TransferStatus::Done).await;
+        ada.sees(TransferStatus::Done).await;
+    }
+
+    #[tokio::test]
+    async fn a_sender_that_dies_goes_on_in_its_next_run() {
+        let (mut ada, mut ben) = Node::pair(FilePolicy::Contacts).await;
+        let path = ada.file("film.mkv", 60_000_000);
+        let begun = ada.files.send(ben.peer(), path).await.unwrap();
+        ben.sees(TransferStatus::Running).await;
+        ada.restart(FilePolicy::Contacts).await;
+        let received = ben.sees(TransferStatus::Done).await;
+        let sent = ada.sees(TransferStatus::Done).await;
+        assert_eq!((sent.number, sent.hash), (begun.number, received.hash));
+        assert!(std::fs::read(received.path.unwrap()).unwrap() == noise(60_000_000));
+        assert_eq!(ben.files.list(10).await.unwrap().len(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_receiver_that_dies_goes_on_in_its_next_run() {
+        let (mut ada, mut ben) = Node::pair(FilePolicy::Contacts).await;
+        ada.files.send(ben.peer(), ada.file("film.mkv", 60_000_000)).await.unwrap();
+        ben.sees(TransferStatus::Running).await;
+        ben.restart(FilePolicy::Contacts).await;
+        let received = ben.sees(TransferStatus::Done).await;
+        ada.sees(TransferStatus::Done).await;
+        assert!(std::fs::read(received.path.unwrap()).unwrap() == noise(60_000_000));
+        assert_eq!(ben.files.list(10).await.unwrap().len(), 1);
+    }
+
+    #[tokio::test]
+    async fn what_is_cancelled_is_over_on_both_sides() {
+        let (ada, mut ben) = Node::pair(FilePolicy::Contacts).await;
+        let begun = ada.files.send(ben.peer(), ada.file("film.mkv", 60_000_000)).await.unwrap();
+        ben.sees(TransferStatus::Running).await;
+        let cancelled = ada.files.cancel(begun.number).await.unwrap();
+        assert_eq!(cancelled.status, TransferStatus::Cancelled);
+        ben.sees(TransferStatus::Cancelled).await;
+        let error = ada.files.cancel(begun.number).await.unwrap_err();
+        assert!(matches!(error, FileError::Finished { .. }), "{error}");
+        let error = ada.files.cancel(77).await.unwrap_err();
+        assert!(matches!(error, FileError::Unknown(77)), "{error}");
+    }
+
+    #[tokio::test]
+    async fn only_contacts_are_sent_files() {
+        let ada = Node::start(1, FilePolicy::Contacts).await;
+        let error = ada.files.send(PeerId([9; 8]), ada.file("a", 1)).await.unwrap_err();
+        assert!(matches!(error, FileError::NotAContact(_)), "{error}");
     }
 }

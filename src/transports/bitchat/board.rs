@@ -17,7 +17,7 @@ pub struct RadioCounters {
 }
 
 /// How the BLE mesh is.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct BitchatStatus {
     /// The adapters, and whether each works.
     pub adapters: Vec<(AdapterId, bool)>,

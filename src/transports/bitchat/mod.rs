@@ -6,6 +6,7 @@
 mod board;
 mod driver;
 mod handle;
+mod reached;
 mod start;
 mod translate;
 

@@ -1,86 +1,113 @@
-//! The engine's words for the port's, and back.
+//! Between the words of the transport port and those of the engine.
 
-use crate::capabilities::Reach;
-use crate::ids::MessageId;
+use bytes::Bytes;
+use sha2::{Digest, Sha256};
+
+use crate::ids::{AttemptId, MessageId};
+use crate::mesh;
 use crate::mesh::error::Refusal;
-use crate::mesh::event::{self as mesh, Expiry};
+use crate::mesh::event::{Expiry, PrivateMessage, PublicMessage};
 use crate::message::{Body, Message, Recipient};
 use crate::router::event::{Failure, Report};
-use crate::transports::port::{Event, Received};
+use crate::transports::port::{Command, Event, Received};
 
-/// The engine's command for a message; `None` for one it has no words for.
-pub(super) fn command(attempt: crate::ids::AttemptId, message: Message) -> Option<mesh::Command> {
-    let Message { id, to, body, .. } = message;
-    match (to, body) {
-        (Recipient::Everyone, Body::Public(packet)) => Some(mesh::Command::Flood { attempt, packet }),
-        (Recipient::Peer(to), Body::Text(text)) => Some(mesh::Command::SendPrivate { attempt, to, id, text }),
-        (Recipient::Peer(to), Body::Read { of, wire_ids }) => {
-            Some(mesh::Command::SendRead { attempt, to, id, wire_ids: known_there(of, wire_ids) })
-        }
-        (Recipient::Peer(to), Body::Card(card)) => Some(mesh::Command::SendCard { attempt, to, id, card }),
-        (Recipient::Everyone, Body::Text(_) | Body::Read { .. } | Body::Card(_))
-        | (Recipient::Peer(_), Body::Public(_)) => None,
-    }
+/// What a command of the node comes to.
+#[derive(Debug)]
+pub(super) enum Asked {
+    /// The engine does it.
+    Engine(mesh::event::Command),
+    /// The mesh cannot carry this at all.
+    Unfit(AttemptId),
+    /// The mesh has no words for it.
+    Nothing,
 }
 
-/// The ids under which its sender knows a message: its own id, when it came over a transport that has no others.
-pub(super) fn known_there(id: MessageId, wire_ids: Vec<String>) -> Vec<String> {
-    if wire_ids.is_empty() { vec![id.to_string()] } else { wire_ids }
+/// What a command asks for here.
+pub(super) fn asked(command: Command) -> Asked {
+    use crate::mesh::event::Command as Engine;
+    Asked::Engine(match command {
+        Command::Send { attempt, message } => return carry(attempt, message),
+        Command::Cancel { attempt, id } => Engine::Cancel { attempt, id },
+        Command::Warm { peer } => Engine::Greet { peer },
+        Command::Acknowledge { sender, wire_ids, .. } => Engine::Acknowledge { to: sender, wire_ids },
+        Command::Relay(packet) => Engine::Relay { packet },
+        Command::Decline { .. } | Command::Shutdown => return Asked::Nothing,
+    })
 }
 
-/// What an event of the engine means to the node; `None` when it is for listeners only.
-pub(super) fn event(event: &mesh::Event) -> Option<Event> {
+/// What the node is told of an engine's event, adapters, links and peers left out.
+pub(super) fn told(event: &mesh::event::Event) -> Vec<Event> {
+    use crate::mesh::event::Event as Engine;
     match event {
-        mesh::Event::Peer(peer) => {
-            let reach = if peer.reach == mesh::Reach::Gone { Reach::No } else { Reach::Yes };
-            Some(Event::Reach { to: Recipient::Peer(peer.id), reach })
+        &Engine::Sent { attempt, .. } => vec![Event::Report { attempt, report: Report::Sent }],
+        &Engine::Expired { attempt, reason, .. } => vec![failed(attempt, expired(reason))],
+        &Engine::Refused { attempt, reason } => vec![failed(attempt, refused(reason))],
+        &Engine::Receipt { from, id, read } => vec![Event::Receipt { from, id, read }],
+        Engine::PrivateMessage(message) => vec![Event::Received(private(message))],
+        Engine::PublicMessage(message) => {
+            // What another transport brought goes to no other; what is at its last hop goes nowhere.
+            let carried_on = !message.brought && message.ttl > 1;
+            let heard = carried_on.then(|| Event::Heard { packet: message.packet.clone() });
+            [Event::Received(public(message))].into_iter().chain(heard).collect()
         }
-        mesh::Event::PeerGone { peer, .. } => {
-            Some(Event::Reach { to: Recipient::Peer(*peer), reach: Reach::No })
-        }
-        mesh::Event::Session { peer } => Some(Event::Reach { to: Recipient::Peer(*peer), reach: Reach::Yes }),
-        mesh::Event::PublicMessage(message) => Some(Event::Received(public(message))),
-        mesh::Event::PrivateMessage(message) => Some(Event::Received(private(message))),
-        mesh::Event::Card { fingerprint, card, .. } => Some(Event::Received(Received {
+        Engine::Card { fingerprint, card, sent, .. } => vec![Event::Received(Received {
             sender: *fingerprint,
             nickname: String::new(),
             public: false,
-            id: MessageId([0; 16]),
+            id: card_id(card),
             body: Body::Card(card.clone()),
-            sent: crate::time::UnixMillis(0),
+            sent: *sent,
             wire_ids: Vec::new(),
             ttl: 0,
             fragments: 0,
-        })),
-        mesh::Event::Sent { attempt, .. } => Some(Event::Report { attempt: *attempt, report: Report::Sent }),
-        mesh::Event::Expired { attempt, reason, .. } => {
-            let failure = match reason {
-                Expiry::NoSession | Expiry::Silence => Failure::Silence,
-                Expiry::Left => Failure::Unreachable,
-                Expiry::Alone => Failure::Broken,
-            };
-            Some(Event::Report { attempt: *attempt, report: Report::Failed(failure) })
-        }
-        mesh::Event::Refused { attempt, reason } => {
-            Some(Event::Report { attempt: *attempt, report: Report::Failed(failure(*reason)) })
-        }
-        mesh::Event::Receipt { from, id, read } => Some(Event::Receipt { from: *from, id: *id, read: *read }),
-        mesh::Event::Adapter { .. }
-        | mesh::Event::LinkUp { .. }
-        | mesh::Event::LinkDown { .. }
-        | mesh::Event::ClockUnset => None,
+        })],
+        Engine::Adapter { .. }
+        | Engine::LinkUp { .. }
+        | Engine::LinkDown { .. }
+        | Engine::Peer(_)
+        | Engine::PeerGone { .. }
+        | Engine::Session { .. }
+        | Engine::ClockUnset => Vec::new(),
     }
 }
 
-fn failure(refusal: Refusal) -> Failure {
-    match refusal {
-        Refusal::Empty | Refusal::TooLong { .. } | Refusal::NotPublic | Refusal::ToSelf => Failure::Unfit,
-        Refusal::NobodyNear => Failure::Unreachable,
-        Refusal::QueueFull { .. } | Refusal::Stale { .. } | Refusal::ClockUnset { .. } => Failure::Busy,
+/// An attempt came to nothing.
+pub(super) fn failed(attempt: AttemptId, failure: Failure) -> Event {
+    Event::Report { attempt, report: Report::Failed(failure) }
+}
+
+fn carry(attempt: AttemptId, message: Message) -> Asked {
+    use crate::mesh::event::Command as Engine;
+    let id = message.id;
+    Asked::Engine(match (message.to, message.body) {
+        (Recipient::Everyone, Body::Public(packet)) => Engine::Flood { attempt, packet },
+        (Recipient::Peer(to), Body::Text(text)) => Engine::SendPrivate { attempt, to, id, text },
+        (Recipient::Peer(to), Body::Card(card)) => Engine::SendCard { attempt, to, id, card },
+        (Recipient::Peer(to), Body::Read { of, wire_ids }) => {
+            // A message that came another way has no id on the wire but its own.
+            let wire_ids = if wire_ids.is_empty() { vec![of.to_string()] } else { wire_ids };
+            Engine::SendRead { attempt, to, id, wire_ids }
+        }
+        (Recipient::Everyone, Body::Text(_) | Body::Read { .. } | Body::Card(_))
+        | (Recipient::Peer(_), Body::Public(_)) => return Asked::Unfit(attempt),
+    })
+}
+
+fn private(message: &PrivateMessage) -> Received {
+    Received {
+        sender: message.fingerprint,
+        nickname: message.nickname.clone(),
+        public: false,
+        id: message.id,
+        body: Body::Text(message.text.clone()),
+        sent: message.sent,
+        wire_ids: message.wire_ids.clone(),
+        ttl: message.ttl,
+        fragments: message.fragments,
     }
 }
 
-fn public(message: &mesh::PublicMessage) -> Received {
+fn public(message: &PublicMessage) -> Received {
     Received {
         sender: message.fingerprint,
         nickname: message.nickname.clone(),
@@ -94,16 +121,26 @@ fn public(message: &mesh::PublicMessage) -> Received {
     }
 }
 
-fn private(message: &mesh::PrivateMessage) -> Received {
-    Received {
-        sender: message.fingerprint,
-        nickname: message.nickname.clone(),
-        public: false,
-        id: message.id,
-        body: Body::Text(message.text.clone()),
-        sent: message.sent,
-        wire_ids: message.wire_ids.clone(),
-        ttl: message.ttl,
-        fragments: message.fragments,
+/// A card has no id on the wire; the same card has the same one here.
+fn card_id(card: &Bytes) -> MessageId {
+    let mut id = [0; 16];
+    id.iter_mut().zip(Sha256::digest(card)).for_each(|(byte, digest)| *byte = digest);
+    MessageId(id)
+}
+
+fn expired(reason: Expiry) -> Failure {
+    match reason {
+        Expiry::NoSession | Expiry::Silence => Failure::Silence,
+        Expiry::Left => Failure::Unreachable,
+        Expiry::Alone => Failure::Broken,
+    }
+}
+
+fn refused(reason: Refusal) -> Failure {
+    match reason {
+        Refusal::NobodyNear => Failure::Unreachable,
+        // In a while the queue is shorter, the packet signed afresh, the clock set.
+        Refusal::QueueFull { .. } | Refusal::Stale { .. } | Refusal::ClockUnset { .. } => Failure::Busy,
+        Refusal::Empty | Refusal::TooLong { .. } | Refusal::NotPublic | Refusal::ToSelf => Failure::Unfit,
     }
 }
