@@ -119,7 +119,6 @@ impl Chat<'_> {
             | EventReport::Contact(_)
             | EventReport::File(_)
             | EventReport::PublicMessage(_)
-            | EventReport::Contact(_)
             | EventReport::ClockUnset
             | EventReport::Missed { .. } => out.tell(words::event(event))?,
         }
