@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use hopline::api::Client;
 use hopline::api::client::Events;
+use hopline::api::history::{HistoryLine, HistoryQuery};
 use hopline::api::schema::{EventReport, StatusWord};
 use hopline::ids::MessageId;
 use hopline::radio::simulated::{Control, control};
@@ -79,13 +80,14 @@ impl World {
     async fn build(seed: u64) -> Self {
         let bench = Bench::new();
         let air = bench.air("ada ben").await;
-        let ports = [program::free_port(), program::free_port()];
+        // Each on an address of its own, and confined to it: no datagram goes around the path.
+        let ports = [program::free_port([127, 0, 1, 1]), program::free_port([127, 0, 2, 1])];
         let path = Path::lay(ports[0], ports[1]).await.unwrap();
         for (name, bind, advertise) in [("ada", ports[0], path.to_first), ("ben", ports[1], path.to_second)] {
             bench.configure(
                 name,
                 &format!(
-                    "[direct]\nbind = [\"{bind}\"]\nadvertise = [\"{advertise}\"]\nhole_punching = false\n\
+                    "[direct]\nbind = [\"{bind}/32\"]\nadvertise = [\"{advertise}\"]\n\
                      [outbox]\nmax_per_peer = 20000\n"
                 ),
             );
@@ -170,8 +172,8 @@ impl World {
     }
 
     async fn set_air(&self, open: bool) {
-        let [ada, ben] = NAMES.map(str::to_owned);
-        let deed = if open { Control::Join(ada, ben) } else { Control::Cut(ada, ben) };
+        let [a, b] = NAMES.map(str::to_owned);
+        let deed = if open { Control::Join { a, b } } else { Control::Cut { a, b } };
         control(&self.bench.path("air"), deed).await.unwrap();
     }
 
@@ -203,8 +205,10 @@ impl World {
         let mut table = BTreeMap::new();
         let mut last = 0;
         loop {
-            let page = client.messages_after(last, 500).await.unwrap().messages;
-            for message in &page {
+            let query = HistoryQuery { after: Some(last), limit: Some(500), ..HistoryQuery::default() };
+            let page = client.history(&query).await.unwrap().lines;
+            for line in &page {
+                let HistoryLine::Received { message, .. } = line else { panic!("{line:?} was not received") };
                 assert!(message.number > last, "the table is in order");
                 last = message.number;
                 let twice = table.insert(message.id, message.text.clone());

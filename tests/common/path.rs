@@ -2,7 +2,7 @@
 //! fixed ends, and while it is cut it loses them all without a word, as a broken path does.
 
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -13,20 +13,20 @@ use tokio::task::JoinHandle;
 const DATAGRAM: usize = 65_536;
 
 /// The path; dropped, it is gone.
-pub struct Path {
+pub(crate) struct Path {
     /// Where the second end's node is to be found by the first.
-    pub to_second: SocketAddr,
+    pub(crate) to_second: SocketAddr,
     /// Where the first end's node is to be found by the second.
-    pub to_first: SocketAddr,
+    pub(crate) to_first: SocketAddr,
     open: Arc<AtomicBool>,
     tasks: [JoinHandle<()>; 2],
 }
 
 impl Path {
     /// Lays a path between the sockets of two nodes; it is open.
-    pub async fn lay(first: SocketAddr, second: SocketAddr) -> io::Result<Self> {
-        let near_first = Arc::new(UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await?);
-        let near_second = Arc::new(UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await?);
+    pub(crate) async fn lay(first: SocketAddr, second: SocketAddr) -> io::Result<Self> {
+        let near_first = Arc::new(UdpSocket::bind((first.ip(), 0)).await?);
+        let near_second = Arc::new(UdpSocket::bind((second.ip(), 0)).await?);
         let open = Arc::new(AtomicBool::new(true));
         let (to_second, to_first) = (near_first.local_addr()?, near_second.local_addr()?);
         let forth = forward(Arc::clone(&near_first), Arc::clone(&near_second), second, Arc::clone(&open));
@@ -35,7 +35,7 @@ impl Path {
     }
 
     /// Cuts the path, or mends it.
-    pub fn set_open(&self, open: bool) {
+    pub(crate) fn set_open(&self, open: bool) {
         self.open.store(open, Ordering::Relaxed);
     }
 }

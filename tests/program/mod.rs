@@ -156,7 +156,7 @@ pub(crate) fn stdout(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-/// A UDP port of loopback that was free a moment ago, and that the system does not hand out soon again.
-pub(crate) fn free_port() -> SocketAddr {
-    UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap()
+/// A UDP port of this address that was free a moment ago, and that the system does not hand out soon again.
+pub(crate) fn free_port(address: impl Into<Ipv4Addr>) -> SocketAddr {
+    UdpSocket::bind((address.into(), 0)).unwrap().local_addr().unwrap()
 }
