@@ -157,12 +157,9 @@ const fn yes() -> bool {
 }
 
 pub(super) async fn list(State(shared): State<Shared>) -> Result<Json<ContactList>, Rejection> {
-    match shared.node.contacts(ContactRequest::List).await? {
-        ContactAnswer::List(people) => {
-            Ok(Json(ContactList { contacts: people.into_iter().map(Into::into).collect() }))
-        }
-        other => Err(mismatch(&other)),
-    }
+    let answer = shared.node.contacts(ContactRequest::List).await?;
+    let ContactAnswer::List(people) = answer else { return Err(mismatch(&answer)) };
+    Ok(Json(ContactList { contacts: people.into_iter().map(Into::into).collect() }))
 }
 
 pub(super) async fn get(
@@ -178,10 +175,9 @@ pub(super) async fn card(
     query: Result<Query<CardQuery>, QueryRejection>,
 ) -> Result<Json<CardReport>, Rejection> {
     let Query(CardQuery { addresses }) = query?;
-    match shared.node.contacts(ContactRequest::OwnCard { addresses }).await? {
-        ContactAnswer::OwnCard(card) => Ok(Json(CardReport { link: wire::link(&card) })),
-        other => Err(mismatch(&other)),
-    }
+    let answer = shared.node.contacts(ContactRequest::OwnCard { addresses }).await?;
+    let ContactAnswer::OwnCard(card) = answer else { return Err(mismatch(&answer)) };
+    Ok(Json(CardReport { link: wire::link(&card) }))
 }
 
 pub(super) async fn add(
@@ -225,10 +221,9 @@ pub(super) async fn remove(
 }
 
 async fn person(shared: &Shared, request: ContactRequest) -> Result<Json<ContactReport>, Rejection> {
-    match shared.node.contacts(request).await? {
-        ContactAnswer::Contact(info) => Ok(Json((*info).into())),
-        other => Err(mismatch(&other)),
-    }
+    let answer = shared.node.contacts(request).await?;
+    let ContactAnswer::Contact(info) = answer else { return Err(mismatch(&answer)) };
+    Ok(Json((*info).into()))
 }
 
 fn fingerprint(text: &str) -> Result<Fingerprint, Rejection> {

@@ -32,7 +32,6 @@ pub struct Contacts {
 
 /// What to write to disk, and then to [`Contacts::apply`].
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-#[must_use]
 pub struct Change {
     /// The row to write.
     pub put: Option<Contact>,
@@ -187,6 +186,7 @@ impl Contacts {
     }
 
     /// Our card of this serial went to a peer.
+    #[must_use]
     pub fn told(&self, peer: PeerId, serial: u64) -> Change {
         match self.find(peer) {
             Some(contact) if contact.told < serial => self.put(Contact { told: serial, ..contact.clone() }),
