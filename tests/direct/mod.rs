@@ -40,7 +40,10 @@ pub(crate) fn identity(number: u8) -> Identity {
 
 /// A configuration for tests: one socket on loopback.
 pub(crate) fn loopback() -> Config {
-    Config { bind: vec![Bind::from("127.0.0.1:0".parse::<std::net::SocketAddr>().unwrap())], ..Config::default() }
+    Config {
+        bind: vec![Bind::from("127.0.0.1:0".parse::<std::net::SocketAddr>().unwrap())],
+        ..Config::default()
+    }
 }
 
 /// A message id of its own for every number.
@@ -113,7 +116,12 @@ impl Node {
 
     /// Waits until it says so of its reach.
     pub(crate) async fn reaches(&mut self, other: &Self, wanted: Reach) {
-        let to = Recipient::Peer(other.peer());
+        self.reaches_peer(other.peer(), wanted).await;
+    }
+
+    /// Waits until it says so of its reach.
+    pub(crate) async fn reaches_peer(&mut self, peer: PeerId, wanted: Reach) {
+        let to = Recipient::Peer(peer);
         self.next(|event| (event == Event::Reach { to, reach: wanted }).then_some(())).await;
     }
 
