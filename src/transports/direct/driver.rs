@@ -229,7 +229,12 @@ impl Driver {
         match request {
             Request::Contacts(contacts) => self.set_contacts(contacts),
             Request::Secret { current, previous } => {
-                return self.set_secret(&current, previous.as_deref()).await;
+                self.stations.set_keys(&self.config, &current, previous.as_deref()).await?;
+                self.hurry();
+            }
+            Request::Bound(answer) => {
+                let bound = self.stations.iter().flat_map(|station| station.endpoint.bound_sockets());
+                answer.send(bound.collect()).unwrap_or_default();
             }
             // Who asked and does not wait for the answer does not miss it.
             Request::Connections(answer) => answer.send(self.connections()).unwrap_or_default(),
