@@ -116,7 +116,12 @@ impl Node {
 
     /// Waits until it says so of its reach.
     pub(crate) async fn reaches(&mut self, other: &Self, wanted: Reach) {
-        let to = Recipient::Peer(other.peer());
+        self.reaches_peer(other.peer(), wanted).await;
+    }
+
+    /// Waits until it says so of its reach.
+    pub(crate) async fn reaches_peer(&mut self, peer: PeerId, wanted: Reach) {
+        let to = Recipient::Peer(peer);
         self.next(|event| (event == Event::Reach { to, reach: wanted }).then_some(())).await;
     }
 

@@ -40,6 +40,16 @@ impl Default for Config {
 }
 
 impl Config {
+    /// Whether a socket has a port of its own choice.
+    pub(super) fn has_fixed_port(&self) -> bool {
+        self.bind.iter().any(|bind| bind.address.port() != 0)
+    }
+
+    /// Whether relays are used.
+    pub(super) fn uses_relays(&self) -> bool {
+        !self.relays.is_empty()
+    }
+
     /// The same, with whatever ports are free.
     pub(super) fn on_any_port(&self) -> Self {
         let mut config = self.clone();

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use iroh::{EndpointId, SecretKey};
+use iroh::EndpointId;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 use super::config::Config;
 use super::contact::Contact;
 use super::dial;
-use super::endpoint::{Accepted, Station};
+use super::endpoint::Accepted;
 use super::error::StartError;
 use super::files::{self, Taker};
 use super::handle::{ConnectionStatus, OwnAddresses, Request};
@@ -21,6 +21,7 @@ use super::health;
 use super::link::{Code, Link, LinkReport, Serial, What, close};
 use super::peer::{Events, Peer, fail};
 use super::pulse::Pulse;
+use super::stations::Stations;
 use crate::capabilities::{DownReason, Health, Reach};
 use crate::ids::{AttemptId, MessageId, PeerId};
 use crate::message::{Body, Message, Recipient};
@@ -53,13 +54,11 @@ pub(super) struct Ends {
 pub(super) struct Driver {
     config: Config,
     ends: Ends,
-    /// The endpoint of the current key, then that of the previous one, if it is still wanted.
-    stations: Vec<Station>,
+    stations: Stations,
     peers: BTreeMap<PeerId, Peer>,
     everyone: Reach,
     calls: JoinSet<(PeerId, EndpointId, Option<Accepted>)>,
     last_serial: Serial,
-    accepting: mpsc::Sender<Accepted>,
     accepted: mpsc::Receiver<Accepted>,
     reporting: mpsc::Sender<LinkReport>,
     reports: mpsc::Receiver<LinkReport>,
@@ -95,16 +94,15 @@ impl Driver {
         let (accepting, accepted) = mpsc::channel(ACCEPTED_BOUND);
         let (reporting, reports) = mpsc::channel(REPORT_BOUND);
         let news = Arc::new(Notify::new());
-        let station = Station::open(&config, &secret, accepting.clone(), Arc::clone(&news)).await?;
+        let stations = Stations::open(&config, &secret, accepting, Arc::clone(&news)).await?;
         let mut driver = Self {
             config,
             ends,
-            stations: vec![station],
+            stations,
             peers: BTreeMap::new(),
             everyone: Reach::No,
             calls: JoinSet::new(),
             last_serial: Serial(0),
-            accepting,
             accepted,
             reporting,
             reports,
@@ -196,14 +194,11 @@ impl Driver {
     }
 
     fn send(&mut self, attempt: AttemptId, to: PeerId, message: &Message) {
-        let with_relays = self.uses_relays();
-        let can_look = self.config.mdns;
         let Some(peer) = self.peers.get_mut(&to) else {
             return fail(attempt, Failure::Unreachable, &mut self.backlog);
         };
-        let can_call = peer.is_findable(with_relays, can_look);
         peer.dialling.hurry(Instant::now());
-        peer.send(attempt, message, can_call, &mut self.backlog);
+        peer.send(attempt, message, peer.is_findable(&self.config), &mut self.backlog);
     }
 
     /// A public packet leaves with its TTL lowered: it is relayed, and nothing else in it may be changed.
@@ -238,7 +233,12 @@ impl Driver {
         match request {
             Request::Contacts(contacts) => self.set_contacts(contacts),
             Request::Secret { current, previous } => {
-                return self.set_secret(&current, previous.as_deref()).await;
+                self.stations.set_keys(&self.config, &current, previous.as_deref()).await?;
+                self.hurry();
+            }
+            Request::Bound(answer) => {
+                let bound = self.stations.iter().flat_map(|station| station.endpoint.bound_sockets());
+                answer.send(bound.collect()).unwrap_or_default();
             }
             // Who asked and does not wait for the answer does not miss it.
             Request::Connections(answer) => answer.send(self.connections()).unwrap_or_default(),
@@ -250,7 +250,7 @@ impl Driver {
                 self.files.send_replace(Some(taker));
             }
             Request::NetworkChange => {
-                for station in &self.stations {
+                for station in self.stations.iter() {
                     station.endpoint.network_change().await;
                 }
                 self.hurry();
@@ -278,49 +278,6 @@ impl Driver {
                 self.backlog.push_back(Event::Reach { to: Recipient::Peer(id), reach: Reach::No });
             }
         }
-    }
-
-    /// Opens an endpoint for each key that has none yet, and closes the others.
-    ///
-    /// A fixed port goes to the current key; the previous one then listens on any port that is free, where
-    /// nobody calls it, but it can still call.
-    async fn set_secret(
-        &mut self,
-        current: &[u8; 32],
-        previous: Option<&[u8; 32]>,
-    ) -> Result<(), StartError> {
-        let fixed = self.config.bind.iter().any(|bind| bind.address.port() != 0);
-        let mut before = std::mem::take(&mut self.stations);
-        let id = SecretKey::from_bytes(current).public();
-        let kept = before.iter().position(|station| station.endpoint.id() == id).map(|at| before.remove(at));
-        let elsewhere = previous
-            .map(|secret| SecretKey::from_bytes(secret).public())
-            .filter(|_| !fixed || kept.is_some())
-            .and_then(|id| before.iter().position(|station| station.endpoint.id() == id))
-            .map(|at| before.remove(at));
-        for station in before {
-            station.close().await;
-        }
-        let station = match kept {
-            Some(station) => station,
-            None => self.open_station(&self.config, current).await?,
-        };
-        self.stations.push(station);
-        let anywhere = self.config.on_any_port();
-        match (elsewhere, previous) {
-            (Some(station), _) => self.stations.push(station),
-            (None, Some(secret)) => {
-                let station = self.open_station(&anywhere, secret).await?;
-                self.stations.push(station);
-            }
-            (None, None) => {}
-        }
-        self.hurry();
-        Ok(())
-    }
-
-    async fn open_station(&self, config: &Config, secret: &[u8; 32]) -> Result<Station, StartError> {
-        Station::open(config, secret, self.accepting.clone(), Arc::clone(&self.news)).await
     }
 
     fn connections(&self) -> Vec<ConnectionStatus> {
@@ -380,35 +337,20 @@ impl Driver {
 
     /// When the next call is due.
     fn next_call(&self) -> Option<Instant> {
-        let room = self.calls.len() < MAX_CALLS;
-        let callable = self.peers.values().filter(|peer| room && self.is_callable(peer));
-        callable.filter_map(|peer| peer.dialling.due()).min()
-    }
-
-    fn is_callable(&self, peer: &Peer) -> bool {
-        peer.is_alone() && peer.is_findable(self.uses_relays(), self.config.mdns)
+        let peers = self.peers.values().filter(|_| self.calls.len() < MAX_CALLS);
+        peers.filter_map(|peer| peer.call_due(&self.config)).min()
     }
 
     /// Calls whoever is due.
     fn call(&mut self) {
         let now = Instant::now();
-        let with_relays = self.uses_relays();
-        let mdns = self.config.mdns;
-        for peer in self.peers.values_mut() {
-            let due = peer.dialling.due().is_some_and(|due| due <= now);
-            if self.calls.len() >= MAX_CALLS
-                || !due
-                || !peer.is_alone()
-                || !peer.is_findable(with_relays, mdns)
-            {
+        for (&id, peer) in &mut self.peers {
+            if self.calls.len() >= MAX_CALLS || peer.call_due(&self.config).is_none_or(|due| due > now) {
                 continue;
             }
-            let Some(to) = peer.contact.whereabouts(with_relays) else { continue };
-            let Some(station) = self.stations.get(peer.station % self.stations.len().max(1)) else {
-                continue;
-            };
-            let (id, ours, remote, endpoint) =
-                (peer.contact.peer, station.endpoint.id(), to.id, station.endpoint.clone());
+            let Some(to) = peer.contact.whereabouts(self.config.uses_relays()) else { continue };
+            let Some(endpoint) = self.stations.to_call_with(peer.turned_away).cloned() else { continue };
+            let (ours, remote) = (endpoint.id(), to.id);
             peer.dialling.rings();
             self.calls.spawn(async move {
                 let answer = dial::call(endpoint, to).await;
@@ -425,24 +367,15 @@ impl Driver {
         }
     }
 
-    fn uses_relays(&self) -> bool {
-        !self.config.relays.is_empty()
-    }
-
     /// Tells the node what has changed: whom we reach, and how we are.
     fn settle(&mut self) {
-        let (with_relays, mdns) = (self.uses_relays(), self.config.mdns);
         let mut everyone = Reach::No;
-        let mut other_way = mdns;
+        let mut other_way = self.config.mdns;
         for (id, peer) in &mut self.peers {
-            let reach = if peer.best().is_some() {
+            let reach = peer.reach(&self.config);
+            if reach == Reach::Yes {
                 everyone = Reach::Yes;
-                Reach::Yes
-            } else if peer.is_findable(with_relays, mdns) {
-                Reach::Perhaps
-            } else {
-                Reach::No
-            };
+            }
             other_way |= reach == Reach::Yes || !peer.contact.addresses.is_empty();
             if peer.told != reach {
                 peer.told = reach;
@@ -453,7 +386,7 @@ impl Driver {
             self.everyone = everyone;
             self.backlog.push_back(Event::Reach { to: Recipient::Everyone, reach: everyone });
         }
-        if let Some(station) = self.stations.first() {
+        if let Some(station) = self.stations.current() {
             let surroundings = station.surroundings.borrow();
             let health = health::judge(&self.config, &surroundings, other_way);
             let own = health::for_card(&self.config, &surroundings);
@@ -480,9 +413,7 @@ impl Driver {
             }
         }
         self.calls.shutdown().await;
-        for station in self.stations {
-            station.close().await;
-        }
+        self.stations.close().await;
     }
 }
 

@@ -56,6 +56,7 @@ pub(super) enum Request {
     Contacts(Vec<Contact>),
     Secret { current: Zeroizing<[u8; 32]>, previous: Option<Zeroizing<[u8; 32]>> },
     Connections(oneshot::Sender<Vec<ConnectionStatus>>),
+    Bound(oneshot::Sender<Vec<SocketAddr>>),
     Connection { peer: PeerId, answer: oneshot::Sender<Option<Connection>> },
     Files(mpsc::Sender<FileOffer>),
     NetworkChange,
@@ -81,6 +82,13 @@ impl DirectHandle {
         let (answer, status) = oneshot::channel();
         self.ask(Request::Connections(answer)).await;
         status.await.unwrap_or_default()
+    }
+
+    /// The addresses the transport's sockets are bound to.
+    pub async fn bound(&self) -> Vec<SocketAddr> {
+        let (answer, bound) = oneshot::channel();
+        self.ask(Request::Bound(answer)).await;
+        bound.await.unwrap_or_default()
     }
 
     /// Says that the network may have changed, where the system does not.

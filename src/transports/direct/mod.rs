@@ -22,6 +22,7 @@ mod link;
 mod peer;
 mod pulse;
 mod start;
+mod stations;
 
 pub use config::{Bind, Config};
 pub use contact::Contact;

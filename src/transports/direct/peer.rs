@@ -9,6 +9,7 @@ use iroh::endpoint::ConnectionError;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
+use super::config::Config;
 use super::contact::Contact;
 use super::delivery::{Deliveries, Outgoing, Waiting};
 use super::dial::Dialling;
@@ -35,8 +36,8 @@ pub(super) struct Peer {
     pub(super) contact: Contact,
     pub(super) endpoint: Option<EndpointId>,
     pub(super) dialling: Dialling,
-    /// Which of our keys it is called with: the one it knows.
-    pub(super) station: usize,
+    /// How often it took us for a stranger: next time it is called with another key of ours.
+    pub(super) turned_away: usize,
     /// What the node was told last.
     pub(super) told: Reach,
     /// The newest last.
@@ -53,7 +54,7 @@ impl Peer {
             endpoint: contact.endpoint_id(),
             contact,
             dialling: Dialling::new(now),
-            station: 0,
+            turned_away: 0,
             told: Reach::No,
             links: Vec::new(),
             deliveries: Deliveries::new(),
@@ -73,16 +74,31 @@ impl Peer {
         if moved {
             self.leave(Code::Bye, events);
             self.dialling = Dialling::new(now);
-            self.station = 0;
+            self.turned_away = 0;
         }
         self.dialling.hurry(now);
     }
 
     /// Whether there is somewhere to call it.
-    pub(super) fn is_findable(&self, with_relays: bool, mdns: bool) -> bool {
-        let somewhere =
-            mdns || !self.contact.addresses.is_empty() || with_relays && !self.contact.relays.is_empty();
+    pub(super) fn is_findable(&self, config: &Config) -> bool {
+        let by_relay = config.uses_relays() && !self.contact.relays.is_empty();
+        let somewhere = config.mdns || by_relay || !self.contact.addresses.is_empty();
         somewhere && self.endpoint.is_some()
+    }
+
+    /// How surely it is reached.
+    pub(super) fn reach(&self, config: &Config) -> Reach {
+        match self.best() {
+            Some(_) => Reach::Yes,
+            None if self.is_findable(config) => Reach::Perhaps,
+            None => Reach::No,
+        }
+    }
+
+    /// When it is to be called; `None` while there is a connection, or a call rings.
+    pub(super) fn call_due(&self, config: &Config) -> Option<Instant> {
+        let wanted = self.is_alone() && self.is_findable(config);
+        self.dialling.due().filter(|_| wanted)
     }
 
     /// The connection messages leave by.
@@ -91,7 +107,7 @@ impl Peer {
     }
 
     /// Whether there is no connection, not even one that may become usable.
-    pub(super) fn is_alone(&self) -> bool {
+    fn is_alone(&self) -> bool {
         self.links.is_empty()
     }
 
@@ -195,7 +211,7 @@ impl Peer {
         let Some(index) = self.links.iter().position(|link| link.serial == serial) else { return };
         let link = self.links.remove(index);
         if Code::Stranger.is_in(error) {
-            self.station = self.station.wrapping_add(1);
+            self.turned_away = self.turned_away.saturating_add(1);
         }
         match self.best().map(|best| best.serial) {
             Some(best) if link.is_spent() => self.deliveries.hand_over(serial, best),
