@@ -141,7 +141,10 @@ async fn a_contact_gets_our_card_by_itself_and_its_own_word_decides_what_becomes
     let offer = watch.event("contact", |event| event["news"] == "offered").await;
     assert_eq!(offer["name"], "ada");
     let offers = contacts(&bench, "ben").await;
-    assert_eq!((&offers[0]["standing"], &offers[0]["peer_id"]), (&"offered".into(), &ada.peer_id.clone().into()));
+    assert_eq!(
+        (&offers[0]["standing"], &offers[0]["peer_id"]),
+        (&"offered".into(), &ada.peer_id.clone().into())
+    );
     let favourite = bench.run(&["--home", "ben", "contact", "favourite", "ada"]).await;
     assert!(stderr(&favourite).contains("only offered a card"), "{}", stderr(&favourite));
 

@@ -167,7 +167,11 @@ fn row(person: &ContactReport) -> Vec<String> {
     let over_ip = match &person.direct {
         None => "no".to_owned(),
         Some(direct) => {
-            format!("{} addresses, {} relays", direct.addresses.len(), direct.relays.len())
+            let counted = |count: usize, one: &str, many: &str| {
+                format!("{count} {}", if count == 1 { one } else { many })
+            };
+            let addresses = counted(direct.addresses.len(), "address", "addresses");
+            format!("{addresses}, {}", counted(direct.relays.len(), "relay", "relays"))
         }
     };
     vec![printable(&person.name), person.peer_id.to_string(), standing(person), over_ip]
