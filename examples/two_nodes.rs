@@ -1,4 +1,5 @@
-//! Two nodes in virtual time: they find each other, one writes privately, the other answers with a receipt.
+//! Two nodes in virtual time: they find each other, one writes privately, the other stores it and answers with a
+//! receipt.
 //!
 //! Nothing here waits. The world jumps from one deadline to the next, and the same seed gives the same run.
 //!
@@ -13,7 +14,6 @@ use std::time::Duration;
 use hopline::ids::{AttemptId, MessageId};
 use hopline::mesh::Config;
 use hopline::mesh::event::{Command, Event};
-use hopline::message::DeliveryStatus;
 use hopline::sim::{Edge, Topology, World};
 
 fn main() -> ExitCode {
@@ -22,11 +22,13 @@ fn main() -> ExitCode {
     let [ada, ben] = world.nodes()[..] else { return ExitCode::FAILURE };
 
     let to = world.peer(ben);
+    let met = |event: &Event| matches!(event, Event::Peer(peer) if peer.id == to);
+    world.run_until(|world| world.events(ada).any(met), Duration::from_secs(60));
     let id = MessageId([1; 16]);
     let text = "hello, ben".to_owned();
     world.command(ada, Command::SendPrivate { attempt: AttemptId(1), to, id, text });
 
-    let delivered = |event: &Event| matches!(event, Event::Status { status: DeliveryStatus::Delivered, .. });
+    let delivered = |event: &Event| matches!(event, Event::Receipt { read: false, .. });
     let arrived = world.run_until(|world| world.events(ada).any(delivered), Duration::from_secs(60));
 
     for record in world.records() {

@@ -110,6 +110,11 @@ hex_id!(
     PacketId,
     16
 );
+hex_id!(
+    /// One file on its way to one peer: 16 random bytes, the same however often it is resumed.
+    TransferId,
+    16
+);
 
 impl PeerId {
     /// The eight FF bytes that Android writes for "everyone" (spec 2.6).

@@ -5,7 +5,7 @@
 //!  8  api                     programs           │
 //!  7  node                    the program        │  shell: tokio, disk, sockets, D-Bus, the clock
 //!  6  transports              who carries        │
-//!  5  radio  storage          air / disk         ┘  (cargo features)
+//!  5  radio  storage  clock   air / disk / time  ┘  (cargo features)
 //!  ═════════ the wall: below it no runtime is in the dependency graph ═════════
 //!  4  sim                     a virtual world    ┐
 //!  3  mesh  router            BitChat; which way │
@@ -33,6 +33,8 @@ pub mod router;
 
 pub mod sim;
 
+#[cfg(feature = "node")]
+pub mod clock;
 #[cfg(feature = "node")]
 pub mod radio;
 #[cfg(feature = "node")]

@@ -184,7 +184,7 @@ fn a_radio_without_power_takes_its_links_down() {
         [
             (a, RadioEvent::LinkDown { link: at_a, reason: own }),
             (a, RadioEvent::AdapterDown { adapter: HCI0 }),
-            (a, RadioEvent::AdapterUp { adapter: HCI0 }),
+            (a, RadioEvent::AdapterUp { adapter: HCI0, address: bare.air.address(a).unwrap() }),
             (b, RadioEvent::LinkDown { link: at_b, reason: LinkDownReason::Remote }),
         ]
     );

@@ -11,7 +11,16 @@ use program::{Bench, stderr, stdout};
 #[tokio::test]
 async fn every_command_that_needs_a_daemon_says_how_to_start_one() {
     let bench = Bench::new();
-    let commands: [&[&str]; 5] = [&["send", "ben", "hello"], &["peers"], &["watch"], &["status"], &["chat"]];
+    let commands: [&[&str]; 8] = [
+        &["send", "ben", "hello"],
+        &["peers"],
+        &["watch"],
+        &["status"],
+        &["chat"],
+        &["outbox"],
+        &["history"],
+        &["route", "ben"],
+    ];
     for arguments in commands {
         let output = bench.run(arguments).await;
         assert_eq!(output.status.code(), Some(3), "{arguments:?}");
@@ -65,16 +74,56 @@ async fn a_daemon_without_the_radio_it_was_told_to_use_says_so_and_ends() {
 }
 
 #[tokio::test]
-async fn a_bad_configuration_names_file_and_key() {
+async fn a_bad_configuration_names_file_line_and_key() {
     let bench = Bench::new();
     std::fs::create_dir(bench.path("home")).unwrap();
-    std::fs::write(bench.path("home/config.toml"), "nickname = \"everyone\"\n").unwrap();
+    let config = "[node]\nnickname = \"everyone\"\n[router]\nattempts = 99\n";
+    std::fs::write(bench.path("home/config.toml"), config).unwrap();
+    let problems = "\
+home/config.toml:2: node.nickname: the nickname `everyone` is reserved
+home/config.toml:4: router.attempts: 99 is not between 1 and 20
+";
     let output = bench.run(&["--home", "home", "daemon"]).await;
     assert_eq!(output.status.code(), Some(1));
     assert_eq!(
         stderr(&output),
-        "error: home/config.toml, key `nickname`: the nickname `everyone` is reserved\n"
+        format!(
+            "error: {problems}hint: change these lines; `hopline config check` says when the file is fine\n"
+        )
     );
+
+    let checked = bench.run(&["--home", "home", "config", "check"]).await;
+    assert_eq!(checked.status.code(), Some(1));
+    assert_eq!(stdout(&checked), problems);
+    assert_eq!(stderr(&checked), "error: 2 lines of home/config.toml cannot be used\n");
+}
+
+#[tokio::test]
+async fn a_configuration_is_checked_and_shown_without_a_daemon() {
+    let bench = Bench::new();
+    std::fs::create_dir(bench.path("home")).unwrap();
+    assert_eq!(
+        stdout(&bench.run(&["--home", "home", "config", "check"]).await),
+        "there is no home/config.toml: the defaults hold\n"
+    );
+    let config = "[router]\npriority = [\"mesh\", \"ble\"]\n\n[direct]\nmdns = true\n";
+    std::fs::write(bench.path("home/config.toml"), config).unwrap();
+    assert_eq!(
+        stdout(&bench.run(&["config", "check", "home/config.toml"]).await),
+        "home/config.toml is fine: 2 keys\n"
+    );
+    let shown = bench.json(&["--home", "home", "config", "show", "--nickname", "ada"]).await;
+    let settings = shown["settings"].as_array().unwrap();
+    let setting = |key: &str| settings.iter().find(|setting| setting["key"] == key).unwrap().clone();
+    assert_eq!(setting("router.priority")["value"], serde_json::json!(["direct", "bitchat", "betanet"]));
+    assert_eq!(
+        (setting("direct.mdns")["origin"].as_str(), setting("direct.mdns")["line"].as_u64()),
+        (Some("file"), Some(5))
+    );
+    assert_eq!(setting("node.nickname")["origin"], "command_line");
+    assert_eq!(setting("betanet.enabled")["origin"], "default");
+    assert!(shown["not_built"].as_array().unwrap().contains(&"betanet".into()));
+    assert!(!bench.path("home/nickname").exists(), "showing a configuration wrote into the home");
 }
 
 #[tokio::test]
@@ -91,7 +140,10 @@ async fn completions_and_the_man_page_know_every_command() {
     let bench = Bench::new();
     let completions = stdout(&bench.run(&["completions", "bash"]).await);
     let page = stdout(&bench.run(&["man"]).await);
-    for command in ["demo", "daemon", "chat", "send", "peers", "watch", "status", "doctor", "packet", "air"] {
+    for command in [
+        "demo", "daemon", "chat", "send", "peers", "watch", "outbox", "history", "route", "status", "config",
+        "doctor", "packet", "air",
+    ] {
         assert!(completions.contains(&format!("hopline__subcmd__{command}")), "no completions for {command}");
         assert!(page.contains(&format!("HOPLINE {}", command.to_uppercase())), "no page for {command}");
     }

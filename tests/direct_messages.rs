@@ -1,6 +1,6 @@
 //! Two contacts talk over QUIC on loopback.
 
-#![cfg(feature = "direct")]
+#![cfg(feature = "node")]
 #![expect(clippy::unwrap_used, reason = "an unwrap in a test is an assertion")]
 
 mod direct;

@@ -5,9 +5,10 @@ mod common;
 use std::time::Duration;
 
 use common::{MINUTE, public_ttls, say, settled, started};
-use hopline::mesh::error::DropReason;
+use hopline::ids::AttemptId;
+use hopline::mesh::error::{DropReason, Refusal};
 use hopline::mesh::event::{Event, Reach};
-use hopline::sim::{Edge, Topology};
+use hopline::sim::{Edge, Topology, World};
 use proptest::prelude::*;
 
 #[test]
@@ -50,7 +51,7 @@ fn in_a_full_mesh_everybody_shows_it_once_and_most_relays_are_saved() {
 }
 
 #[test]
-fn a_message_written_alone_is_sent_when_somebody_comes() {
+fn a_message_written_alone_is_refused_and_heard_when_it_is_sent_again_with_somebody_there() {
     let topology = Topology::chain(2, Edge::default());
     let mut world = started(4, &topology);
     let nodes = world.nodes();
@@ -58,9 +59,13 @@ fn a_message_written_alone_is_sent_when_somebody_comes() {
     world.cut(a, b);
     world.run_for(Duration::from_secs(20));
     say(&mut world, nodes[0], "anybody there?");
-    world.run_for(Duration::from_secs(20));
-    assert_eq!(public_ttls(&world, nodes[1], "anybody there?"), [0u8; 0]);
+    let refused = Event::Refused { attempt: AttemptId(1), reason: Refusal::NobodyNear };
+    assert!(world.events(nodes[0]).any(|event| *event == refused));
     world.join(a, b, Edge::default());
+    let linked = |world: &World| world.events(nodes[0]).any(|event| matches!(event, Event::LinkUp { .. }));
+    assert!(world.run_until(linked, MINUTE));
+    // Ahead of the announce, which makes the other side able to check it.
+    say(&mut world, nodes[0], "anybody there?");
     assert!(world.run_until(|world| !public_ttls(world, nodes[1], "anybody there?").is_empty(), MINUTE));
 }
 

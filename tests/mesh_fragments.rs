@@ -22,8 +22,8 @@ fn random_base64(len: usize) -> String {
 
 fn fragments_of(world: &World, node: NodeId, wanted: &str) -> Vec<u16> {
     let shown = |event: &Event| {
-        let Event::PublicMessage { text, fragments, .. } = event else { return None };
-        (text == wanted).then_some(*fragments)
+        let Event::PublicMessage(message) = event else { return None };
+        (message.text == wanted).then_some(message.fragments)
     };
     world.events(node).filter_map(shown).collect()
 }

@@ -7,8 +7,8 @@ use hopline::crypto::Identity;
 use hopline::ids::{AdapterId, AttemptId, LinkId, PeerId};
 use hopline::link::event::{DeviceAddress, RadioCommand, RadioEvent, Role};
 use hopline::mesh::error::{DropReason, Refusal};
-use hopline::mesh::event::{Command, Event, Input, Output, Reach};
-use hopline::mesh::{Config, Engine};
+use hopline::mesh::event::{Command, Event, Input, Introduction, Output, Reach};
+use hopline::mesh::{Config, Engine, public_packet};
 use hopline::time::{Instant, Now, UnixMillis};
 use hopline::wire::{Announce, Packet, PacketType, Version};
 use proptest::prelude::*;
@@ -35,7 +35,8 @@ impl Bench {
     /// An engine with this many links, to nobody known yet.
     fn with_links(count: u32) -> Self {
         let mut bench = Self::new(Config::default());
-        bench.feed(Input::Radio(RadioEvent::AdapterUp { adapter: AdapterId(0) }));
+        let up = RadioEvent::AdapterUp { adapter: AdapterId(0), address: DeviceAddress([0; 6]) };
+        bench.feed(Input::Radio(up));
         for serial in 1..=count {
             let address = DeviceAddress([0, 0, 0, 0, 0, u8::try_from(serial).expect("few links")]);
             let up =
@@ -84,7 +85,7 @@ impl Bench {
     }
 
     fn shown(&self, wanted: &str) -> usize {
-        let is_it = |event: &&Event| matches!(event, Event::PublicMessage { text, .. } if text == wanted);
+        let is_it = |event: &&Event| matches!(event, Event::PublicMessage(message) if message.text == wanted);
         self.events.iter().filter(is_it).count()
     }
 
@@ -138,6 +139,24 @@ fn announce(who: &Identity, signing_public: [u8; 32], at: u64) -> Vec<u8> {
 
 fn introduce(bench: &mut Bench, serial: u32, who: &Identity, at: u64) {
     bench.hear(serial, &announce(who, who.signing_public(), at));
+}
+
+/// The bench's own node says something.
+fn flood(text: &str) -> Input {
+    let packet = public_packet(&identity(1), text, START).expect("a text that can be said").bytes;
+    Input::Command(Command::Flood { attempt: AttemptId(1), packet })
+}
+
+fn bring(frame: &[u8]) -> Input {
+    Input::Command(Command::Relay { packet: Bytes::copy_from_slice(frame) })
+}
+
+fn know(who: &Identity) -> Input {
+    Input::Command(Command::Know(Introduction {
+        noise_public: who.noise_public(),
+        signing_public: who.signing_public(),
+        nickname: "a contact".to_owned(),
+    }))
 }
 
 fn text(who: &Identity, text: &'static str, at: u64) -> Vec<u8> {
@@ -292,7 +311,7 @@ fn a_sync_request_and_a_packet_with_ttl_1_or_0_go_no_further() {
 #[test]
 fn our_own_packets_that_come_back_are_dropped() {
     let mut bench = Bench::with_links(2);
-    bench.feed(Input::Command(Command::SendPublic { attempt: AttemptId(1), text: "mine".to_owned() }));
+    bench.feed(flood("mine"));
     let (_, frame) = bench.written.last().expect("it was sent").clone();
     bench.hear(2, &frame);
     assert_eq!(bench.dropped(DropReason::Own), 1);
@@ -306,11 +325,104 @@ fn before_its_build_date_a_node_sends_nothing_and_says_why() {
     let address = DeviceAddress([1; 6]);
     let up = RadioEvent::LinkUp { link: link(1), address, role: Role::Central, max_frame: 512 };
     bench.feed(Input::Radio(up));
-    bench.feed(Input::Command(Command::SendPublic { attempt: AttemptId(1), text: "hello".to_owned() }));
+    bench.feed(flood("hello"));
     assert_eq!(bench.written, []);
     assert!(bench.events.contains(&Event::ClockUnset));
     let reason = Refusal::ClockUnset { now: START, floor };
     assert!(bench.events.contains(&Event::Refused { attempt: AttemptId(1), reason }));
+}
+
+#[test]
+fn only_our_own_fresh_public_messages_are_flooded() {
+    let alice = identity(2);
+    let mut bench = Bench::with_links(1);
+    bench.pass(Duration::from_secs(200));
+    let stale = Refusal::Stale { age: Duration::from_secs(200) };
+    let mut unsigned = packet(&identity(1), PacketType::Message, "unsigned", 0);
+    unsigned.timestamp = bench.clock().unix;
+    for (frame, reason) in [
+        (text(&alice, "not ours", 200_000), Refusal::NotPublic),
+        (unsigned.encode().expect("it encodes"), Refusal::NotPublic),
+        (b"no packet".to_vec(), Refusal::NotPublic),
+        (text(&identity(1), "long ago", 0), stale),
+    ] {
+        bench.events.clear();
+        let packet = Bytes::from(frame);
+        bench.feed(Input::Command(Command::Flood { attempt: AttemptId(1), packet }));
+        assert_eq!(bench.events, [Event::Refused { attempt: AttemptId(1), reason }]);
+    }
+}
+
+#[test]
+fn what_another_transport_brings_is_shown_and_relayed_and_says_nothing_of_who_is_here() {
+    let alice = identity(2);
+    let mut bench = Bench::with_links(2);
+    bench.pass(Duration::from_secs(1));
+    bench.feed(know(&alice));
+    let mut frame = text(&alice, "from afar", 0);
+    frame[2] = 5;
+    bench.feed(bring(&frame));
+    bench.hear(1, &frame);
+    bench.pass(Duration::from_millis(500));
+    assert_eq!(bench.shown("from afar"), 1);
+    let relayed: Vec<u8> = bench.relayed().iter().map(|(_, frame)| frame[2]).collect();
+    assert_eq!(relayed, [5], "over the link that did not have it, with the TTL it was brought with");
+    assert_eq!(bench.reach(alice.peer_id()), None);
+    let brought = |event: &Event| matches!(event, Event::PublicMessage(message) if message.brought);
+    assert!(bench.events.iter().any(brought));
+}
+
+#[test]
+fn what_is_brought_of_a_stranger_waits_for_an_introduction() {
+    let (alice, bob) = (identity(2), identity(3));
+    let mut bench = Bench::with_links(1);
+    bench.feed(bring(&text(&alice, "by contact", 0)));
+    bench.feed(bring(&text(&bob, "by announce", 0)));
+    assert_eq!((bench.shown("by contact"), bench.shown("by announce")), (0, 0));
+    bench.feed(know(&alice));
+    introduce(&mut bench, 1, &bob, 1);
+    assert_eq!((bench.shown("by contact"), bench.shown("by announce")), (1, 1));
+}
+
+#[test]
+fn only_public_messages_can_be_brought() {
+    let alice = identity(2);
+    let mut bench = Bench::with_links(1);
+    let mut directed = packet(&alice, PacketType::NoiseHandshake, vec![5; 32], 0);
+    directed.recipient = Some(identity(1).peer_id());
+    bench.feed(bring(&directed.encode().expect("it encodes")));
+    bench.feed(bring(&announce(&alice, alice.signing_public(), 0)));
+    assert_eq!((bench.dropped(DropReason::Unsupported), bench.reach(alice.peer_id())), (2, None));
+}
+
+#[test]
+fn an_announce_under_a_contacts_id_with_other_keys_is_refused_whichever_came_first() {
+    let (alice, mallory) = (identity(2), identity(9));
+    for contact_first in [true, false] {
+        let mut bench = Bench::with_links(1);
+        let mut forged = packet(&alice, PacketType::Announce, Bytes::new(), 5);
+        let announced = Announce {
+            nickname: "alice".to_owned(),
+            noise_public: alice.noise_public(),
+            signing_public: mallory.signing_public(),
+            neighbours: Vec::new(),
+            capabilities: None,
+            bridge_geohash: None,
+        };
+        forged.payload = announced.encode().expect("it encodes").into();
+        let forged = signed(&mallory, forged);
+        if contact_first {
+            bench.feed(know(&alice));
+            bench.hear(1, &forged);
+        } else {
+            bench.hear(1, &forged);
+            bench.feed(know(&alice));
+        }
+        assert_eq!(bench.reach(alice.peer_id()), None, "contact first: {contact_first}");
+        introduce(&mut bench, 1, &alice, 6);
+        bench.hear(1, &text(&alice, "the true one", 7));
+        assert_eq!(bench.shown("the true one"), 1);
+    }
 }
 
 proptest! {

@@ -134,7 +134,7 @@ async fn a_frame_crosses_a_hub_and_a_member_that_dies_is_missed() {
     let mut ben = join(&socket, None, HCI0, None).await.unwrap();
 
     let up = next(&mut ada, Some).await;
-    assert_eq!(up, RadioEvent::AdapterUp { adapter: AdapterId(4) });
+    assert!(matches!(up, RadioEvent::AdapterUp { adapter: AdapterId(4), .. }));
     let at_ben = dial(&mut ben).await;
     let at_ada = await_link(&mut ada).await;
     assert_eq!(at_ada.adapter, AdapterId(4));
@@ -209,7 +209,7 @@ async fn a_member_returns_when_the_hub_does() {
     assert!(!socket.exists(), "a hub takes its socket with it");
 
     let hub = start_hub(&socket, "ada ben\n").await;
-    next(&mut ada, |event| (event == RadioEvent::AdapterUp { adapter: HCI0 }).then_some(())).await;
+    next(&mut ada, |event| matches!(event, RadioEvent::AdapterUp { adapter: HCI0, .. }).then_some(())).await;
     let second = dial(&mut ada).await;
     assert!(second.serial > first.serial, "a link's name is never used twice");
     hub.abort();

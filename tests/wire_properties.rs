@@ -4,9 +4,9 @@ use bytes::Bytes;
 use hopline::ids::{MessageId, PeerId};
 use hopline::time::UnixMillis;
 use hopline::wire::{
-    Announce, Capabilities, DecodeError, Fragment, Leave, MAX_FRAME_LEN, MAX_NEIGHBOURS, MAX_PARTS,
-    MAX_PAYLOAD_LEN, MAX_TEXT_LEN, NoisePayload, Packet, PacketType, PartId, PeerState, Received, TTL_OFFSET,
-    Version, fragments, frame_len, json, message, noise, padding, split_text,
+    Announce, Capabilities, DecodeError, Fragment, Leave, MAX_CARD_LEN, MAX_FRAME_LEN, MAX_NEIGHBOURS,
+    MAX_PARTS, MAX_PAYLOAD_LEN, MAX_TEXT_LEN, NoisePayload, Packet, PacketType, PartId, PeerState, Received,
+    TTL_OFFSET, Version, fragments, frame_len, json, message, noise, padding, split_text,
 };
 use proptest::array::{uniform8, uniform32};
 use proptest::collection::vec;
@@ -103,6 +103,7 @@ fn noise_payload() -> impl Strategy<Value = NoisePayload> {
         (capabilities(), uniform32(any::<u8>())).prop_map(|(capabilities, signing_public)| {
             NoisePayload::PeerState(PeerState { capabilities, signing_public })
         }),
+        vec(any::<u8>(), 1..=MAX_CARD_LEN).prop_map(|card| NoisePayload::Card(card.into())),
     ]
 }
 

@@ -160,7 +160,7 @@ impl Node {
 
     /// Tells the sender of a private message that it was seen.
     pub async fn mark_read(&self, message: &ReceivedMessage) -> Result<(), Failed> {
-        Ok(self.client.mark_read(message.sender, message.id).await?)
+        Ok(self.client.mark_read(message.id).await?)
     }
 
     /// Waits until it shows this public text.
@@ -183,12 +183,12 @@ impl Node {
         Ok(self.record.find(Mark::START, &what, PATIENCE, shown).await?.value)
     }
 
-    /// Waits until a message it sent got this far; into how many fragments it was cut.
-    pub async fn learns(&self, id: MessageId, wanted: StatusWord) -> Result<u16, Failed> {
+    /// Waits until a message it sent got this far.
+    pub async fn learns(&self, id: MessageId, wanted: StatusWord) -> Result<(), Failed> {
         let what = format!("its message to be {}", wanted.as_str());
         let status = |event: &EventReport| {
-            let EventReport::Status { id: of, status, fragments } = event else { return None };
-            (*of == id && *status == wanted).then_some(*fragments)
+            let EventReport::Status { id: of, status, .. } = event else { return None };
+            (*of == id && *status == wanted).then_some(())
         };
         Ok(self.record.find(Mark::START, &what, PATIENCE, status).await?.value)
     }

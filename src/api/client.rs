@@ -15,10 +15,15 @@ use tokio::net::UnixStream;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite;
 
-use super::schema::{
-    ErrorDetail, ErrorReport, EventReport, NewMessage, PeerList, SeenMessage, SentMessage, StatusReport,
-};
-use crate::ids::{MessageId, PeerId};
+use super::contacts::{CardQuery, CardReport, ContactList, ContactPatch, ContactReport, NewContact};
+use super::events::EventsQuery;
+use super::files::{FileReport, FilesQuery, FilesReport, NewFile};
+use super::history::{HistoryQuery, HistoryReport};
+use super::outbox::{OutboxQuery, OutboxReport};
+use super::route::{RouteQuery, RouteReport};
+use super::schema::{ErrorDetail, ErrorReport, EventReport, NewMessage, PeerList, SentMessage, StatusReport};
+use super::wishes::Wishes;
+use crate::ids::{Fingerprint, MessageId};
 
 /// The longest answer taken: every peer a node can know, and then some.
 const ANSWER_LIMIT: usize = 16 * 1024 * 1024;
@@ -84,9 +89,20 @@ impl Client {
         self.get("/v1/peers").await
     }
 
-    /// Sends a text.
+    /// Sends a text that asks nothing of its way.
     pub async fn send(&self, to: &str, text: &str) -> Result<SentMessage, ClientError> {
-        self.post("/v1/messages", &NewMessage { to: to.to_owned(), text: text.to_owned() }).await
+        self.send_as(to, text, Wishes::default()).await
+    }
+
+    /// Sends a text.
+    pub async fn send_as(
+        &self,
+        to: &str,
+        text: &str,
+        requirements: Wishes,
+    ) -> Result<SentMessage, ClientError> {
+        let message = NewMessage { to: to.to_owned(), text: text.to_owned(), requirements };
+        self.post("/v1/messages", &message).await
     }
 
     /// What became of a message.
@@ -95,22 +111,109 @@ impl Client {
     }
 
     /// Tells the sender of a private message that it was seen.
-    pub async fn mark_read(&self, sender: PeerId, id: MessageId) -> Result<(), ClientError> {
-        let path = format!("/v1/messages/{id}/read");
-        let (status, bytes) = self.exchange(Method::POST, &path, body(&SeenMessage { sender })?).await?;
-        match status {
-            StatusCode::NO_CONTENT => Ok(()),
-            other => Err(refusal(other, &bytes)),
-        }
+    pub async fn mark_read(&self, id: MessageId) -> Result<(), ClientError> {
+        self.command(Method::POST, &format!("/v1/messages/{id}/read")).await
+    }
+
+    /// Which way a message would take, and why.
+    pub async fn route(&self, query: &RouteQuery) -> Result<RouteReport, ClientError> {
+        self.get(&path("/v1/route", query)?).await
+    }
+
+    /// Messages of this node, how far they came.
+    pub async fn outbox(&self, query: &OutboxQuery) -> Result<OutboxReport, ClientError> {
+        self.get(&path("/v1/outbox", query)?).await
+    }
+
+    /// Gives up a message that waits.
+    pub async fn cancel(&self, id: MessageId) -> Result<(), ClientError> {
+        self.command(Method::DELETE, &format!("/v1/outbox/{id}")).await
+    }
+
+    /// Takes on a file for a contact.
+    pub async fn send_file(&self, file: &NewFile) -> Result<FileReport, ClientError> {
+        self.post("/v1/files", file).await
+    }
+
+    /// Files on their way, and what became of those that were.
+    pub async fn files(&self, query: &FilesQuery) -> Result<FilesReport, ClientError> {
+        self.get(&path("/v1/files", query)?).await
+    }
+
+    /// A file on its way, or what became of it.
+    pub async fn file(&self, number: u64) -> Result<FileReport, ClientError> {
+        self.get(&format!("/v1/files/{number}")).await
+    }
+
+    /// Says yes to a file that is offered.
+    pub async fn accept_file(&self, number: u64) -> Result<FileReport, ClientError> {
+        let (status, bytes) =
+            self.exchange(Method::POST, &format!("/v1/files/{number}/accept"), Bytes::new()).await?;
+        parse(status, &bytes)
+    }
+
+    /// Gives up a file.
+    pub async fn cancel_file(&self, number: u64) -> Result<(), ClientError> {
+        self.command(Method::DELETE, &format!("/v1/files/{number}")).await
+    }
+
+    /// What was said.
+    pub async fn history(&self, query: &HistoryQuery) -> Result<HistoryReport, ClientError> {
+        self.get(&path("/v1/history", query)?).await
+    }
+
+    /// Contacts, blocked people and offers.
+    pub async fn contacts(&self) -> Result<ContactList, ClientError> {
+        self.get("/v1/contacts").await
+    }
+
+    /// This node's own card.
+    pub async fn card(&self, query: CardQuery) -> Result<CardReport, ClientError> {
+        self.get(&path("/v1/contacts/card", &query)?).await
+    }
+
+    /// Adds a contact.
+    pub async fn add_contact(&self, contact: &NewContact) -> Result<ContactReport, ClientError> {
+        self.post("/v1/contacts", contact).await
+    }
+
+    /// Decides something about a person.
+    pub async fn edit_contact(
+        &self,
+        fingerprint: Fingerprint,
+        patch: &ContactPatch,
+    ) -> Result<ContactReport, ClientError> {
+        let path = format!("/v1/contacts/{fingerprint}");
+        let (status, bytes) = self.exchange(Method::PATCH, &path, body(patch)?).await?;
+        parse(status, &bytes)
+    }
+
+    /// Knows a person no more.
+    pub async fn remove_contact(&self, fingerprint: Fingerprint) -> Result<(), ClientError> {
+        self.command(Method::DELETE, &format!("/v1/contacts/{fingerprint}")).await
     }
 
     /// Every event from here on.
     pub async fn events(&self) -> Result<Events, ClientError> {
+        self.events_from(EventsQuery::default()).await
+    }
+
+    /// Every event, after the stored messages that are asked for.
+    pub async fn events_from(&self, query: EventsQuery) -> Result<Events, ClientError> {
         let stream = connect(&self.socket).await?;
-        let (socket, _answer) = tokio_tungstenite::client_async(format!("ws://{HOST}/v1/events"), stream)
-            .await
-            .map_err(handshake_refusal)?;
+        let url = format!("ws://{HOST}{}", path("/v1/events", &query)?);
+        let (socket, _answer) =
+            tokio_tungstenite::client_async(url, stream).await.map_err(handshake_refusal)?;
         Ok(Events { socket })
+    }
+
+    /// Asks for something that has no answer but yes or no.
+    async fn command(&self, method: Method, path: &str) -> Result<(), ClientError> {
+        let (status, bytes) = self.exchange(method, path, Bytes::new()).await?;
+        match status {
+            StatusCode::NO_CONTENT => Ok(()),
+            other => Err(refusal(other, &bytes)),
+        }
     }
 
     async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {
@@ -200,6 +303,11 @@ async fn connect(socket: &Path) -> Result<UnixStream, ClientError> {
         }
         ClientError::Socket { socket, source }
     })
+}
+
+fn path(route: &str, query: &impl Serialize) -> Result<String, ClientError> {
+    let query = serde_urlencoded::to_string(query).map_err(|_| ClientError::Answer)?;
+    Ok(format!("{route}?{query}"))
 }
 
 fn body(value: &impl Serialize) -> Result<Bytes, ClientError> {

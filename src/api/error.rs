@@ -1,7 +1,7 @@
 //! Why a request was refused, in three parts: a code for programs, what was wrong, and what to do next.
 
 use axum::Json;
-use axum::extract::rejection::{JsonRejection, PathRejection};
+use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
@@ -10,6 +10,7 @@ use super::schema::{ErrorDetail, ErrorReport};
 use crate::mesh::error::Refusal;
 use crate::node::error::{NameError, SendError};
 use crate::node::handle::Stopped;
+use crate::router::error::Reason;
 
 /// What a program can tell refusals apart by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,8 +32,20 @@ pub enum Code {
     ToSelf,
     /// Too many listeners, or too many messages waiting.
     Busy,
-    /// The node failed.
-    Internal,
+    /// The message arrived, or was given up, before.
+    TooLate,
+    /// What was given is no card, or none that can be trusted.
+    BadCard,
+    /// The card gives a known contact another identity key.
+    IdentityChanged,
+    /// The person is blocked.
+    Blocked,
+    /// The person offered a card, and is no contact yet.
+    NotAdded,
+    /// No transport can carry it as asked.
+    Unfit,
+    /// The disk did not take it, or not give it.
+    Storage,
     /// The node is stopping.
     Stopping,
 }
@@ -77,29 +90,45 @@ impl From<SendError> for Rejection {
             SendError::Name(NameError::Ambiguous { .. }) => {
                 (StatusCode::CONFLICT, Code::AmbiguousName, Some("use the peer id of the one you mean"))
             }
-            SendError::Refused(Refusal::Empty) => {
-                (StatusCode::UNPROCESSABLE_ENTITY, Code::BadText, Some("write something"))
-            }
-            SendError::Refused(Refusal::TooLong { .. }) => {
+            SendError::Empty => (StatusCode::UNPROCESSABLE_ENTITY, Code::BadText, Some("write something")),
+            SendError::Unfit(Reason::TooLong { .. }) | SendError::Public(Refusal::TooLong { .. }) => {
                 (StatusCode::UNPROCESSABLE_ENTITY, Code::BadText, Some("send it as several messages"))
             }
-            SendError::Refused(Refusal::ToSelf) => (
+            SendError::Unfit(Reason::PrivateBroadcast) => (
+                StatusCode::UNPROCESSABLE_ENTITY,
+                Code::Unfit,
+                Some("send it to one peer, or without asking for privacy"),
+            ),
+            SendError::Unfit(_) => (
+                StatusCode::UNPROCESSABLE_ENTITY,
+                Code::Unfit,
+                Some("`hopline route` explains which transports could take it"),
+            ),
+            SendError::Public(_) => (StatusCode::UNPROCESSABLE_ENTITY, Code::BadText, None),
+            SendError::ToSelf => (
                 StatusCode::UNPROCESSABLE_ENTITY,
                 Code::ToSelf,
                 Some("`hopline peers` shows who else is here"),
             ),
-            SendError::Refused(Refusal::QueueFull { .. }) => {
-                (StatusCode::SERVICE_UNAVAILABLE, Code::Busy, Some("try again when somebody is in reach"))
-            }
-            SendError::Refused(Refusal::ClockUnset { .. }) => (
+            SendError::OutboxFull(_) => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                Code::Busy,
+                Some("`hopline outbox` shows what waits, and can give it up"),
+            ),
+            SendError::ClockUnset { .. } => (
                 StatusCode::SERVICE_UNAVAILABLE,
                 Code::ClockUnset,
                 Some("set the date, or wait for the network to do it; `hopline doctor` tells more"),
             ),
-            SendError::Unanswered | SendError::Random(_) => {
-                (StatusCode::INTERNAL_SERVER_ERROR, Code::Internal, Some("the daemon's log may say why"))
+            SendError::Random(_) => {
+                (StatusCode::INTERNAL_SERVER_ERROR, Code::Storage, Some("the daemon's log may say why"))
             }
-            SendError::Stopping => return Stopped.into(),
+            SendError::NotStored(_) | SendError::Vanished | SendError::Storage(_) => (
+                StatusCode::INTERNAL_SERVER_ERROR,
+                Code::Storage,
+                Some("what was stored before is safe; see that the disk has room and can be written to"),
+            ),
+            SendError::Stopping(stopped) => return stopped.into(),
         };
         Self { status, code, message, hint }
     }
@@ -126,6 +155,13 @@ impl From<JsonRejection> for Rejection {
 
 impl From<PathRejection> for Rejection {
     fn from(rejection: PathRejection) -> Self {
+        let (status, message) = (rejection.status(), rejection.body_text());
+        Self { status, code: Code::BadRequest, message, hint: None }
+    }
+}
+
+impl From<QueryRejection> for Rejection {
+    fn from(rejection: QueryRejection) -> Self {
         let (status, message) = (rejection.status(), rejection.body_text());
         Self { status, code: Code::BadRequest, message, hint: None }
     }

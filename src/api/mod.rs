@@ -1,14 +1,21 @@
 //! The `/v1` HTTP and WebSocket interface of a running node, and its client.
 //!
 //! [`server`] serves it on a Unix socket in the node's home; [`client`] is the one client, and every command of
-//! the command line uses it. Both speak the types of [`schema`].
+//! the command line uses it. Both speak the types of [`schema`], and of the routes that have a file of their own.
 
 pub mod client;
+pub mod contacts;
 pub mod error;
+pub mod events;
+pub mod files;
+pub mod history;
 mod listener;
+pub mod outbox;
 mod report;
+pub mod route;
 pub mod schema;
 pub mod server;
 mod text;
+pub mod wishes;
 
 pub use client::Client;

@@ -1,17 +1,22 @@
 //! What the node says, in the words of the [`super::schema`].
 
+use crate::capabilities::{Health, TransportKey};
 use crate::ids::LinkId;
 use crate::link::LinkInfo;
 use crate::link::event::Role;
-use crate::mesh::event::{Event, PeerInfo, Reach};
+use crate::mesh;
+use crate::mesh::event::{PeerInfo, Reach};
 use crate::message::{DeliveryStatus, Recipient};
 use crate::node;
+use crate::node::event::{Event, MessageStatus};
 use crate::node::handle::Notice;
 use crate::node::name::EVERYONE;
+use crate::storage::{InboxEntry, OutboxEntry};
 
 use super::schema::{
     AdapterReport, ClockReport, Counters, EventReport, LinkCounters, LinkReport, MeshCounters,
     MessageCounters, Peer, ReachWord, ReceivedMessage, RoleWord, SentMessage, StatusReport, StatusWord,
+    TransportReport,
 };
 
 impl StatusReport {
@@ -24,12 +29,18 @@ impl StatusReport {
             nickname: status.profile.nickname.clone(),
             uptime_ms: u64::try_from(status.uptime.as_millis()).unwrap_or(u64::MAX),
             clock: ClockReport { unix_ms: status.unix.0, unset: status.clock_unset },
+            transports: status
+                .transports
+                .iter()
+                .map(|(transport, health)| TransportReport::new(*transport, *health))
+                .collect(),
             adapters: status
+                .bitchat
                 .adapters
                 .iter()
                 .map(|(adapter, up)| AdapterReport { adapter: adapter.0, up: *up })
                 .collect(),
-            links: status.links.iter().map(|(link, info)| LinkReport::new(*link, info)).collect(),
+            links: status.bitchat.links.iter().map(|(link, info)| LinkReport::new(*link, info)).collect(),
             counters: status.into(),
         }
     }
@@ -58,7 +69,7 @@ impl From<Role> for RoleWord {
 
 impl From<&node::status::Status> for Counters {
     fn from(status: &node::status::Status) -> Self {
-        let (messages, mesh, link) = (&status.messages, &status.mesh, &status.link);
+        let (messages, mesh, link) = (&status.messages, &status.bitchat.mesh, &status.bitchat.link);
         Self {
             messages: MessageCounters {
                 public_received: messages.public_received,
@@ -82,9 +93,9 @@ impl From<&node::status::Status> for Counters {
             },
             link: LinkCounters {
                 frames_sent: link.frames_sent,
-                bytes_sent: status.radio.bytes_sent,
+                bytes_sent: status.bitchat.radio.bytes_sent,
                 frames_received: link.frames_received,
-                bytes_received: status.radio.bytes_received,
+                bytes_received: status.bitchat.radio.bytes_received,
                 dropped_full: link.dropped_full,
                 dropped_no_link: link.dropped_no_link,
                 dialled: link.dialled,
@@ -133,62 +144,93 @@ impl From<DeliveryStatus> for StatusWord {
     }
 }
 
-impl From<node::SentMessage> for SentMessage {
-    fn from(message: node::SentMessage) -> Self {
-        let to = match message.to {
+impl From<&OutboxEntry> for SentMessage {
+    fn from(entry: &OutboxEntry) -> Self {
+        let to = match entry.envelope.to {
             Recipient::Everyone => EVERYONE.to_owned(),
             Recipient::Peer(peer) => peer.to_string(),
         };
-        Self { id: message.id, to, status: message.status.into(), fragments: message.fragments }
+        let via = entry.via.map(|via| via.to_string());
+        Self { id: entry.envelope.id, to, status: entry.status.into(), via, reason: entry.reason.clone() }
     }
 }
 
-impl From<Notice> for EventReport {
-    fn from(notice: Notice) -> Self {
+impl ReceivedMessage {
+    /// A stored message; `fragments` is known only when it has just come.
+    pub(super) fn new(message: &InboxEntry, fragments: u16) -> Self {
+        let text = match &message.text {
+            Ok(text) => text.clone(),
+            Err(unsealed) => format!("({unsealed})"),
+        };
+        Self {
+            number: message.number,
+            via: message.via.to_string(),
+            id: message.id,
+            sender: message.sender.peer_id(),
+            nickname: message.nickname.clone(),
+            text,
+            sent_ms: message.sent.0,
+            ttl: message.ttl,
+            fragments,
+        }
+    }
+}
+
+impl TransportReport {
+    fn new(transport: TransportKey, health: Health) -> Self {
+        let reason = match health {
+            Health::Up => None,
+            Health::Down(reason) => Some(reason.to_string()),
+        };
+        Self { transport: transport.to_string(), up: health.is_up(), reason }
+    }
+}
+
+impl EventReport {
+    /// The event in words of the schema; nothing for one that another event tells better.
+    pub(super) fn new(notice: Notice) -> Option<Self> {
         match notice {
-            Notice::Event(event) => event.into(),
-            Notice::Missed(count) => Self::Missed { count },
+            Notice::Missed(count) => Some(Self::Missed { count }),
+            Notice::Event(Event::Mesh(event)) => Self::of_mesh(event),
+            Notice::Event(Event::Received { message, fragments }) => {
+                Some(Self::received(&message, fragments))
+            }
+            Notice::Event(Event::Status(MessageStatus { id, status, via, reason })) => {
+                let via = via.map(|via| via.to_string());
+                Some(Self::Status { id, status: status.into(), via, reason })
+            }
+            Notice::Event(Event::File(transfer)) => Some(Self::File((&*transfer).into())),
+            Notice::Event(Event::Contact(event)) => Some(Self::Contact(event.into())),
+            Notice::Event(Event::Transport { transport, health }) => {
+                Some(Self::Transport(TransportReport::new(transport, health)))
+            }
         }
     }
-}
 
-impl From<Event> for EventReport {
-    fn from(event: Event) -> Self {
-        match event {
-            Event::Adapter { adapter, up } => Self::Adapter { adapter: adapter.0, up },
-            Event::LinkUp { link } => Self::LinkUp { link: link.to_string() },
-            Event::LinkDown { link } => Self::LinkDown { link: link.to_string() },
-            Event::Peer(peer) => Self::Peer(peer.into()),
-            Event::PeerGone { peer, left } => Self::PeerGone { peer, left },
-            Event::Session { peer } => Self::Session { peer },
-            Event::PublicMessage { id, sender, nickname, text, sent, ttl, fragments } => {
-                Self::PublicMessage(ReceivedMessage {
-                    id,
-                    sender,
-                    nickname,
-                    text,
-                    sent_ms: sent.0,
-                    ttl,
-                    fragments,
-                })
-            }
-            Event::PrivateMessage { id, sender, nickname, text, sent, ttl } => {
-                let sent_ms = sent.0;
-                Self::PrivateMessage(ReceivedMessage {
-                    id,
-                    sender,
-                    nickname,
-                    text,
-                    sent_ms,
-                    ttl,
-                    fragments: 0,
-                })
-            }
-            Event::Status { attempt: _, id, status, fragments } => {
-                Self::Status { id, status: status.into(), fragments }
-            }
-            Event::Refused { attempt: _, reason } => Self::Refused { reason: reason.to_string() },
-            Event::ClockUnset => Self::ClockUnset,
-        }
+    /// A stored message.
+    pub(super) fn received(message: &InboxEntry, fragments: u16) -> Self {
+        let report = ReceivedMessage::new(message, fragments);
+        if message.public { Self::PublicMessage(report) } else { Self::PrivateMessage(report) }
+    }
+
+    fn of_mesh(event: mesh::event::Event) -> Option<Self> {
+        use mesh::event::Event as Mesh;
+        Some(match event {
+            Mesh::Adapter { adapter, up } => Self::Adapter { adapter: adapter.0, up },
+            Mesh::LinkUp { link } => Self::LinkUp { link: link.to_string() },
+            Mesh::LinkDown { link } => Self::LinkDown { link: link.to_string() },
+            Mesh::Peer(peer) => Self::Peer(peer.into()),
+            Mesh::PeerGone { peer, left } => Self::PeerGone { peer, left },
+            Mesh::Session { peer } => Self::Session { peer },
+            Mesh::ClockUnset => Self::ClockUnset,
+            // Messages and what becomes of them are told once they are on disk.
+            Mesh::PublicMessage(_)
+            | Mesh::PrivateMessage(_)
+            | Mesh::Card { .. }
+            | Mesh::Sent { .. }
+            | Mesh::Expired { .. }
+            | Mesh::Refused { .. }
+            | Mesh::Receipt { .. } => return None,
+        })
     }
 }

@@ -8,7 +8,10 @@ use crate::ids::{Fingerprint, MessageId, PeerId};
 use crate::mesh::event::Reach;
 use crate::message::DeliveryStatus;
 
+use super::contacts::ContactNotice;
+use super::files::FileReport;
 use super::text;
+use super::wishes::Wishes;
 
 /// `GET /v1/status`: a node at one moment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,6 +30,8 @@ pub struct StatusReport {
     pub uptime_ms: u64,
     /// Its wall clock.
     pub clock: ClockReport,
+    /// Its ways to carry messages.
+    pub transports: Vec<TransportReport>,
     /// Its adapters.
     pub adapters: Vec<AdapterReport>,
     /// The links that are up.
@@ -42,6 +47,17 @@ pub struct ClockReport {
     pub unix_ms: u64,
     /// Whether it is plainly unset, so that nothing is sent.
     pub unset: bool,
+}
+
+/// A transport of a node.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TransportReport {
+    /// Its name.
+    pub transport: String,
+    /// Whether it works.
+    pub up: bool,
+    /// Why it does not.
+    pub reason: Option<String>,
 }
 
 /// An adapter of a node.
@@ -207,6 +223,9 @@ pub struct NewMessage {
     pub to: String,
     /// What to say.
     pub text: String,
+    /// What it asks of its way.
+    #[serde(default)]
+    pub requirements: Wishes,
 }
 
 /// The answer to `POST /v1/messages`, and `GET /v1/messages/{id}`: a message of this node.
@@ -219,8 +238,10 @@ pub struct SentMessage {
     pub to: String,
     /// How far it came.
     pub status: StatusWord,
-    /// Into how many fragments its packet was cut; 0 when it went whole.
-    pub fragments: u16,
+    /// The transport that brought it so far.
+    pub via: Option<String>,
+    /// Why it waits, expired or was refused.
+    pub reason: Option<String>,
 }
 
 /// How far a message came.
@@ -253,15 +274,6 @@ impl StatusWord {
             Self::Refused => DeliveryStatus::Refused.as_str(),
         }
     }
-}
-
-/// `POST /v1/messages/{id}/read`: a person has seen a private message.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SeenMessage {
-    /// Who wrote it.
-    #[serde(with = "text")]
-    pub sender: PeerId,
 }
 
 /// What comes over `GET /v1/events`, one a WebSocket text.
@@ -312,14 +324,17 @@ pub enum EventReport {
         id: MessageId,
         /// How far.
         status: StatusWord,
-        /// Into how many fragments its packet was cut; 0 when it went whole.
-        fragments: u16,
+        /// The transport that brought it so far.
+        via: Option<String>,
+        /// Why it waits, expired or was refused.
+        reason: Option<String>,
     },
-    /// A message was not accepted; whoever sent it got the same reason as an answer.
-    Refused {
-        /// Why.
-        reason: String,
-    },
+    /// A file is offered, or came further.
+    File(FileReport),
+    /// A transport came up or went down.
+    Transport(TransportReport),
+    /// Something happened to contacts.
+    Contact(ContactNotice),
     /// Nothing is sent: the wall clock is unset.
     ClockUnset,
     /// The listener was too slow.
@@ -332,6 +347,10 @@ pub enum EventReport {
 /// A message of somebody else.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReceivedMessage {
+    /// Its number in the order of reception: `watch --after` resumes behind it.
+    pub number: u64,
+    /// The transport that brought it.
+    pub via: String,
     /// Its id.
     #[serde(with = "text")]
     pub id: MessageId,
@@ -375,6 +394,8 @@ mod tests {
     #[test]
     fn an_event_is_one_flat_object_named_by_its_first_field() {
         let event = EventReport::PublicMessage(ReceivedMessage {
+            number: 3,
+            via: "bitchat".to_owned(),
             id: MessageId([0xAB; 16]),
             sender: PeerId([1; 8]),
             nickname: "ada".to_owned(),
@@ -386,7 +407,7 @@ mod tests {
         let text = serde_json::to_string(&event).unwrap();
         assert_eq!(
             text,
-            r#"{"event":"public_message","id":"ABABABAB-ABAB-ABAB-ABAB-ABABABABABAB","sender":"0101010101010101","nickname":"ada","text":"hello","sent_ms":5,"ttl":7,"fragments":0}"#
+            r#"{"event":"public_message","number":3,"via":"bitchat","id":"ABABABAB-ABAB-ABAB-ABAB-ABABABABABAB","sender":"0101010101010101","nickname":"ada","text":"hello","sent_ms":5,"ttl":7,"fragments":0}"#
         );
         assert_eq!(serde_json::from_str::<EventReport>(&text).unwrap(), event);
     }

@@ -5,25 +5,23 @@ use std::path::Path as FilePath;
 use std::sync::Arc;
 
 use axum::extract::rejection::{JsonRejection, PathRejection};
-use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
 use axum::extract::{DefaultBodyLimit, Path, State};
 use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post};
 use axum::{Json, Router};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 
 use super::error::{Code, Rejection};
 use super::listener::{OwnerSocket, bind};
-use super::schema::{EventReport, NewMessage, PeerList, SeenMessage, SentMessage, StatusReport};
+use super::schema::{NewMessage, PeerList, SentMessage, StatusReport};
+use super::{contacts, events, files, history, outbox, route};
 use crate::ids::MessageId;
 use crate::node::NodeHandle;
-use crate::node::handle::Subscription;
 
 /// The longest request body: the longest public text with every character escaped, and a name.
 const BODY_LIMIT: usize = 6 * crate::mesh::config::MAX_PUBLIC_TEXT + 4096;
 /// Event streams served at once; a further one is refused.
-const SUBSCRIBERS: usize = 32;
+pub(super) const SUBSCRIBERS: usize = 32;
 
 /// The interface of one node, ready to be served.
 pub struct Server {
@@ -43,10 +41,12 @@ impl Server {
     }
 }
 
+/// What every route is given.
 #[derive(Clone)]
-struct Shared {
-    node: NodeHandle,
-    room: Arc<Semaphore>,
+pub(super) struct Shared {
+    pub(super) node: NodeHandle,
+    /// A permit for each event stream.
+    pub(super) room: Arc<Semaphore>,
 }
 
 /// The routes of the interface, wherever they are served.
@@ -57,7 +57,20 @@ fn routes(node: NodeHandle) -> Router {
         .route("/v1/messages", post(send))
         .route("/v1/messages/{id}", get(message))
         .route("/v1/messages/{id}/read", post(mark_read))
-        .route("/v1/events", get(events))
+        .route("/v1/route", get(route::explain))
+        .route("/v1/outbox", get(outbox::list))
+        .route("/v1/outbox/{id}", delete(outbox::cancel))
+        .route("/v1/files", get(files::list).post(files::send))
+        .route("/v1/files/{number}", get(files::show).delete(files::cancel))
+        .route("/v1/files/{number}/accept", post(files::accept))
+        .route("/v1/history", get(history::history))
+        .route("/v1/contacts", get(contacts::list).post(contacts::add))
+        .route("/v1/contacts/card", get(contacts::card))
+        .route(
+            "/v1/contacts/{fingerprint}",
+            get(contacts::get).patch(contacts::edit).delete(contacts::remove),
+        )
+        .route("/v1/events", get(events::events))
         .fallback(|| async {
             Rejection::not_found("there is no such route", "the interface begins at /v1/status")
         })
@@ -79,8 +92,9 @@ async fn send(
     body: Result<Json<NewMessage>, JsonRejection>,
 ) -> Result<(StatusCode, Json<SentMessage>), Rejection> {
     let Json(message) = body?;
-    let sent = shared.node.send(&message.to, message.text).await?;
-    Ok((StatusCode::CREATED, Json(sent.into())))
+    let requirements = message.requirements.requirements(shared.node.usual())?;
+    let sent = shared.node.send(&message.to, message.text, requirements).await?;
+    Ok((StatusCode::CREATED, Json((&sent).into())))
 }
 
 async fn message(
@@ -89,62 +103,21 @@ async fn message(
 ) -> Result<Json<SentMessage>, Rejection> {
     let id = message_id(id)?;
     let found = shared.node.sent(id).await?;
-    let hint = "only messages this node sent lately, in this run, are known";
-    found.map(|sent| Json(sent.into())).ok_or_else(|| Rejection::not_found("there is no such message", hint))
+    let hint = "`hopline outbox` lists the messages this node sent";
+    found
+        .map(|sent| Json((&sent).into()))
+        .ok_or_else(|| Rejection::not_found("there is no such message", hint))
 }
 
 async fn mark_read(
     State(shared): State<Shared>,
     id: Result<Path<String>, PathRejection>,
-    body: Result<Json<SeenMessage>, JsonRejection>,
 ) -> Result<StatusCode, Rejection> {
-    let id = message_id(id)?;
-    let Json(seen) = body?;
-    shared.node.mark_read(seen.sender, id).await?;
+    shared.node.mark_read(message_id(id)?).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-async fn events(State(shared): State<Shared>, upgrade: WebSocketUpgrade) -> Result<Response, Rejection> {
-    let permit = Arc::clone(&shared.room).try_acquire_owned().map_err(|_| Rejection {
-        status: StatusCode::SERVICE_UNAVAILABLE,
-        code: Code::Busy,
-        message: format!("{SUBSCRIBERS} programs listen to the events of this node already"),
-        hint: Some("end one of them"),
-    })?;
-    // Before the answer: whoever has it misses nothing that it causes from then on.
-    let subscription = shared.node.subscribe()?;
-    Ok(upgrade.on_upgrade(|socket| forward(socket, subscription, permit)).into_response())
-}
-
-/// Sends every event until the node or the listener is gone.
-async fn forward(mut socket: WebSocket, mut events: Subscription, _permit: OwnedSemaphorePermit) {
-    loop {
-        let sent = tokio::select! {
-            notice = events.next() => {
-                let Some(notice) = notice else { return };
-                match serde_json::to_string(&EventReport::from(notice)) {
-                    Ok(text) => socket.send(Message::Text(text.into())).await,
-                    Err(error) => {
-                        tracing::error!(%error, "an event could not be written as JSON");
-                        return;
-                    }
-                }
-            }
-            heard = socket.recv() => match heard {
-                // The library answers pings; nothing else is expected of a listener.
-                Some(Ok(_)) => Ok(()),
-                Some(Err(error)) => Err(error),
-                None => return,
-            },
-        };
-        if let Err(error) = sent {
-            tracing::debug!(%error, "a listener is gone");
-            return;
-        }
-    }
-}
-
-fn message_id(id: Result<Path<String>, PathRejection>) -> Result<MessageId, Rejection> {
+pub(super) fn message_id(id: Result<Path<String>, PathRejection>) -> Result<MessageId, Rejection> {
     let Path(id) = id?;
     id.parse().map_err(|error| Rejection {
         status: StatusCode::BAD_REQUEST,

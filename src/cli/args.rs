@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Parser, Subcommand, ValueHint};
 
-use super::commands::{air, completions, daemon, demo, packet, send};
+use super::commands::{
+    air, completions, config, contact, daemon, demo, file, history, outbox, packet, route, send, watch,
+};
 
 /// A peer-to-peer messaging node: the BitChat mesh over real Bluetooth.
 #[derive(Debug, Parser)]
@@ -40,9 +42,21 @@ pub(super) enum Command {
     /// List who has been heard
     Peers,
     /// Print everything that happens, until ctrl-c
-    Watch,
+    Watch(watch::Arguments),
+    /// Send files to contacts, take theirs
+    File(file::Arguments),
+    /// Show what waits to be sent and why, or give it up
+    Outbox(outbox::Arguments),
+    /// Show what was said
+    History(history::Arguments),
+    /// Show which way a message would take, and why
+    Route(route::Arguments),
+    /// Show your card, and look after the people you know
+    Contact(contact::Arguments),
     /// Show the node itself: identity, adapters, links, counts, clock
     Status,
+    /// Check and show the configuration
+    Config(config::Arguments),
     /// Find out what is missing for Bluetooth, and what to do about it
     Doctor,
     /// Look into BitChat packets
@@ -62,6 +76,8 @@ Examples:
   hopline daemon --nickname ada         run a node
   hopline chat                          talk through it
   hopline send ben 'see you at 8' --wait delivered
+  hopline route ben --explain           which way would it take?
+  hopline contact card --qr             show your card to somebody
 
 Exit status: 0 done, 1 failed, 2 wrong usage, 3 no daemon, 4 a message did not get as far as asked.";
 

@@ -7,10 +7,11 @@ use std::process::ExitCode;
 use serde_json::json;
 
 use crate::api::client::ClientError;
+use crate::api::files::FileWord;
 use crate::api::schema::StatusWord;
-use crate::node::config::LoadError;
+use crate::node::config::{ConfigError, LoadError};
 use crate::node::error::{HomeError, NodeError};
-use crate::storage::IdentityFileError;
+use crate::storage::{KeyFileError, OpenError};
 
 use super::commands::demo::DemoError;
 
@@ -38,8 +39,12 @@ pub(super) enum CliError {
     Home(#[from] HomeError),
     #[error(transparent)]
     Config(#[from] LoadError),
+    #[error("{count} {things} of {file} cannot be used", things = if *.count == 1 { "line" } else { "lines" }, file = .file.display())]
+    BadConfig { file: PathBuf, count: usize },
     #[error(transparent)]
-    Identity(#[from] IdentityFileError),
+    Identity(#[from] KeyFileError),
+    #[error(transparent)]
+    Database(#[from] OpenError),
     #[error(transparent)]
     Radio(#[from] RadioError),
     #[error(transparent)]
@@ -64,8 +69,18 @@ pub(super) enum CliError {
     NoReceipts(&'static str),
     #[error("the message is {reached}, and was not {wanted} within {seconds} s", reached = .reached.as_str())]
     NotReached { reached: StatusWord, wanted: &'static str, seconds: u64 },
-    #[error("the message was given up: nothing answered")]
-    GivenUp,
+    #[error("the message was given up: {0}")]
+    GivenUp(String),
+    #[error("{file}: {source}", file = .file.display())]
+    File { file: PathBuf, source: io::Error },
+    #[error("{name} is {}: {reason}", .status.as_str())]
+    FileNotDone { name: String, status: FileWord, reason: String },
+    #[error("nobody called `{0}` is a contact, and nobody of that name offered a card")]
+    NoContact(String),
+    #[error("{} people called `{name}` offered a card: {}", fingerprints.len(), fingerprints.join(", "))]
+    ManyOffers { name: String, fingerprints: Vec<String> },
+    #[error("a card does not fit into a QR code")]
+    NoQrCode,
     #[error("{0} of the findings keep Bluetooth from working")]
     Missing(usize),
     #[error("{0}")]
@@ -96,14 +111,16 @@ impl CliError {
             Self::OutputClosed => 0,
             Self::LogFilter(_) | Self::NoReceipts(_) => 2,
             Self::Client(ClientError::NoDaemon { .. }) => 3,
-            Self::NotReached { .. } | Self::GivenUp => 4,
+            Self::NotReached { .. } | Self::GivenUp(_) | Self::FileNotDone { .. } => 4,
             Self::Output(_)
             | Self::Input(_)
             | Self::Runtime(_)
             | Self::Signals(_)
             | Self::Home(_)
             | Self::Config(_)
+            | Self::BadConfig { .. }
             | Self::Identity(_)
+            | Self::Database(_)
             | Self::Radio(_)
             | Self::Air(_)
             | Self::Control(_)
@@ -114,7 +131,11 @@ impl CliError {
             | Self::Socket { .. }
             | Self::Client(_)
             | Self::DaemonStopped
+            | Self::NoContact(_)
+            | Self::ManyOffers { .. }
+            | Self::NoQrCode
             | Self::Missing(_)
+            | Self::File { .. }
             | Self::Packet(_) => 1,
         }
     }
@@ -132,6 +153,9 @@ impl CliError {
             Self::Radio(_) => {
                 "`hopline doctor` tells what is missing and what to do; `hopline demo` needs no Bluetooth"
             }
+            Self::Config(LoadError::File(ConfigError::Faulty { .. })) => {
+                "change these lines; `hopline config check` says when the file is fine"
+            }
             Self::Home(HomeError::Unknown) => "say where with --home DIR",
             Self::Home(HomeError::Taken { .. }) => {
                 "use it with `hopline chat` or `hopline send`, or run another node with --home DIR"
@@ -141,9 +165,14 @@ impl CliError {
             Self::LogFilter(_) => "for example HOPLINE_LOG=hopline=debug",
             Self::NoReceipts(_) => "use --wait sent",
             Self::NotReached { .. } => "it stays queued in the daemon; `hopline peers` shows who is in reach",
-            Self::GivenUp => "`hopline peers` shows who is in reach",
+            Self::GivenUp(_) => "`hopline peers` shows who is in reach",
+            Self::FileNotDone { .. } => {
+                "`hopline file list` shows every file; send it again when that is put right"
+            }
             Self::DaemonStopped => "its log says why; start it again with `hopline daemon`",
-            Self::Node(NodeError::RadioGone) => "the log above says why; `hopline doctor` looks at Bluetooth",
+            Self::NoContact(_) => "`hopline contact list` shows everybody",
+            Self::ManyOffers { .. } => "use the fingerprint of the one you mean",
+            Self::NoQrCode => "pass the link on as text; or --no-addresses makes it shorter",
             Self::Missing(_) => "each finding above says what to do",
             Self::Control(JoinError::NoHub { .. }) => "serve one with `hopline air PATH --topology FILE`",
             Self::Topology { .. } => "`hopline air --help` shows what a topology looks like",
@@ -153,13 +182,16 @@ impl CliError {
             | Self::Runtime(_)
             | Self::Signals(_)
             | Self::Config(_)
+            | Self::BadConfig { .. }
             | Self::Identity(_)
+            | Self::Database(_)
             | Self::Air(_)
             | Self::Control(_)
             | Self::TopologyFile { .. }
             | Self::Demo(_)
             | Self::Node(_)
             | Self::Client(_)
+            | Self::File { .. }
             | Self::Packet(_) => return None,
         };
         Some(hint.to_owned())

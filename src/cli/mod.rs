@@ -4,11 +4,14 @@
 //! the rest needs no daemon. One command, one file.
 
 mod args;
+mod bar;
 mod commands;
 mod context;
 mod error;
 mod output;
 mod program;
+mod qr;
+mod way;
 mod words;
 
 pub use program::main;

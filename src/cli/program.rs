@@ -8,7 +8,8 @@ use tracing_subscriber::EnvFilter;
 
 use super::args::{Arguments, Command};
 use super::commands::{
-    air, chat, completions, daemon, demo, doctor, man, packet, peers, send, status, watch,
+    air, chat, completions, config, contact, daemon, demo, doctor, file, history, man, outbox, packet, peers,
+    route, send, status, watch,
 };
 use super::context::Context;
 use super::error::CliError;
@@ -43,8 +44,14 @@ async fn dispatch(context: Context, command: Command) -> Result<(), CliError> {
         Command::Chat => chat::run(&context).await,
         Command::Send(arguments) => send::run(&context, arguments).await,
         Command::Peers => peers::run(&context).await,
-        Command::Watch => watch::run(&context).await,
+        Command::Watch(arguments) => watch::run(&context, arguments).await,
+        Command::File(arguments) => file::run(&context, arguments).await,
+        Command::Outbox(arguments) => outbox::run(&context, arguments).await,
+        Command::History(arguments) => history::run(&context, arguments).await,
+        Command::Route(arguments) => route::run(&context, arguments).await,
+        Command::Contact(arguments) => contact::run(&context, arguments).await,
         Command::Status => status::run(&context).await,
+        Command::Config(arguments) => config::run(&context, arguments),
         Command::Doctor => doctor::run(&context).await,
         Command::Packet(arguments) => packet::run(&context, arguments),
         Command::Air(arguments) => air::run(&context, arguments).await,
@@ -60,8 +67,14 @@ fn log(arguments: &Arguments) -> Result<(), CliError> {
         Command::Chat
         | Command::Send(_)
         | Command::Peers
-        | Command::Watch
+        | Command::Watch(_)
+        | Command::File(_)
+        | Command::Outbox(_)
+        | Command::History(_)
+        | Command::Route(_)
+        | Command::Contact(_)
         | Command::Status
+        | Command::Config(_)
         | Command::Doctor
         | Command::Demo(_)
         | Command::Packet(_)

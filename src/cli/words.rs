@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 
+use crate::api::contacts::{ContactNews, ContactNotice};
+use crate::api::files::{DirectionWord, FileReport, FileWord};
 use crate::api::schema::{EventReport, Peer, ReceivedMessage};
+
+use super::bar::bytes;
 
 /// An event as one line.
 pub(super) fn event(event: &EventReport) -> String {
@@ -17,10 +21,44 @@ pub(super) fn event(event: &EventReport) -> String {
         EventReport::Session { peer } => format!("* an encrypted session with {peer} stands"),
         EventReport::PublicMessage(message) => public(message),
         EventReport::PrivateMessage(message) => private(message),
-        EventReport::Status { id, status, .. } => format!("* message {id} is {}", status.as_str()),
-        EventReport::Refused { reason } => format!("* a message was not accepted: {reason}"),
+        EventReport::Status { id, status, via, reason } => {
+            let via = via.as_deref().map(|via| format!(" over {via}")).unwrap_or_default();
+            let reason = reason.as_deref().map(|reason| format!(": {reason}")).unwrap_or_default();
+            format!("* message {id} is {}{via}{reason}", status.as_str())
+        }
+        EventReport::File(file) => format!("* {}", self::file(file)),
+        EventReport::Transport(transport) => match &transport.reason {
+            None => format!("* {} works", transport.transport),
+            Some(reason) => format!("* {} does not work: {reason}", transport.transport),
+        },
+        EventReport::Contact(notice) => contact(notice),
         EventReport::ClockUnset => "* the clock of this machine is not set: nothing is sent".to_owned(),
         EventReport::Missed { count } => format!("* {count} events came too fast and are not shown"),
+    }
+}
+
+/// A file as one line.
+pub(super) fn file(file: &FileReport) -> String {
+    let (number, name, peer) = (file.number, printable(&file.name), file.peer);
+    let there = format!("{} of {}", bytes(file.done), bytes(file.size));
+    let why = file.reason.as_deref().map(|reason| format!(": {}", printable(reason))).unwrap_or_default();
+    let subject = match file.direction {
+        DirectionWord::Out => format!("file {number}, {name} to {peer},"),
+        DirectionWord::In => format!("file {number}, {name} from {peer},"),
+    };
+    match (file.status, file.direction) {
+        (FileWord::Offered, _) => {
+            format!("{subject} is offered ({}): `hopline file accept {number}`", bytes(file.size))
+        }
+        (FileWord::Waiting, _) => format!("{subject} waits, {there} is there{why}"),
+        (FileWord::Running, _) => format!("{subject} is on its way: {there}"),
+        (FileWord::Done, DirectionWord::Out) => format!("{subject} is delivered, {}", bytes(file.size)),
+        (FileWord::Done, DirectionWord::In) => {
+            format!("{subject} is received: {}", printable(file.path.as_deref().unwrap_or_default()))
+        }
+        (FileWord::Declined, _) => format!("{subject} is declined{why}"),
+        (FileWord::Cancelled, _) => format!("{subject} is cancelled{why}"),
+        (FileWord::Failed, _) => format!("{subject} failed{why}"),
     }
 }
 
@@ -32,6 +70,20 @@ pub(super) fn public(message: &ReceivedMessage) -> String {
 /// A private message as one line.
 pub(super) fn private(message: &ReceivedMessage) -> String {
     format!("[{} to you] {}", printable(&message.nickname), printable(&message.text))
+}
+
+/// What happened to contacts, as one line.
+fn contact(ContactNotice { news, fingerprint, name }: &ContactNotice) -> String {
+    let name = printable(name);
+    match news {
+        ContactNews::Offered => {
+            format!("* {name} offers a contact card; `hopline contact add {fingerprint}` takes it")
+        }
+        ContactNews::Renewed => format!("* {name} has a newer contact card"),
+        ContactNews::IdentityRefused => format!(
+            "! A CARD GIVES {name} ANOTHER IDENTITY KEY AND WAS REFUSED: somebody may pose as them;              `hopline contact show {fingerprint}` shows the keys you know"
+        ),
+    }
 }
 
 /// A name and the id that makes it unique.

@@ -10,6 +10,7 @@ use zeroize::Zeroizing;
 use crate::ids::{Fingerprint, PeerId};
 
 /// The long-lived secrets of this node; wiped from memory when dropped.
+#[derive(Clone)]
 pub struct Identity {
     noise: StaticSecret,
     noise_public: [u8; 32],

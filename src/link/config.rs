@@ -22,6 +22,9 @@ pub struct Config {
     /// A freshly heard device is dialled after a random part of this, so that two nodes that hear each other at
     /// the same time rarely dial at the same time. Ours.
     pub dial_jitter: Duration,
+    /// Of two adapters the one with the lower address dials first; the other one waits this much longer. Enough for
+    /// [`Self::dial_jitter`] and one advertising interval of BlueZ, 1.28 s. Ours.
+    pub head_start: Duration,
     /// How long a device is a candidate after it was last heard. Ours: kernels report a device seldom.
     pub candidate_lifetime: Duration,
     /// Devices remembered per adapter; the worst is forgotten first.
@@ -66,6 +69,7 @@ impl Default for Config {
             connect_gap: Duration::from_millis(500),
             connect_patience: Duration::from_secs(60),
             dial_jitter: Duration::from_millis(500),
+            head_start: Duration::from_secs(2),
             candidate_lifetime: Duration::from_secs(60),
             max_candidates: 100,
             retry_same_device: Duration::from_secs(2),

@@ -57,6 +57,8 @@ pub enum RadioEvent {
     AdapterUp {
         /// Which.
         adapter: AdapterId,
+        /// Its own address.
+        address: DeviceAddress,
     },
     /// The adapter stopped working; every link on it is gone (each is reported down first).
     AdapterDown {

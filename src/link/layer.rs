@@ -175,7 +175,7 @@ impl LinkLayer {
 
     fn handle_radio(&mut self, event: RadioEvent, now: Instant) {
         match event {
-            RadioEvent::AdapterUp { adapter } => self.adapter_up(adapter),
+            RadioEvent::AdapterUp { adapter, address } => self.adapter_up(adapter, address),
             RadioEvent::AdapterDown { adapter } => self.adapter_down(adapter, now),
             RadioEvent::Discovered { adapter, address, rssi, peer } => {
                 self.discovered(adapter, address, rssi, peer, now);
@@ -200,9 +200,11 @@ impl LinkLayer {
         }
     }
 
-    fn adapter_up(&mut self, adapter: AdapterId) {
+    fn adapter_up(&mut self, adapter: AdapterId, address: DeviceAddress) {
+        // A sister adapter may have heard this one a moment before it was told to be up.
+        self.adapters.values_mut().for_each(|sister| sister.forget(address));
         if let Entry::Vacant(vacant) = self.adapters.entry(adapter) {
-            vacant.insert(Schedule::default());
+            vacant.insert(Schedule::new(address));
             self.outputs.push_back(Output::Event(LinkEvent::Adapter { adapter, up: true }));
         }
     }
@@ -225,7 +227,8 @@ impl LinkLayer {
         peer: Option<PeerId>,
         now: Instant,
     ) {
-        if peer.is_some() && peer == self.config.own_peer {
+        let is_own_adapter = self.adapters.values().any(|schedule| schedule.own_address() == address);
+        if is_own_adapter || (peer.is_some() && peer == self.config.own_peer) {
             return;
         }
         let budget_spent = !self.may_dial(adapter);
@@ -395,6 +398,7 @@ mod tests {
     use crate::link::frame::tests::frame;
 
     const HCI0: AdapterId = AdapterId(0);
+    const OWN: DeviceAddress = DeviceAddress([0; 6]);
     const BOB: PeerId = PeerId([0xB; 8]);
 
     fn address(number: u8) -> DeviceAddress {
@@ -414,7 +418,7 @@ mod tests {
     impl Bench {
         fn new(config: Config) -> Self {
             let mut bench = Self { layer: LinkLayer::new(config, [7; 32]), now: Now::default() };
-            let up = bench.radio(RadioEvent::AdapterUp { adapter: HCI0 });
+            let up = bench.radio(RadioEvent::AdapterUp { adapter: HCI0, address: OWN });
             assert_eq!(up, [Output::Event(LinkEvent::Adapter { adapter: HCI0, up: true })]);
             bench
         }
@@ -508,6 +512,15 @@ mod tests {
     fn a_node_does_not_dial_itself() {
         let mut bench = Bench::new(Config { own_peer: Some(BOB), ..Config::default() });
         bench.hear(2, Some(BOB));
+        assert_eq!(bench.pass(secs(30)), []);
+    }
+
+    #[test]
+    fn two_adapters_of_one_node_do_not_dial_each_other() {
+        let mut bench = Bench::new(Config::default());
+        bench.hear(1, None);
+        bench.radio(RadioEvent::AdapterUp { adapter: AdapterId(1), address: address(1) });
+        bench.hear(1, None);
         assert_eq!(bench.pass(secs(30)), []);
     }
 

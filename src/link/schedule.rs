@@ -19,8 +19,9 @@ const WEAK_RSSI: i16 = -90;
 const TIMED_OUT_MEMORY: Duration = Duration::from_secs(60);
 
 /// The dialling side of one adapter.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Schedule {
+    own_address: DeviceAddress,
     devices: BTreeMap<DeviceAddress, Device>,
     dialling: Option<Attempt>,
     last_attempt: Option<Instant>,
@@ -46,12 +47,21 @@ struct Attempt {
 }
 
 impl Schedule {
+    /// For an adapter with this address: nobody is known yet.
+    pub(super) fn new(own_address: DeviceAddress) -> Self {
+        Self { own_address, devices: BTreeMap::new(), dialling: None, last_attempt: None }
+    }
+
+    pub(super) fn own_address(&self) -> DeviceAddress {
+        self.own_address
+    }
+
     /// Whether as many devices are remembered as may be.
     pub(super) fn is_full(&self, config: &Config) -> bool {
         self.devices.len() >= config.max_candidates
     }
 
-    /// A device was heard. A new one is not dialled before `jitter` has passed.
+    /// A device was heard. A new one is not dialled before `jitter` has passed, and its head start if it has one.
     pub(super) fn heard(
         &mut self,
         address: DeviceAddress,
@@ -61,11 +71,12 @@ impl Schedule {
         config: &Config,
         now: Instant,
     ) {
+        let not_before = now + jitter + self.head_start(address, config);
         let device = self.devices.entry(address).or_insert_with(|| Device {
             heard: None,
             rssi,
             peer,
-            not_before: now + jitter,
+            not_before,
             failures: 0,
             timed_out: None,
         });
@@ -73,6 +84,11 @@ impl Schedule {
         device.rssi = rssi.or(device.rssi);
         device.peer = peer.or(device.peer);
         self.forget_the_worst(config, now);
+    }
+
+    /// This device is none to dial.
+    pub(super) fn forget(&mut self, address: DeviceAddress) {
+        self.devices.remove(&address);
     }
 
     /// Whether an attempt at this device is under way.
@@ -124,12 +140,13 @@ impl Schedule {
         if self.is_dialling(address) {
             self.dialling = None;
         }
+        let head_start = self.head_start(address, config);
         let Some(device) = self.devices.get_mut(&address) else { return };
         device.failures = device.failures.saturating_add(1);
         if reason == LinkDownReason::TimedOut {
             device.timed_out = Some(now);
         }
-        device.not_before = now + device.blackout(reason, config);
+        device.not_before = now + device.blackout(reason, config) + head_start;
     }
 
     /// A link to this device ended. It is dialled again when it is heard again, but not at once.
@@ -140,6 +157,7 @@ impl Schedule {
         config: &Config,
         now: Instant,
     ) {
+        let head_start = self.head_start(address, config);
         let device = self.devices.entry(address).or_insert(Device {
             heard: None,
             rssi: None,
@@ -149,7 +167,7 @@ impl Schedule {
             timed_out: None,
         });
         device.heard = None;
-        device.not_before = now + device.blackout(reason, config);
+        device.not_before = now + device.blackout(reason, config) + head_start;
         self.forget_the_worst(config, now);
     }
 
@@ -171,6 +189,12 @@ impl Schedule {
             Some(attempt) => Some(attempt.began + config.connect_patience),
             None => self.due(&wanted, config).map(|(_, _, due)| due).min(),
         }
+    }
+
+    /// How long this device may dial us before we dial it. It hears and loses us when we hear and lose it, and an
+    /// adapter that dials does not advertise: of two that dial each other at once neither gets through.
+    fn head_start(&self, address: DeviceAddress, config: &Config) -> Duration {
+        if address < self.own_address { config.head_start } else { Duration::ZERO }
     }
 
     fn forget_the_worst(&mut self, config: &Config, now: Instant) {
@@ -242,6 +266,7 @@ impl Device {
 mod tests {
     use super::*;
 
+    const OWN: DeviceAddress = DeviceAddress([0; 6]);
     const A: DeviceAddress = DeviceAddress([0xA; 6]);
     const B: DeviceAddress = DeviceAddress([0xB; 6]);
 
@@ -263,7 +288,7 @@ mod tests {
 
     #[test]
     fn the_loudest_device_goes_first_and_alone() {
-        let mut schedule = Schedule::default();
+        let mut schedule = Schedule::new(OWN);
         hear(&mut schedule, A, -80, 0);
         hear(&mut schedule, B, -60, 0);
         assert_eq!(dial(&mut schedule, 0), Some(B));
@@ -274,7 +299,7 @@ mod tests {
 
     #[test]
     fn attempts_are_half_a_second_apart() {
-        let mut schedule = Schedule::default();
+        let mut schedule = Schedule::new(OWN);
         hear(&mut schedule, A, -60, 0);
         hear(&mut schedule, B, -60, 0);
         dial(&mut schedule, 0);
@@ -286,7 +311,7 @@ mod tests {
 
     #[test]
     fn a_device_that_timed_out_is_left_alone_for_fifteen_seconds() {
-        let mut schedule = Schedule::default();
+        let mut schedule = Schedule::new(OWN);
         hear(&mut schedule, A, -60, 0);
         dial(&mut schedule, 0);
         schedule.failed(A, LinkDownReason::TimedOut, &Config::default(), at(8_000));
@@ -298,8 +323,24 @@ mod tests {
     }
 
     #[test]
+    fn of_two_adapters_the_one_with_the_lower_address_dials_first_every_time() {
+        let (mut lower, mut higher) = (Schedule::new(A), Schedule::new(B));
+        hear(&mut lower, B, -60, 0);
+        hear(&mut higher, A, -60, 0);
+        assert_eq!((timeout(&lower), timeout(&higher)), (Some(at(0)), Some(at(2_000))));
+        lower.failed(B, LinkDownReason::TimedOut, &Config::default(), at(4_000));
+        higher.failed(A, LinkDownReason::TimedOut, &Config::default(), at(4_000));
+        assert_eq!((timeout(&lower), timeout(&higher)), (Some(at(19_000)), Some(at(21_000))));
+        lower.disconnected(B, LinkDownReason::Remote, &Config::default(), at(30_000));
+        higher.disconnected(A, LinkDownReason::Remote, &Config::default(), at(30_000));
+        hear(&mut lower, B, -60, 31_000);
+        hear(&mut higher, A, -60, 31_000);
+        assert_eq!((timeout(&lower), timeout(&higher)), (Some(at(33_000)), Some(at(35_000))));
+    }
+
+    #[test]
     fn an_unanswered_attempt_frees_the_adapter_in_the_end() {
-        let mut schedule = Schedule::default();
+        let mut schedule = Schedule::new(OWN);
         hear(&mut schedule, A, -60, 0);
         dial(&mut schedule, 0);
         assert_eq!(timeout(&schedule), Some(at(60_000)));
@@ -310,7 +351,7 @@ mod tests {
 
     #[test]
     fn a_device_not_heard_for_a_minute_is_forgotten() {
-        let mut schedule = Schedule::default();
+        let mut schedule = Schedule::new(OWN);
         hear(&mut schedule, A, -60, 0);
         assert_eq!(schedule.expire(&Config::default(), at(60_000)), None);
         assert_eq!((dial(&mut schedule, 60_000), timeout(&schedule)), (None, None));
@@ -318,7 +359,7 @@ mod tests {
 
     #[test]
     fn a_device_whose_link_ended_must_be_heard_again() {
-        let mut schedule = Schedule::default();
+        let mut schedule = Schedule::new(OWN);
         schedule.disconnected(A, LinkDownReason::Remote, &Config::default(), at(0));
         assert_eq!((dial(&mut schedule, 4_000), timeout(&schedule)), (None, None));
         schedule.disconnected(A, LinkDownReason::Remote, &Config::default(), at(5_000));
@@ -328,7 +369,7 @@ mod tests {
 
     #[test]
     fn the_worst_of_too_many_is_forgotten() {
-        let mut schedule = Schedule::default();
+        let mut schedule = Schedule::new(OWN);
         for number in 0..=100u8 {
             hear(&mut schedule, DeviceAddress([number; 6]), -50 - i16::from(number % 40), 0);
         }
@@ -338,7 +379,7 @@ mod tests {
 
     #[test]
     fn a_failure_moves_a_device_down_the_queue() {
-        let mut schedule = Schedule::default();
+        let mut schedule = Schedule::new(OWN);
         hear(&mut schedule, A, -60, 0);
         hear(&mut schedule, B, -61, 0);
         assert_eq!(dial(&mut schedule, 0), Some(A));

@@ -15,6 +15,10 @@ pub struct Config {
     pub clock_floor: UnixMillis,
     /// What this node can do, as it tells everyone (spec 3.1).
     pub capabilities: Capabilities,
+    /// Over how many hops our messages may go: at most [`ORIGIN_TTL`]. Announces and goodbyes always go that far.
+    pub hop_limit: u8,
+    /// Peers remembered at once; the one heard of longest ago goes first.
+    pub max_peers: usize,
     /// How many packet ids the dedupe remembers, and how surely.
     pub dedup: Dedup,
     /// The limits of the link layer.
@@ -27,6 +31,8 @@ impl Default for Config {
             nickname: "anon".to_owned(),
             clock_floor: UnixMillis(0),
             capabilities: Capabilities::NONE,
+            hop_limit: ORIGIN_TTL,
+            max_peers: 1_024,
             dedup: Dedup::default(),
             link: link::Config::default(),
         }
@@ -61,6 +67,9 @@ impl Default for Dedup {
 pub const ORIGIN_TTL: u8 = 7;
 /// How far a packet's timestamp may be off our clock (spec 2.7).
 pub const CLOCK_TOLERANCE: Duration = Duration::from_secs(120);
+/// How long after it was signed a public message may still leave: within the clock tolerance of every receiver,
+/// with room for the way.
+pub const PUBLIC_LIFETIME: Duration = Duration::from_secs(100);
 /// The longest public text, in bytes: the apps' input limit of 60,000 characters (spec 2.7).
 pub const MAX_PUBLIC_TEXT: usize = 60_000;
 /// The longest private text, in bytes: 32 parts of 255 (spec 3.6), each at worst 3 bytes short where a character

@@ -5,19 +5,17 @@ use std::collections::{BTreeSet, VecDeque};
 use bytes::Bytes;
 use rand_core::RngCore;
 
-use super::config::{MAX_PRIVATE_TEXT, MAX_PUBLIC_TEXT, ORIGIN_TTL};
+use super::config::{MAX_PRIVATE_TEXT, ORIGIN_TTL, PUBLIC_LIFETIME};
 use super::dedup::Key;
 use super::engine::Engine;
 use super::error::Refusal;
 use super::event::Event;
 use super::fanout;
-use super::outgoing::{Due, MAX_OUTGOING, Progress};
-use super::spool::MAX_SPOOLED;
+use super::outgoing::{Due, Expired, MAX_OUTGOING, Message};
 use super::train::{BROADCAST_GAP, DIRECTED_GAP, Train};
 use crate::ids::{AttemptId, LinkId, MessageId, PeerId};
 use crate::link;
 use crate::link::event::{LinkCommand, Priority};
-use crate::message::DeliveryStatus;
 use crate::time::{Now, UnixMillis};
 use crate::wire::{
     Announce, MAX_NEIGHBOURS, MAX_TEXT_LEN, NoisePayload, Packet, PacketType, PartId, PeerState, Received,
@@ -41,24 +39,38 @@ pub(super) enum Aim {
 }
 
 impl Engine {
-    pub(super) fn send_public(&mut self, attempt: AttemptId, text: String, now: Now) {
-        let refusal = match text.len() {
-            0 => Some(Refusal::Empty),
-            len if len > MAX_PUBLIC_TEXT => Some(Refusal::TooLong { len, max: MAX_PUBLIC_TEXT }),
-            _ if !self.spool.has_room() => Some(Refusal::QueueFull { max: MAX_SPOOLED }),
-            _ => self.clock_refusal(now),
-        };
-        if let Some(reason) = refusal {
-            return self.emit(Event::Refused { attempt, reason });
+    /// Sends a public packet that the node signed.
+    pub(super) fn flood(&mut self, attempt: AttemptId, frame: &Bytes, now: Now) {
+        if let Err(reason) = self.try_flood(attempt, frame, now) {
+            self.emit(Event::Refused { attempt, reason });
         }
-        let Some(packet) = self.signed(PacketType::Message, text.into_bytes().into(), now) else { return };
-        let id = MessageId::from(packet.id());
+    }
+
+    fn try_flood(&mut self, attempt: AttemptId, frame: &Bytes, now: Now) -> Result<(), Refusal> {
+        let received = Received::decode(frame).map_err(|_| Refusal::NotPublic)?;
+        let frame = &received.relayed(received.packet().ttl.min(self.config.hop_limit));
+        let packet = received.packet();
+        let public = packet.packet_type == PacketType::Message && packet.is_broadcast();
+        if !public || packet.sender != self.me || packet.signature.is_none() {
+            return Err(Refusal::NotPublic);
+        }
+        if let Some(refusal) = self.clock_refusal(now) {
+            return Err(refusal);
+        }
+        let age = packet.timestamp.abs_diff(now.unix);
+        if age > PUBLIC_LIFETIME {
+            return Err(Refusal::Stale { age });
+        }
         if self.bindings.is_empty() {
-            self.spool.add(attempt, id, packet, now.instant);
-            let status = DeliveryStatus::Queued;
-            return self.emit(Event::Status { attempt, id, status, fragments: 0 });
+            return Err(Refusal::NobodyNear);
         }
-        self.put_public(attempt, id, &packet, now);
+        self.last_stamp = self.last_stamp.max(packet.timestamp.min(now.unix));
+        let links = fanout::broadcast(Key::of(packet), &self.bindings.candidates(), None, &[]);
+        self.counters.originated += 1;
+        let full = Refusal::QueueFull { max: super::train::MAX_TRAINS };
+        let fragments = self.transmit(packet, frame, links, now).ok_or(full)?;
+        self.emit(Event::Sent { attempt, id: MessageId::from(packet.id()), fragments });
+        Ok(())
     }
 
     pub(super) fn send_private(
@@ -72,25 +84,30 @@ impl Engine {
         let refusal = match text.len() {
             0 => Some(Refusal::Empty),
             len if len > MAX_PRIVATE_TEXT => Some(Refusal::TooLong { len, max: MAX_PRIVATE_TEXT }),
-            _ if to == self.me => Some(Refusal::ToSelf),
+            _ => None,
+        };
+        if let Some(reason) = refusal {
+            return self.emit(Event::Refused { attempt, reason });
+        }
+        self.send_notice(id, Message { attempt, to, payloads: parts(id, text), wants_receipt: true }, now);
+    }
+
+    /// Takes a message for one peer, and sends it if it can go at once.
+    pub(super) fn send_notice(&mut self, id: MessageId, message: Message, now: Now) {
+        let attempt = message.attempt;
+        let refusal = match message.payloads.as_slice() {
+            [] => Some(Refusal::Empty),
+            _ if message.to == self.me => Some(Refusal::ToSelf),
+            _ if self.bindings.is_empty() => Some(Refusal::NobodyNear),
             _ => self.clock_refusal(now),
         };
         if let Some(reason) = refusal {
             return self.emit(Event::Refused { attempt, reason });
         }
-        if !self.outgoing.add(attempt, to, id, parts(id, text), now.instant) {
+        if !self.outgoing.add(id, message, now.instant) {
             return self.emit(Event::Refused { attempt, reason: Refusal::QueueFull { max: MAX_OUTGOING } });
         }
-        self.emit(Event::Status { attempt, id, status: DeliveryStatus::Queued, fragments: 0 });
         self.send_due_private(now);
-    }
-
-    pub(super) fn mark_read(&mut self, sender: PeerId, id: MessageId, now: Now) {
-        let fingerprint = self.sessions.fingerprint(sender).or(self.peers.get(sender).map(|p| p.fingerprint));
-        let Some(fingerprint) = fingerprint else { return };
-        for wire_id in self.incoming.wire_ids(fingerprint, id) {
-            self.send_receipt(sender, NoisePayload::ReadReceipt { id: wire_id }, now);
-        }
     }
 
     /// Says goodbye to everyone.
@@ -114,22 +131,6 @@ impl Engine {
         let Some(packet) = self.signed(PacketType::Announce, payload.into(), now) else { return };
         let links = self.bindings.candidates().into_iter().map(|candidate| candidate.link).collect();
         self.transmit_own(&packet, links, now);
-    }
-
-    pub(super) fn send_spooled(&mut self, now: Now) {
-        if self.bindings.is_empty() {
-            return;
-        }
-        while let Some(spooled) = self.spool.pop() {
-            self.put_public(spooled.attempt, spooled.id, &spooled.packet, now);
-        }
-    }
-
-    pub(super) fn spool_expire(&mut self, now: Now) {
-        while let Some(spooled) = self.spool.pop_expired(now.instant) {
-            let (attempt, id) = (spooled.attempt, spooled.id);
-            self.emit(Event::Status { attempt, id, status: DeliveryStatus::Expired, fragments: 0 });
-        }
     }
 
     pub(super) fn send_due_relays(&mut self, now: Now) {
@@ -161,7 +162,7 @@ impl Engine {
     pub(super) fn send_due_private(&mut self, now: Now) {
         while let Some(due) = self.outgoing.pop_due(now.instant) {
             match due {
-                Due::Expired(progress) => self.report(progress),
+                Due::Expired(expired) => self.report_expired(expired),
                 Due::Send { to, id, payloads, everywhere } => {
                     if everywhere {
                         self.bindings.distrust(to, now.instant);
@@ -186,9 +187,9 @@ impl Engine {
         let aim = if everywhere { Aim::PeerEverywhere(to) } else { Aim::Peer(to) };
         let on_a_link = payloads.iter().filter(|payload| self.send_inner(aim, to, payload, now)).count();
         if on_a_link == payloads.len()
-            && let Some(progress) = self.outgoing.sent(id)
+            && let Some(attempt) = self.outgoing.sent(id)
         {
-            self.report(progress);
+            self.emit(Event::Sent { attempt, id, fragments: 0 });
         }
     }
 
@@ -230,20 +231,8 @@ impl Engine {
         self.put(&packet, aim, now).is_some()
     }
 
-    pub(super) fn report(&mut self, progress: Progress) {
-        let Progress { attempt, id, status } = progress;
-        self.emit(Event::Status { attempt, id, status, fragments: 0 });
-    }
-
-    fn put_public(&mut self, attempt: AttemptId, id: MessageId, packet: &Packet, now: Now) {
-        let status = DeliveryStatus::Sent;
-        match self.put(packet, Aim::Everyone, now) {
-            Some(fragments) => self.emit(Event::Status { attempt, id, status, fragments }),
-            None => self.emit(Event::Refused {
-                attempt,
-                reason: Refusal::QueueFull { max: super::train::MAX_TRAINS },
-            }),
-        }
+    pub(super) fn report_expired(&mut self, Expired { attempt, id, reason }: Expired) {
+        self.emit(Event::Expired { attempt, id, reason });
     }
 
     /// Chooses the links for a packet of ours and sends it; the number of fragments, `None` when it went nowhere.
@@ -319,7 +308,7 @@ impl Engine {
         Packet {
             version: Version::V1,
             packet_type,
-            ttl: ORIGIN_TTL,
+            ttl: self.first_ttl(packet_type),
             timestamp: self.stamp(now),
             sender: self.me,
             recipient: match aim {
@@ -333,6 +322,14 @@ impl Engine {
         }
     }
 
+    /// A link is bound by an announce with the full TTL alone, so that one is not shortened.
+    fn first_ttl(&self, packet_type: PacketType) -> u8 {
+        if matches!(packet_type, PacketType::Announce | PacketType::Leave) {
+            return ORIGIN_TTL;
+        }
+        self.config.hop_limit.clamp(1, ORIGIN_TTL)
+    }
+
     /// A timestamp of ours, never the same twice: several dedupe keys of the apps rest on it (spec 4.3, 9).
     fn stamp(&mut self, now: Now) -> UnixMillis {
         let next = UnixMillis(self.last_stamp.0.saturating_add(1));
@@ -340,7 +337,7 @@ impl Engine {
         self.last_stamp
     }
 
-    fn clock_refusal(&mut self, now: Now) -> Option<Refusal> {
+    pub(super) fn clock_refusal(&mut self, now: Now) -> Option<Refusal> {
         let floor = self.config.clock_floor;
         if now.unix >= floor {
             self.clock_reported = false;
@@ -354,16 +351,15 @@ impl Engine {
 }
 
 /// A private text in parts, each with the id it has on the wire: the UUID itself when there is but one.
-fn parts(id: MessageId, text: &str) -> Vec<(String, String)> {
+fn parts(id: MessageId, text: &str) -> Vec<NoisePayload> {
+    let part = |id: String, content: &str| NoisePayload::PrivateMessage { id, content: content.to_owned() };
     let pieces = split_text(text, MAX_TEXT_LEN);
     if let [whole] = pieces.as_slice() {
-        return vec![(id.to_string(), (*whole).to_owned())];
+        return vec![part(id.to_string(), whole)];
     }
     let count = u16::try_from(pieces.len()).unwrap_or(u16::MAX);
     (1..=count)
         .zip(pieces)
-        .filter_map(|(index, piece)| {
-            Some((PartId::new(id, index, count).ok()?.to_string(), piece.to_owned()))
-        })
+        .filter_map(|(index, piece)| Some(part(PartId::new(id, index, count).ok()?.to_string(), piece)))
         .collect()
 }

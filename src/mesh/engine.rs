@@ -14,22 +14,22 @@ use super::bindings::Bindings;
 use super::config::Config;
 use super::dedup::Dedup;
 use super::error::Counters;
-use super::event::{Command, Event, Input, Output, PeerInfo, Reach};
+use super::event::{Command, Event, Expiry, Input, Introduction, Output, PeerInfo, Reach};
 use super::held::Held;
 use super::incoming::Incoming;
-use super::outgoing::Outgoing;
+use super::outgoing::{Message, Outgoing};
 use super::peers::{Peer, Peers};
 use super::reassembly::Reassembly;
-use super::receipts::Receipts;
+use super::receipts::{Receipted, Receipts};
 use super::relay::Relays;
 use super::sessions::Sessions;
-use super::spool::Spool;
 use super::train::Trains;
 use crate::crypto::Identity;
-use crate::ids::PeerId;
+use crate::ids::{Fingerprint, PeerId};
 use crate::link::event::LinkEvent;
 use crate::link::{self, LinkLayer};
 use crate::time::{Instant, Now, UnixMillis};
+use crate::wire::NoisePayload;
 
 /// One BitChat node.
 ///
@@ -47,10 +47,10 @@ pub struct Engine {
     pub(super) relays: Relays,
     pub(super) reassembly: Reassembly,
     pub(super) trains: Trains,
-    pub(super) spool: Spool,
     pub(super) held: Held,
     pub(super) sessions: Sessions,
     pub(super) receipts: Receipts,
+    pub(super) receipted: Receipted,
     pub(super) outgoing: Outgoing,
     pub(super) incoming: Incoming,
     pub(super) announcer: Announcer,
@@ -73,15 +73,15 @@ impl Engine {
             identity,
             links: LinkLayer::new(link, link_seed),
             bindings: Bindings::default(),
-            peers: Peers::default(),
+            peers: Peers::new(config.max_peers),
             dedup: Dedup::new(config.dedup.clone(), &mut rng),
             relays: Relays::default(),
             reassembly: Reassembly::default(),
             trains: Trains::default(),
-            spool: Spool::default(),
             held: Held::default(),
             sessions: Sessions::default(),
             receipts: Receipts::default(),
+            receipted: Receipted::default(),
             outgoing: Outgoing::default(),
             incoming: Incoming::default(),
             announcer: Announcer::default(),
@@ -122,7 +122,6 @@ impl Engine {
             self.sessions.poll_timeout(),
             self.outgoing.poll_timeout(),
             self.reassembly.poll_timeout(),
-            self.spool.poll_timeout(),
             self.peers.poll_timeout(&self.bindings.neighbours()),
         ]
         .into_iter()
@@ -135,9 +134,10 @@ impl Engine {
         self.me
     }
 
-    /// Everybody known, by peer id.
+    /// Everybody heard, by peer id.
     pub fn peers(&self, now: Now) -> Vec<PeerInfo> {
-        self.peers.iter().map(|(id, peer)| self.info(id, peer, now)).collect()
+        let heard = self.peers.iter().filter(|(_, peer)| peer.was_heard());
+        heard.map(|(id, peer)| self.info(id, peer, now)).collect()
     }
 
     /// What was done since the start.
@@ -181,10 +181,50 @@ impl Engine {
 
     fn command(&mut self, command: Command, now: Now) {
         match command {
-            Command::SendPublic { attempt, text } => self.send_public(attempt, text, now),
+            Command::Flood { attempt, packet } => self.flood(attempt, &packet, now),
+            Command::Relay { packet } => self.brought(&packet, now),
             Command::SendPrivate { attempt, to, id, text } => self.send_private(attempt, to, id, &text, now),
-            Command::MarkRead { sender, id } => self.mark_read(sender, id, now),
+            Command::SendRead { attempt, to, id, wire_ids } => {
+                let payloads = wire_ids.into_iter().map(|id| NoisePayload::ReadReceipt { id }).collect();
+                self.send_notice(id, Message { attempt, to, payloads, wants_receipt: false }, now);
+            }
+            Command::SendCard { attempt, to, id, card } => {
+                let payloads = vec![NoisePayload::Card(card)];
+                self.send_notice(id, Message { attempt, to, payloads, wants_receipt: false }, now);
+            }
+            Command::Cancel { attempt, id } => self.outgoing.cancel(attempt, id),
+            Command::Acknowledge { to, wire_ids } => {
+                for id in wire_ids {
+                    self.send_receipt(to, NoisePayload::Delivered { id }, now);
+                }
+            }
+            Command::Greet { peer } => self.warm(peer, now),
+            Command::Know(introduction) => self.know(introduction, now),
             Command::Leave => self.leave(now),
+        }
+    }
+
+    fn warm(&mut self, peer: PeerId, now: Now) {
+        let there = self.peers.get(peer).is_some_and(|peer| peer.present);
+        if there && !self.sessions.stands(peer, now.instant) && self.clock_refusal(now).is_none() {
+            self.greet(peer, now);
+        }
+    }
+
+    fn know(&mut self, introduction: Introduction, now: Now) {
+        let id = Fingerprint::of(&introduction.noise_public).peer_id();
+        if id == self.me {
+            return;
+        }
+        if self.peers.know(id, introduction) {
+            self.emit(Event::PeerGone { peer: id, left: false });
+        }
+        self.show_held(id, now);
+    }
+
+    pub(super) fn give_up(&mut self, lost: impl Fn(PeerId) -> bool, reason: Expiry) {
+        for expired in self.outgoing.give_up(lost, reason) {
+            self.report_expired(expired);
         }
     }
 
@@ -212,6 +252,9 @@ impl Engine {
                     self.announcer.alone();
                 }
                 self.emit(Event::LinkDown { link });
+                if self.bindings.is_empty() {
+                    self.give_up(|_| true, Expiry::Alone);
+                }
                 if let Some(peer) = peer {
                     self.emit_peer(peer, now);
                 }
@@ -226,9 +269,7 @@ impl Engine {
         self.send_due_fragments(now);
         if self.announcer.due(self.peers.present(), now.instant, &mut self.rng) {
             self.announce(now);
-            self.send_spooled(now);
         }
-        self.spool_expire(now);
         self.repeat_handshakes(now);
         self.send_due_private(now);
         self.reassembly.expire(now.instant);

@@ -1,6 +1,7 @@
 //! Why something was not done: packets thrown away, and messages refused.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use crate::time::UnixMillis;
 
@@ -85,6 +86,18 @@ pub enum Refusal {
         /// Bytes allowed.
         max: usize,
     },
+    /// The bytes given are no signed public message of this node.
+    #[error("that is no public packet of this node")]
+    NotPublic,
+    /// The packet was signed so long ago that every node would drop it (spec 2.7).
+    #[error("the message was signed {} s ago, and no node takes it any more", age.as_secs())]
+    Stale {
+        /// How long ago.
+        age: Duration,
+    },
+    /// No link is up.
+    #[error("nobody is in range")]
+    NobodyNear,
     /// Too many messages wait already.
     #[error("{max} messages wait already")]
     QueueFull {

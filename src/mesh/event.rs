@@ -1,9 +1,10 @@
 //! The port of the mesh engine: what the node asks, what the engine tells.
 
+use bytes::Bytes;
+
 use crate::ids::{AttemptId, Fingerprint, LinkId, MessageId, PeerId};
 use crate::link::event::{RadioCommand, RadioEvent};
 use crate::mesh::error::Refusal;
-use crate::message::DeliveryStatus;
 use crate::time::UnixMillis;
 
 /// Everything that can happen to an engine.
@@ -20,14 +21,21 @@ pub enum Input {
 /// What the node asks of the engine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
-    /// Sign a text and flood it to everyone; answered by `Event::Status` with the attempt.
-    SendPublic {
+    /// Flood a public packet of this node, made by [`crate::mesh::public_packet`]; answered by `Sent` or `Refused`.
+    Flood {
         /// Carried back in the answer.
         attempt: AttemptId,
-        /// What was written.
-        text: String,
+        /// The signed packet.
+        packet: Bytes,
     },
-    /// Encrypt a text to one peer; answered by `Event::Status`, several times.
+    /// Take a public packet of somebody else that another transport brought: checked, shown and relayed like one
+    /// that came over a link, but no sign that its author is on the mesh.
+    Relay {
+        /// The packet as it is to leave here: its TTL is lowered already.
+        packet: Bytes,
+    },
+    /// Encrypt a text to one peer; answered by `Sent`, `Expired` or `Refused`. The same id again replaces the
+    /// attempt before.
     SendPrivate {
         /// Carried back in every answer.
         attempt: AttemptId,
@@ -38,15 +46,63 @@ pub enum Command {
         /// What was written; over 255 bytes it travels in parts.
         text: String,
     },
-    /// A person has seen this message: tell its sender.
-    MarkRead {
+    /// Tell the author of a message that a person has seen it; answered like `SendPrivate`, without a receipt.
+    SendRead {
+        /// Carried back in every answer.
+        attempt: AttemptId,
         /// Who wrote it.
-        sender: PeerId,
-        /// Which.
+        to: PeerId,
+        /// The id of this notice.
+        id: MessageId,
+        /// The message's ids on the wire, one for each part.
+        wire_ids: Vec<String>,
+    },
+    /// Send our contact card; answered like `SendPrivate`, without a receipt.
+    SendCard {
+        /// Carried back in every answer.
+        attempt: AttemptId,
+        /// To whom.
+        to: PeerId,
+        /// The id of this message.
+        id: MessageId,
+        /// The card, signed and encoded.
+        card: Bytes,
+    },
+    /// No further try of this attempt; a receipt may still come.
+    Cancel {
+        /// Which attempt.
+        attempt: AttemptId,
+        /// Of which message.
         id: MessageId,
     },
+    /// A received message is stored: tell its author. Nothing else makes the engine send this receipt.
+    Acknowledge {
+        /// Who wrote it.
+        to: PeerId,
+        /// The message's ids on the wire, one for each part.
+        wire_ids: Vec<String>,
+    },
+    /// Make ready: begin a session with this peer, if it is there and none stands.
+    Greet {
+        /// With whom.
+        peer: PeerId,
+    },
+    /// The keys of a contact: its public packets are verified, and others announced under its id are refused,
+    /// though it was not heard yet.
+    Know(Introduction),
     /// Say goodbye to everyone: sign and send a LEAVE.
     Leave,
+}
+
+/// Who somebody is, learnt elsewhere than on the mesh.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Introduction {
+    /// The Noise static key, which names the identity.
+    pub noise_public: [u8; 32],
+    /// The Ed25519 key.
+    pub signing_public: [u8; 32],
+    /// The name, until the peer announces one.
+    pub nickname: String,
 }
 
 /// Everything an engine wants done or known.
@@ -134,47 +190,38 @@ pub enum Event {
         peer: PeerId,
     },
     /// A verified public message arrived, for the first time.
-    PublicMessage {
-        /// Its id: that of its packet.
-        id: MessageId,
-        /// Who signed it.
+    PublicMessage(PublicMessage),
+    /// A private message was decrypted. It comes again when its author sends it again, until it is acknowledged:
+    /// whoever stores it tells what is new.
+    PrivateMessage(PrivateMessage),
+    /// A peer sent its contact card. Nothing in it is checked.
+    Card {
+        /// Who sent it: proven by the session.
         sender: PeerId,
-        /// The sender's nickname at the time.
-        nickname: String,
-        /// What was written.
-        text: String,
-        /// When, by the sender's clock.
+        /// The sender's identity.
+        fingerprint: Fingerprint,
+        /// The card.
+        card: Bytes,
+        /// When it was sent, by the sender's clock.
         sent: UnixMillis,
-        /// The TTL it arrived with: 7 from a neighbour, 1 at the last hop.
-        ttl: u8,
-        /// Over how many fragments it came; 0 when it came whole.
-        fragments: u16,
     },
-    /// A private message was decrypted, for the first time.
-    PrivateMessage {
-        /// Its id.
-        id: MessageId,
-        /// Who wrote it: proven by the session.
-        sender: PeerId,
-        /// The sender's nickname at the time.
-        nickname: String,
-        /// What was written, its parts joined.
-        text: String,
-        /// When, by the sender's clock.
-        sent: UnixMillis,
-        /// The TTL its (last) packet arrived with.
-        ttl: u8,
-    },
-    /// What became of a message we sent.
-    Status {
+    /// A message of ours was put on a link.
+    Sent {
         /// The attempt it answers.
         attempt: AttemptId,
         /// Which message.
         id: MessageId,
-        /// How far it came.
-        status: DeliveryStatus,
         /// Into how many fragments its packet was cut; 0 when it went whole.
         fragments: u16,
+    },
+    /// An attempt was given up.
+    Expired {
+        /// The attempt it answers.
+        attempt: AttemptId,
+        /// Which message.
+        id: MessageId,
+        /// Why.
+        reason: Expiry,
     },
     /// A message was not accepted.
     Refused {
@@ -183,6 +230,77 @@ pub enum Event {
         /// Why.
         reason: Refusal,
     },
+    /// A peer says that it has the whole of a message of ours, of this run or an earlier one. That the message
+    /// was for this peer is for the listener to check.
+    Receipt {
+        /// Who says so: proven by the session.
+        from: PeerId,
+        /// Which message.
+        id: MessageId,
+        /// A person has seen it.
+        read: bool,
+    },
     /// Nothing is sent: the wall clock stands before the build date of this program.
     ClockUnset,
+}
+
+/// A verified public message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PublicMessage {
+    /// Its id: that of its packet.
+    pub id: MessageId,
+    /// Who signed it.
+    pub sender: PeerId,
+    /// The sender's identity.
+    pub fingerprint: Fingerprint,
+    /// The sender's nickname at the time.
+    pub nickname: String,
+    /// What was written.
+    pub text: String,
+    /// When, by the sender's clock.
+    pub sent: UnixMillis,
+    /// The TTL it arrived with: 7 from a neighbour, 1 at the last hop.
+    pub ttl: u8,
+    /// Over how many fragments it came; 0 when it came whole.
+    pub fragments: u16,
+    /// The packet as it came, with the TTL it arrived with.
+    pub packet: Bytes,
+    /// Another transport brought it.
+    pub brought: bool,
+}
+
+/// A decrypted private message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PrivateMessage {
+    /// Its id.
+    pub id: MessageId,
+    /// Who wrote it: proven by the session.
+    pub sender: PeerId,
+    /// The sender's identity.
+    pub fingerprint: Fingerprint,
+    /// The sender's nickname at the time.
+    pub nickname: String,
+    /// What was written, its parts joined.
+    pub text: String,
+    /// When, by the sender's clock.
+    pub sent: UnixMillis,
+    /// The TTL its (last) packet arrived with.
+    pub ttl: u8,
+    /// Over how many fragments its (last) packet came; 0 when it came whole.
+    pub fragments: u16,
+    /// The ids it has on the wire, one for each part, for [`Command::Acknowledge`].
+    pub wire_ids: Vec<String>,
+}
+
+/// Why an attempt was given up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Expiry {
+    /// No session with the recipient came about.
+    NoSession,
+    /// It was sent, and no receipt came.
+    Silence,
+    /// The recipient said goodbye.
+    Left,
+    /// The last link went down.
+    Alone,
 }

@@ -23,6 +23,8 @@ pub(super) struct HeldPacket {
     pub(super) ttl: u8,
     /// Over how many fragments it came.
     pub(super) fragments: u16,
+    /// Whether another transport brought it.
+    pub(super) brought: bool,
     since: Instant,
 }
 
@@ -34,14 +36,19 @@ pub(super) struct Held {
 
 impl Held {
     /// Keeps a packet whose signature cannot be checked yet.
-    pub(super) fn add(&mut self, received: Received, ttl: u8, fragments: u16, now: Instant) {
+    pub(super) fn add(
+        &mut self,
+        received: Received,
+        (ttl, fragments, brought): (u8, u16, bool),
+        now: Instant,
+    ) {
         if received.bytes().len() > MAX_BYTES {
             return;
         }
         if self.packets.len() >= MAX_HELD {
             self.packets.pop_front();
         }
-        self.packets.push_back(HeldPacket { received, ttl, fragments, since: now });
+        self.packets.push_back(HeldPacket { received, ttl, fragments, brought, since: now });
     }
 
     /// Everything kept of one sender, still fresh.

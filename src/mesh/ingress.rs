@@ -15,19 +15,18 @@ use bytes::Bytes;
 
 use super::config::{CLOCK_TOLERANCE, ORIGIN_TTL};
 use super::dedup::{Key, Variant};
-use super::egress::Aim;
 use super::engine::Engine;
 use super::error::DropReason;
-use super::event::Event;
+use super::event::{Event, Expiry, PublicMessage};
 use super::fanout;
 use super::peers::Change;
 use super::reassembly::Outcome;
 use super::relay::relay_ttl;
-use super::sessions::{Stamp, Unopened};
+use super::sessions::Stamp;
 use crate::crypto::{Verified, verify};
 use crate::ids::{Fingerprint, LinkId, MessageId, PeerId};
 use crate::time::Now;
-use crate::wire::{Announce, Fragment, Leave, NoisePayload, PacketType, Received};
+use crate::wire::{Announce, Fragment, Leave, Packet, PacketType, Received};
 
 /// How often a packet may be wrapped in fragments: once by its origin, once by a relay with a shorter MTU.
 const MAX_WRAPS: u8 = 2;
@@ -43,6 +42,15 @@ struct Arrival {
     fragments: u16,
     /// How often it was wrapped in fragments.
     wraps: u8,
+    /// Whether another transport brought it: then it says nothing about who is on this mesh, and whoever brought
+    /// it has lowered its TTL.
+    brought: bool,
+}
+
+impl Arrival {
+    fn whole(ttl: u8) -> Self {
+        Self { link: None, ttl, fragments: 0, wraps: 0, brought: false }
+    }
 }
 
 /// What is known of a packet's signature.
@@ -62,10 +70,24 @@ impl Engine {
         self.counters.received += 1;
         let result = match Received::decode(frame) {
             Ok(received) => {
-                let arrival =
-                    Arrival { link: Some(link), ttl: received.packet().ttl, fragments: 0, wraps: 0 };
+                let arrival = Arrival { link: Some(link), ..Arrival::whole(received.packet().ttl) };
                 self.packet(received, arrival, now)
             }
+            Err(_) => Err(DropReason::Malformed),
+        };
+        if let Err(reason) = result {
+            self.counters.drop(reason);
+        }
+    }
+
+    /// A public message of somebody else that another transport brought.
+    pub(super) fn brought(&mut self, frame: &Bytes, now: Now) {
+        let result = match Received::decode(frame) {
+            Ok(received) if is_public(received.packet()) => {
+                let arrival = Arrival { brought: true, ..Arrival::whole(received.packet().ttl) };
+                self.packet(received, arrival, now)
+            }
+            Ok(_) => Err(DropReason::Unsupported),
             Err(_) => Err(DropReason::Malformed),
         };
         if let Err(reason) = result {
@@ -125,7 +147,7 @@ impl Engine {
         self.dedup.mark_variant(key, variant, now);
         self.pass_on(variant, &received, arrival, now)?;
         if packet.packet_type == PacketType::Message {
-            self.held.add(received, arrival.ttl, arrival.fragments, now.instant);
+            self.held.add(received, (arrival.ttl, arrival.fragments, arrival.brought), now.instant);
             return Err(DropReason::UnknownSender);
         }
         Ok(())
@@ -170,7 +192,8 @@ impl Engine {
         if let Authorship::Introduced(announce) = authorship {
             return self.announced(received, announce, arrival, now);
         }
-        if matches!(authorship, Authorship::Proven) && self.peers.heard(packet.sender, now) {
+        let here = matches!(authorship, Authorship::Proven) && !arrival.brought;
+        if here && self.peers.heard(packet.sender, now) {
             self.emit_peer(packet.sender, now);
         }
         let for_me = packet.recipient == Some(self.me);
@@ -179,7 +202,10 @@ impl Engine {
             PacketType::Message => self.public_message(received, arrival),
             PacketType::Leave => self.left(received),
             PacketType::NoiseHandshake if for_me => self.handshake(packet.sender, &packet.payload, now),
-            PacketType::NoiseEncrypted if for_me => self.encrypted(received, arrival, now),
+            PacketType::NoiseEncrypted if for_me => {
+                let stamp = Stamp { sent: packet.timestamp, ttl: arrival.ttl, fragments: arrival.fragments };
+                self.encrypted(packet, stamp, now)
+            }
             PacketType::Fragment if for_me || packet.is_broadcast() => self.fragment(received, arrival, now),
             PacketType::RequestSync => Err(DropReason::Unsupported),
             _ if for_me => Err(DropReason::Unsupported),
@@ -223,10 +249,11 @@ impl Engine {
         bound
     }
 
-    fn show_held(&mut self, sender: PeerId, now: Now) {
+    pub(super) fn show_held(&mut self, sender: PeerId, now: Now) {
         for held in self.held.take(sender, now.instant) {
             let key = Key::of(held.received.packet());
-            let arrival = Arrival { link: None, ttl: held.ttl, fragments: held.fragments, wraps: 0 };
+            let arrival =
+                Arrival { fragments: held.fragments, brought: held.brought, ..Arrival::whole(held.ttl) };
             let shown = match self.authorship(&held.received) {
                 Ok(Authorship::Proven) => self.public_message(&held.received, arrival),
                 Ok(_) => Err(DropReason::UnknownSender),
@@ -242,15 +269,19 @@ impl Engine {
     fn public_message(&mut self, received: &Received, arrival: Arrival) -> Result<(), DropReason> {
         let packet = received.packet();
         let text = std::str::from_utf8(&packet.payload).map_err(|_| DropReason::Payload)?.to_owned();
-        self.emit(Event::PublicMessage {
+        let author = self.peers.get(packet.sender).ok_or(DropReason::UnknownSender)?;
+        self.emit(Event::PublicMessage(PublicMessage {
             id: MessageId::from(packet.id()),
             sender: packet.sender,
-            nickname: self.nickname(packet.sender),
+            fingerprint: author.fingerprint,
+            nickname: author.nickname.clone(),
             text,
             sent: packet.timestamp,
             ttl: arrival.ttl,
             fragments: arrival.fragments,
-        });
+            packet: received.relayed(arrival.ttl),
+            brought: arrival.brought,
+        }));
         Ok(())
     }
 
@@ -265,6 +296,7 @@ impl Engine {
         if self.peers.left(peer) {
             self.emit(Event::PeerGone { peer, left: true });
         }
+        self.give_up(|to| to == peer, Expiry::Left);
         Ok(())
     }
 
@@ -305,86 +337,7 @@ impl Engine {
         self.packet(received, arrival, now)
     }
 
-    pub(super) fn handshake(&mut self, peer: PeerId, message: &[u8], now: Now) -> Result<(), DropReason> {
-        let step = self.sessions.handshake(peer, message, &self.identity, now.instant, &mut self.rng)?;
-        if let Some(reply) = step.reply {
-            self.send_handshake(Aim::Peer(peer), reply, now);
-        }
-        if step.established {
-            self.session_stands(peer, now);
-        }
-        Ok(())
-    }
-
-    fn session_stands(&mut self, peer: PeerId, now: Now) {
-        self.send_peer_state(peer, now);
-        self.emit(Event::Session { peer });
-        self.emit_peer(peer, now);
-        for receipt in self.receipts.take(peer) {
-            self.send_receipt(peer, receipt, now);
-        }
-        self.outgoing.wake(peer, now.instant);
-        self.send_due_private(now);
-        for (payload, packet) in self.sessions.take_early(peer) {
-            if let Ok(plaintext) = self.sessions.open(peer, &payload, packet, now.instant) {
-                self.inner(peer, plaintext, packet, now);
-            }
-        }
-    }
-
-    fn encrypted(&mut self, received: &Received, arrival: Arrival, now: Now) -> Result<(), DropReason> {
-        let packet = received.packet();
-        let peer = packet.sender;
-        let stamp = Stamp { sent: packet.timestamp, ttl: arrival.ttl };
-        match self.sessions.open(peer, &packet.payload, stamp, now.instant) {
-            Ok(plaintext) => {
-                self.inner(peer, plaintext, stamp, now);
-                Ok(())
-            }
-            Err(Unopened::Early) => Ok(()),
-            Err(Unopened::Refused) => Err(DropReason::Undecryptable),
-            Err(Unopened::NoSession) => {
-                self.greet(peer, now);
-                Err(DropReason::Undecryptable)
-            }
-        }
-    }
-
-    fn inner(&mut self, peer: PeerId, plaintext: Vec<u8>, stamp: Stamp, now: Now) {
-        if self.peers.heard(peer, now) {
-            self.emit_peer(peer, now);
-        }
-        let plaintext = Bytes::from(plaintext);
-        match NoisePayload::decode(&plaintext) {
-            Ok(NoisePayload::PrivateMessage { id, content }) => {
-                self.private_message(peer, id, content, stamp, now);
-            }
-            Ok(NoisePayload::Delivered { id }) => self.receipt(peer, &id, false),
-            Ok(NoisePayload::ReadReceipt { id }) => self.receipt(peer, &id, true),
-            Ok(NoisePayload::PeerState(_)) => {}
-            Err(_) => self.counters.drop(DropReason::Payload),
-        }
-    }
-
-    fn private_message(&mut self, peer: PeerId, wire_id: String, text: String, stamp: Stamp, now: Now) {
-        let Some(fingerprint) = self.sessions.fingerprint(peer) else { return };
-        self.send_receipt(peer, NoisePayload::Delivered { id: wire_id.clone() }, now);
-        let Some((id, text)) = self.incoming.accept(fingerprint, wire_id, text, now.instant) else { return };
-        if is_favourite_notice(&text) {
-            return;
-        }
-        let nickname = self.nickname(peer);
-        let Stamp { sent, ttl } = stamp;
-        self.emit(Event::PrivateMessage { id, sender: peer, nickname, text, sent, ttl });
-    }
-
-    fn receipt(&mut self, peer: PeerId, wire_id: &str, read: bool) {
-        if let Some(progress) = self.outgoing.receipt(peer, wire_id, read) {
-            self.report(progress);
-        }
-    }
-
-    fn nickname(&self, peer: PeerId) -> String {
+    pub(super) fn nickname(&self, peer: PeerId) -> String {
         self.peers.get(peer).map(|peer| peer.nickname.clone()).unwrap_or_default()
     }
 
@@ -416,7 +369,12 @@ impl Engine {
         now: Now,
     ) -> Result<(), DropReason> {
         let packet = received.packet();
-        let Some(ttl) = relay_ttl(packet, self.me).filter(|_| arrival.fragments == 0) else { return Ok(()) };
+        let ttl = if arrival.brought {
+            (packet.ttl > 0).then(|| packet.ttl.min(ORIGIN_TTL - 1))
+        } else {
+            relay_ttl(packet, self.me).filter(|_| arrival.fragments == 0)
+        };
+        let Some(ttl) = ttl else { return Ok(()) };
         let candidates = self.bindings.candidates();
         let mut has_it = vec![packet.sender];
         has_it.extend(arrival.link.and_then(|link| self.bindings.peer_of(link)));
@@ -441,7 +399,7 @@ fn proves_itself(packet_type: PacketType) -> bool {
     matches!(packet_type, PacketType::NoiseHandshake | PacketType::NoiseEncrypted | PacketType::Fragment)
 }
 
-/// Not meant for people (spec 3.6.3).
-fn is_favourite_notice(text: &str) -> bool {
-    text.starts_with("[FAVORITED]") || text.starts_with("[UNFAVORITED]")
+/// A text for everyone.
+fn is_public(packet: &Packet) -> bool {
+    packet.packet_type == PacketType::Message && packet.is_broadcast()
 }

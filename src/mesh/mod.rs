@@ -15,13 +15,15 @@ mod incoming;
 mod ingress;
 mod outgoing;
 mod peers;
+mod private;
+mod public;
 mod random;
 mod reassembly;
 mod receipts;
 mod relay;
 mod sessions;
-mod spool;
 mod train;
 
 pub use config::Config;
 pub use engine::Engine;
+pub use public::{PublicPacket, public_packet};

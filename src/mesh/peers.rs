@@ -1,19 +1,18 @@
-//! Everybody whose announce was verified: names, pinned keys, when last heard.
+//! Everybody whose announce was verified, and the contacts: names, pinned keys, when last heard.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::event::Introduction;
 use crate::crypto::Verified;
 use crate::ids::{Fingerprint, LinkId, PacketId, PeerId};
 use crate::time::{Instant, Now, UnixMillis};
 use crate::wire::Announce;
 
-/// Peers remembered at once; the one heard of longest ago goes first.
-const MAX_PEERS: usize = 1_024;
 /// How long a peer counts as reachable after its last sign of life (spec 4.6).
 const REACHABLE: Duration = Duration::from_secs(60);
 
-/// A peer whose announce was verified.
+/// A peer whose announce was verified, or a contact.
 #[derive(Debug)]
 pub(super) struct Peer {
     /// SHA-256 of its Noise key.
@@ -28,6 +27,8 @@ pub(super) struct Peer {
     pub(super) last_seen: UnixMillis,
     /// Whether it counts as reachable.
     pub(super) present: bool,
+    /// Its keys come from a contact card: they stay, whatever is announced.
+    contact: bool,
     announced: UnixMillis,
     announce: PacketId,
     announce_link: Option<LinkId>,
@@ -51,12 +52,18 @@ pub(super) enum Change {
 pub(super) struct KeyChanged;
 
 /// Everybody known.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Peers {
     known: BTreeMap<PeerId, Peer>,
+    /// How many are remembered at once; the one heard of longest ago goes first.
+    most: usize,
 }
 
 impl Peers {
+    pub(super) fn new(most: usize) -> Self {
+        Self { known: BTreeMap::new(), most }
+    }
+
     /// Takes an announce whose signature and identity were verified.
     pub(super) fn announced(
         &mut self,
@@ -91,6 +98,36 @@ impl Peers {
             (false, true) => Change::Renamed,
             (false, false) => Change::Refreshed,
         })
+    }
+
+    /// Takes the keys of a contact: they outweigh what was announced. True when that makes a peer that seemed to
+    /// be there somebody else.
+    pub(super) fn know(&mut self, id: PeerId, introduction: Introduction) -> bool {
+        let Introduction { noise_public, signing_public, nickname } = introduction;
+        let impostor = match self.known.get_mut(&id) {
+            Some(peer) if peer.noise_public == noise_public && peer.signing_public == signing_public => {
+                peer.contact = true;
+                return false;
+            }
+            Some(peer) => peer.present,
+            None => false,
+        };
+        self.make_room();
+        let contact = Peer {
+            fingerprint: Fingerprint::of(&noise_public),
+            noise_public,
+            signing_public,
+            nickname,
+            last_seen: UnixMillis(0),
+            present: false,
+            contact: true,
+            announced: UnixMillis(0),
+            announce: PacketId([0; 16]),
+            announce_link: None,
+            heard: Instant::ZERO,
+        };
+        self.known.insert(id, contact);
+        impostor
     }
 
     /// The link over which a peer's latest announce was first heard, when `announce` is that one.
@@ -147,8 +184,8 @@ impl Peers {
     }
 
     fn make_room(&mut self) {
-        if self.known.len() >= MAX_PEERS {
-            let oldest = self.known.iter().min_by_key(|(_, peer)| (peer.present, peer.heard));
+        if self.known.len() >= self.most {
+            let oldest = self.known.iter().min_by_key(|(_, peer)| (peer.contact, peer.present, peer.heard));
             if let Some(oldest) = oldest.map(|(&id, _)| id) {
                 self.known.remove(&oldest);
             }
@@ -171,11 +208,17 @@ impl Peer {
             nickname: announce.nickname,
             last_seen: now.unix,
             present: true,
+            contact: false,
             announced: timestamp,
             announce: packet,
             announce_link: link,
             heard: now.instant,
         }
+    }
+
+    /// Whether it gave a sign of life in this run.
+    pub(super) fn was_heard(&self) -> bool {
+        self.last_seen > UnixMillis(0)
     }
 
     fn heard_at(&mut self, now: Now) {

@@ -1,14 +1,19 @@
-//! Receipts that wait for a session: a read receipt can be due long after the session it belongs to.
+//! Receipts: ours wait for a session, and those of others make a whole of a message in parts.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
+use std::num::NonZeroUsize;
 
-use crate::ids::PeerId;
-use crate::wire::NoisePayload;
+use lru::LruCache;
 
-/// Receipts that wait at once; the oldest goes first.
+use crate::ids::{MessageId, PeerId};
+use crate::wire::{NoisePayload, PartId};
+
+/// Receipts of ours that wait at once; the oldest goes first.
 const MAX_WAITING: usize = 256;
+/// Messages in parts whose receipts are being collected; the least recently touched goes first.
+const COLLECTING: NonZeroUsize = NonZeroUsize::new(256).expect("not zero");
 
-/// The waiting receipts, oldest first.
+/// Our receipts while there is no session to send them in, oldest first.
 #[derive(Debug, Default)]
 pub(super) struct Receipts {
     waiting: VecDeque<(PeerId, NoisePayload)>,
@@ -29,5 +34,60 @@ impl Receipts {
             std::mem::take(&mut self.waiting).into_iter().partition::<Vec<_>, _>(|(to, _)| *to == peer);
         self.waiting = others.into();
         theirs.into_iter().map(|(_, receipt)| receipt).collect()
+    }
+}
+
+/// Receipts of others for messages in parts. It rests on the ids alone, so it serves messages that were sent
+/// before this run, too.
+#[derive(Debug)]
+pub(super) struct Receipted {
+    parts: LruCache<(PeerId, MessageId, bool), BTreeSet<PartId>>,
+}
+
+impl Default for Receipted {
+    fn default() -> Self {
+        Self { parts: LruCache::new(COLLECTING) }
+    }
+}
+
+impl Receipted {
+    /// Takes a receipt; the message, when that is all of it. An id that is none of ours names nothing.
+    pub(super) fn accept(&mut self, from: PeerId, wire_id: &str, read: bool) -> Option<MessageId> {
+        let Ok(part) = wire_id.parse::<PartId>() else { return wire_id.parse().ok() };
+        let key = (from, part.id(), read);
+        let parts = self.parts.get_or_insert_mut(key, BTreeSet::new);
+        parts.retain(|other| other.count() == part.count());
+        parts.insert(part);
+        if parts.len() < usize::from(part.count()) {
+            return None;
+        }
+        self.parts.pop(&key);
+        Some(part.id())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BOB: PeerId = PeerId([2; 8]);
+    const UUID: &str = "00112233-4455-6677-8899-AABBCCDDEEFF";
+
+    #[test]
+    fn a_message_in_parts_is_receipted_with_its_last_part() {
+        let mut receipted = Receipted::default();
+        let part = |index: u8| format!("{UUID}/{index}.3");
+        for index in [1, 3, 3] {
+            assert_eq!(receipted.accept(BOB, &part(index), false), None);
+        }
+        assert_eq!(receipted.accept(BOB, &part(2), true), None, "that it was read is another matter");
+        assert_eq!(receipted.accept(BOB, &part(2), false), UUID.parse().ok());
+    }
+
+    #[test]
+    fn a_plain_id_of_ours_is_a_whole_message_and_a_foreign_id_is_none() {
+        let mut receipted = Receipted::default();
+        assert_eq!(receipted.accept(BOB, UUID, true), UUID.parse().ok());
+        assert_eq!(receipted.accept(BOB, "message 7", true), None);
     }
 }

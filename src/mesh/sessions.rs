@@ -280,6 +280,8 @@ pub(super) struct Stamp {
     pub(super) sent: UnixMillis,
     /// The TTL it arrived with.
     pub(super) ttl: u8,
+    /// Over how many fragments it came.
+    pub(super) fragments: u16,
 }
 
 /// Why a ciphertext gave no plaintext.
@@ -357,7 +359,7 @@ mod tests {
         rng: ChaCha20Rng,
     }
 
-    const STAMP: Stamp = Stamp { sent: UnixMillis(0), ttl: 7 };
+    const STAMP: Stamp = Stamp { sent: UnixMillis(0), ttl: 7, fragments: 0 };
 
     impl Side {
         fn new(seed: u8) -> Self {

@@ -1,360 +1,352 @@
-//! The task that owns an engine: it reads the clock, feeds the engine, drains it, and waits.
-//!
-//! Only the driver touches the engine. It never waits for the radio alone: commands the radio has no room for
-//! stay in `pending` while events, requests and timeouts go on (see [`crate::radio::handle`]). `pending` is
-//! bounded by the link layer, which has a bounded number of links, hands out a further write on a link only when
-//! an earlier one was answered, and dials one device at a time.
+//! The task that owns the router: it waits for requests, transports and the time, and gives each turn to the
+//! carrier.
 
-use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use tokio::sync::{broadcast, mpsc};
+use rand_core::{OsRng, RngCore};
+use tokio::sync::{broadcast, mpsc, watch};
 
-use crate::ids::{AttemptId, LinkId};
-use crate::link::event::{RadioCommand, RadioEvent};
-use crate::mesh::Engine;
-use crate::mesh::event::{Command, Event, Input, Output};
-use crate::message::Recipient;
-use crate::radio::RadioHandle;
+use crate::capabilities::{DownReason, Health, Reach, TransportKey};
+use crate::clock::{Clock, RELEASE_DATE};
+use crate::ids::MessageId;
+use crate::mesh;
+use crate::message::{Body, MAX_AGE, Recipient, Requirements};
+use crate::router::Ask;
+use crate::router::event::Input;
+use crate::storage::NewReceived;
+use crate::transports::bitchat::BitchatHandle;
+use crate::transports::direct::OwnAddresses;
+use crate::transports::port;
 
-use super::clock::{Clock, RELEASE_DATE};
+use super::carrier::Carrier;
+use super::conditions;
 use super::error::{NodeError, SendError};
+use super::event::Event;
+use super::files::FilesHandle;
 use super::handle::Request;
-use super::sent::{SentMessage, SentMessages};
+use super::people::{DueCard, People};
+use super::ports::{News, Ports};
 use super::status::{Board, Profile, Status};
+use super::store::Store;
 
-/// How long a goodbye may take to leave through the radio. Together with the next two, less than the
-/// second in which a node stops.
-const FLUSH_TIMEOUT: Duration = Duration::from_millis(250);
-/// How long links stay up after the radio took everything: what it took is on its way for a while yet, and a
-/// link that ends loses it.
-const LINGER: Duration = Duration::from_millis(100);
-/// How long the radio may take to close its links.
-const FAREWELL_TIMEOUT: Duration = Duration::from_millis(600);
+/// How much is stored in one go at most, when much comes at once.
+const BATCH: usize = 64;
+/// How often battery and network are looked at.
+const CONDITIONS_EVERY: Duration = Duration::from_secs(30);
 
-/// One engine with everything it is driven by.
+/// Everything the driver is made of.
 pub(super) struct Driver {
-    profile: Profile,
-    engine: Engine,
-    clock: Clock,
-    radio: RadioHandle,
-    requests: mpsc::Receiver<Request>,
-    events: broadcast::Sender<Event>,
-    /// Commands the radio had no room for yet.
-    pending: VecDeque<RadioCommand>,
-    /// Writes the radio has not answered yet.
-    unanswered: BTreeMap<LinkId, u32>,
-    sent: SentMessages,
-    board: Board,
-    leaving: bool,
+    pub(super) profile: Profile,
+    pub(super) clock: Clock,
+    pub(super) carrier: Carrier,
+    pub(super) store: Store,
+    pub(super) ports: Ports,
+    pub(super) people: People,
+    pub(super) files: Option<FilesHandle>,
+    /// Where the direct transport is to be found, when there is one.
+    pub(super) own_addresses: Option<watch::Receiver<OwnAddresses>>,
+    pub(super) bitchat: BitchatHandle,
+    pub(super) board: Board,
+    pub(super) conditions: conditions::Settings,
+    pub(super) mesh_events: broadcast::Receiver<mesh::event::Event>,
+    pub(super) requests: mpsc::Receiver<Request>,
+    pub(super) events: broadcast::Sender<Event>,
 }
 
 /// What woke the driver.
 enum Wake {
-    Radio(RadioEvent),
     Request(Request),
+    News(News),
+    Mesh(mesh::event::Event),
+    Moved(OwnAddresses),
+    Conditions,
     Timeout,
-    /// A command went to the radio.
-    Handed,
 }
 
 impl Driver {
-    pub(super) fn new(
-        profile: Profile,
-        engine: Engine,
-        radio: RadioHandle,
-        requests: mpsc::Receiver<Request>,
-        events: broadcast::Sender<Event>,
-    ) -> Self {
-        Self {
-            profile,
-            engine,
-            clock: Clock::start(),
-            radio,
-            requests,
-            events,
-            pending: VecDeque::new(),
-            unanswered: BTreeMap::new(),
-            sent: SentMessages::default(),
-            board: Board::default(),
-            leaving: false,
-        }
-    }
-
-    /// Runs until somebody asks to leave, nobody is left to ask, or the radio is gone.
+    /// Runs until somebody asks to leave, or nobody is left to ask.
     pub(super) async fn run(mut self) -> Result<(), NodeError> {
-        self.turn(Input::Timeout);
+        self.carrier.restore().await?;
+        self.register();
+        if let Err(error) = self.people.begin(self.clock.now().unix).await {
+            tracing::error!(%error, "our contact card could not be made");
+        }
+        let mut conditions = tokio::time::interval(CONDITIONS_EVERY);
         loop {
-            match self.wait().await? {
-                Wake::Request(Request::Leave) => return self.leave().await,
-                Wake::Request(request) => self.request(request),
-                Wake::Radio(event) => self.radio_event(event),
-                Wake::Timeout => self.turn(Input::Timeout),
-                Wake::Handed => {}
+            for event in self.carrier.turn(self.clock.now(), &mut self.ports).await {
+                self.publish(event);
+            }
+            let wake = self.wait(&mut conditions).await;
+            if !self.take(wake).await || !self.take_ready().await {
+                self.ports.stop().await;
+                return Ok(());
             }
         }
     }
 
-    async fn wait(&mut self) -> Result<Wake, NodeError> {
-        let deadline = self.engine.poll_timeout().map(|at| self.clock.wake_at(at));
+    /// Tells the router which transports there are.
+    fn register(&mut self) {
+        for (transport, capabilities, health) in self.ports.iter() {
+            let capabilities = capabilities.clone();
+            self.carrier.input(Input::Register { transport, capabilities });
+            self.carrier.input(Input::Health { transport, health });
+        }
+    }
+
+    async fn wait(&mut self, conditions: &mut tokio::time::Interval) -> Wake {
+        let deadline = self.carrier.poll_timeout().map(|at| self.clock.wake_at(at));
+        if self.carrier.waiting() > 0 {
+            return Wake::Timeout;
+        }
         tokio::select! {
-            permit = self.radio.commands.reserve(), if !self.pending.is_empty() => {
-                let permit = permit.map_err(|_| NodeError::RadioGone)?;
-                if let Some(command) = self.pending.pop_front() {
-                    self.board.radio_command(&command);
-                    permit.send(command);
+            news = self.ports.next() => Wake::News(news),
+            request = self.requests.recv() => Wake::Request(request.unwrap_or(Request::Leave)),
+            Ok(event) = self.mesh_events.recv() => Wake::Mesh(event),
+            addresses = moved(&mut self.own_addresses) => Wake::Moved(addresses),
+            _ = conditions.tick() => Wake::Conditions,
+            () = sleep_until(deadline) => Wake::Timeout,
+        }
+    }
+
+    /// What is there already goes into the same turn: one visit to the disk then stores it all.
+    async fn take_ready(&mut self) -> bool {
+        while self.carrier.waiting() < BATCH {
+            let wake = match self.ports.ready() {
+                Some(news) => Wake::News(news),
+                None => match self.requests.try_recv() {
+                    Ok(request) => Wake::Request(request),
+                    Err(_) => return true,
+                },
+            };
+            if !self.take(wake).await {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Takes what woke it; false when the node is to leave.
+    async fn take(&mut self, wake: Wake) -> bool {
+        match wake {
+            Wake::Request(Request::Leave) => return false,
+            Wake::Request(request) => self.request(request).await,
+            Wake::News(News::Event(transport, event)) => self.transport_event(transport, event).await,
+            Wake::News(News::Ended(transport)) => self.ended(transport),
+            Wake::Mesh(event) => self.publish(Event::Mesh(event)),
+            Wake::Moved(addresses) => {
+                let moved = self.people.moved(addresses, self.clock.now().unix).await;
+                if let Err(error) = moved {
+                    tracing::error!(%error, "our contact card could not be renewed");
                 }
-                Ok(Wake::Handed)
+                self.send_cards().await;
             }
-            event = self.radio.events.recv() => event.map(Wake::Radio).ok_or(NodeError::RadioGone),
-            request = self.requests.recv(), if !self.leaving => Ok(Wake::Request(request.unwrap_or(Request::Leave))),
-            () = sleep_until(deadline) => Ok(Wake::Timeout),
+            Wake::Conditions => {
+                let conditions = conditions::conditions(self.conditions);
+                self.board.conditions = conditions;
+                self.carrier.input(Input::Conditions(conditions));
+            }
+            Wake::News(News::Handed) | Wake::Timeout => {}
         }
+        true
     }
+}
 
-    /// One turn of the engine: the clock is read once, one input goes in, every output comes out.
-    fn turn(&mut self, input: Input) {
-        self.engine.handle(input, self.clock.now());
-        while let Some(output) = self.engine.poll_output() {
-            match output {
-                Output::Radio(command) => {
-                    if let RadioCommand::Write { link, .. } = command {
-                        *self.unanswered.entry(link).or_default() += 1;
-                    }
-                    self.pending.push_back(command);
-                }
-                Output::Event(event) => self.publish(event),
-            }
-        }
-    }
-
-    fn radio_event(&mut self, event: RadioEvent) {
-        self.board.radio_event(&event);
-        match &event {
-            RadioEvent::Written { link } => {
-                if let Some(writes) = self.unanswered.get_mut(link) {
-                    *writes = writes.saturating_sub(1);
-                }
-            }
-            RadioEvent::LinkDown { link, .. } => {
-                self.unanswered.remove(link);
-            }
-            RadioEvent::AdapterUp { .. }
-            | RadioEvent::AdapterDown { .. }
-            | RadioEvent::Discovered { .. }
-            | RadioEvent::LinkUp { .. }
-            | RadioEvent::ConnectFailed { .. }
-            | RadioEvent::Received { .. } => {}
-        }
-        self.turn(Input::Radio(event));
-    }
-
-    fn publish(&mut self, event: Event) {
-        self.board.event(&event);
-        match &event {
-            Event::Status { attempt, id, status, fragments } => {
-                self.sent.record(*attempt, *id, *status, *fragments);
-            }
-            Event::Refused { attempt, reason } => self.sent.refuse(*attempt, *reason),
-            Event::ClockUnset => tracing::error!("the clock of this machine is not set: nothing is sent"),
-            other @ (Event::Adapter { .. }
-            | Event::LinkUp { .. }
-            | Event::LinkDown { .. }
-            | Event::Peer(_)
-            | Event::PeerGone { .. }
-            | Event::Session { .. }) => tracing::debug!(event = ?other),
-            Event::PublicMessage { .. } | Event::PrivateMessage { .. } => {}
-        }
-        // Nobody may be listening, and that is no error.
-        self.events.send(event).ok();
-    }
-
-    fn request(&mut self, request: Request) {
+/// What the rest of the program asks.
+impl Driver {
+    async fn request(&mut self, request: Request) {
+        let now = self.clock.now();
         // Whoever asked may have gone meanwhile, and that is no error: hence the `ok()`s.
         match request {
-            Request::SendPublic { text, answer } => {
-                let attempt = self.sent.begin(Recipient::Everyone);
-                let result = self.send(Command::SendPublic { attempt, text }, attempt);
-                answer.send(result).ok();
+            Request::Send { to, text, requirements, answer } => {
+                let ask = Ask { to, size: text.len(), requirements };
+                match self.refusal(&ask) {
+                    Some(error) => {
+                        answer.send(Err(error)).ok();
+                    }
+                    None => match random_id() {
+                        Ok(id) => self.carrier.accept_text(ask, &text, id, answer, now),
+                        Err(error) => {
+                            answer.send(Err(error)).ok();
+                        }
+                    },
+                }
             }
-            Request::SendPrivate { to, id, text, answer } => {
-                let attempt = self.sent.begin(Recipient::Peer(to));
-                let result = self.send(Command::SendPrivate { attempt, to, id, text }, attempt);
-                answer.send(result).ok();
+            Request::MarkRead { id, answer } => {
+                answer.send(self.mark_read(id).await).ok();
             }
-            Request::MarkRead { sender, id } => {
-                self.turn(Input::Command(Command::MarkRead { sender, id }));
+            Request::Withdraw { id, answer } => {
+                answer.send(self.withdraw(id).await).ok();
             }
-            Request::Peers { answer } => {
-                answer.send(self.engine.peers(self.clock.now())).ok();
+            Request::Explain { to, size, requirements, answer } => {
+                answer.send(self.carrier.explain(&Ask { to, size, requirements }, now)).ok();
+            }
+            Request::Contacts { request, answer } => {
+                answer.send(self.people.answer(request, now.unix).await).ok();
+                self.send_cards().await;
+            }
+            Request::Petnames { answer } => {
+                answer.send(self.people.contacts().petnames()).ok();
             }
             Request::Status { answer } => {
-                answer.send(self.status()).ok();
-            }
-            Request::Sent { id, answer } => {
-                answer.send(self.sent.find(id)).ok();
+                answer.send(self.status().await).ok();
             }
             Request::Leave => {}
         }
     }
 
-    fn send(&mut self, command: Command, attempt: AttemptId) -> Result<SentMessage, SendError> {
-        self.turn(Input::Command(command));
-        Ok(self.sent.answer(attempt).ok_or(SendError::Unanswered)??)
+    fn refusal(&self, ask: &Ask) -> Option<SendError> {
+        let now = self.clock.now().unix;
+        if ask.size == 0 {
+            Some(SendError::Empty)
+        } else if ask.to == Recipient::Peer(self.profile.peer_id) {
+            Some(SendError::ToSelf)
+        } else if now < RELEASE_DATE {
+            Some(SendError::ClockUnset { now, floor: RELEASE_DATE })
+        } else {
+            None
+        }
     }
 
-    fn status(&self) -> Status {
+    async fn mark_read(&mut self, id: MessageId) -> Result<(), SendError> {
+        let Some(read) = self.store.with(move |database| database.mark_read(id)).await? else {
+            return Ok(());
+        };
+        let to = Recipient::Peer(read.sender.peer_id());
+        let body = Body::Read { of: id, wire_ids: read.wire_ids };
+        let requirements = Requirements::default();
+        let ask = Ask { to, size: body.size(), requirements };
+        self.carrier.accept_own(ask, body, random_id()?, self.clock.now());
+        Ok(())
+    }
+
+    async fn withdraw(&mut self, id: MessageId) -> Result<bool, SendError> {
+        let now = self.clock.now().unix;
+        let withdrawn = self.store.with(move |database| database.withdraw(id, now)).await?;
+        if withdrawn {
+            self.carrier.input(Input::Withdraw(id));
+        }
+        Ok(withdrawn)
+    }
+}
+
+impl Driver {
+    async fn status(&mut self) -> Status {
         let now = self.clock.now();
         Status {
             profile: self.profile.clone(),
             uptime: now.instant.since_start(),
             unix: now.unix,
             clock_unset: now.unix < RELEASE_DATE,
-            adapters: self.board.adapters.iter().map(|(adapter, up)| (*adapter, *up)).collect(),
-            links: self.engine.links().links().map(|(link, info)| (link, info.clone())).collect(),
+            transports: self.ports.iter().map(|(transport, _, health)| (transport, health)).collect(),
+            conditions: self.board.conditions,
             messages: self.board.messages,
-            radio: self.board.radio,
-            link: *self.engine.links().counters(),
-            mesh: self.engine.counters().clone(),
+            bitchat: self.bitchat.status().await.unwrap_or_default(),
         }
     }
+}
 
-    /// Says goodbye, waits a moment for the radio to take it, and another for the radio to end.
-    async fn leave(mut self) -> Result<(), NodeError> {
-        self.leaving = true;
-        self.requests.close();
-        self.turn(Input::Command(Command::Leave));
-        let flush = async {
-            while !self.flushed() {
-                match self.wait().await? {
-                    Wake::Radio(event) => self.radio_event(event),
-                    Wake::Request(_) | Wake::Handed => {}
-                    Wake::Timeout => self.turn(Input::Timeout),
+/// What the transports tell.
+impl Driver {
+    async fn transport_event(&mut self, transport: TransportKey, event: port::Event) {
+        match event {
+            port::Event::Health(health) => {
+                self.carrier.input(Input::Health { transport, health });
+                self.publish(Event::Transport { transport, health });
+            }
+            port::Event::Reach { to, reach } => {
+                self.carrier.input(Input::Reach { transport, to, reach });
+                if let Recipient::Peer(peer) = to {
+                    self.people.reach_changed(transport, peer, reach);
+                    if transport == TransportKey::Direct && reach == Reach::Yes {
+                        self.files.iter().for_each(FilesHandle::connected);
+                    }
+                    self.send_cards().await;
                 }
             }
-            Ok(())
-        };
-        match tokio::time::timeout(FLUSH_TIMEOUT, flush).await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => return Err(error),
-            Err(_elapsed) => tracing::debug!("the radio did not take everything before the node left"),
+            port::Event::Report { attempt, report } => self.carrier.input(Input::Report { attempt, report }),
+            port::Event::Receipt { from, id, read } => self.carrier.receipt(transport, from, id, read),
+            port::Event::Received(received) => self.received(transport, received).await,
+            port::Event::Heard { packet } => {
+                self.ports.command_others(transport, || port::Command::Relay(packet.clone()));
+            }
         }
-        let RadioHandle { commands, mut events } = self.radio;
-        let linger = async { while events.recv().await.is_some() {} };
-        if tokio::time::timeout(LINGER, linger).await.is_ok() {
-            return Ok(());
-        }
-        drop(commands);
-        let farewell = async { while events.recv().await.is_some() {} };
-        if tokio::time::timeout(FAREWELL_TIMEOUT, farewell).await.is_err() {
-            tracing::debug!("the radio did not end in time");
-        }
-        Ok(())
     }
 
-    fn flushed(&self) -> bool {
-        self.pending.is_empty() && self.unanswered.values().all(|writes| *writes == 0)
+    async fn received(&mut self, transport: TransportKey, received: port::Received) {
+        let port::Received { sender, nickname, public, id, body, sent, wire_ids, ttl, fragments } = received;
+        match body {
+            Body::Text(text) => {
+                let (via, received) = (transport, self.clock.now().unix);
+                let new =
+                    NewReceived { sender, nickname, public, id, text, sent, received, via, wire_ids, ttl };
+                self.carrier.receive(new, fragments);
+            }
+            Body::Card(card) => {
+                match self.people.received(&card, sender, self.clock.now().unix).await {
+                    Ok(event) => event.into_iter().for_each(|event| self.publish(Event::Contact(event))),
+                    Err(error) => {
+                        tracing::warn!(%error, sender = %sender.peer_id(), "a contact card was refused");
+                        error.event().into_iter().for_each(|event| self.publish(Event::Contact(event)));
+                    }
+                }
+                let sender = sender.peer_id();
+                self.ports.command(transport, port::Command::Acknowledge { sender, id, wire_ids });
+            }
+            // Public packets come as `Heard`, read receipts as `Receipt`.
+            Body::Public(_) | Body::Read { .. } => {}
+        }
     }
+
+    /// Our newest card goes to whoever may have it, can be reached, and has not got it yet.
+    async fn send_cards(&mut self) {
+        let due = match self.people.due().await {
+            Ok(due) => due,
+            Err(error) => return tracing::error!(%error, "our contact card could not be sent"),
+        };
+        for DueCard { peer, card } in due {
+            let body = Body::Card(card);
+            let requirements = Requirements { max_age: MAX_AGE, ..Requirements::default() };
+            let ask = Ask { to: Recipient::Peer(peer), size: body.size(), requirements };
+            match random_id() {
+                Ok(id) => self.carrier.accept_own(ask, body, id, self.clock.now()),
+                Err(error) => tracing::error!(%error, "our contact card could not be sent"),
+            }
+        }
+    }
+
+    fn ended(&mut self, transport: TransportKey) {
+        let health = Health::Down(DownReason::Failed);
+        tracing::error!(%transport, "a transport ended by itself");
+        self.carrier.input(Input::Health { transport, health });
+        self.publish(Event::Transport { transport, health });
+    }
+
+    fn publish(&mut self, event: Event) {
+        self.board.event(&event);
+        // Nobody may be listening, and that is no error.
+        self.events.send(event).ok();
+    }
+}
+
+fn random_id() -> Result<MessageId, SendError> {
+    let mut id = MessageId([0; 16]);
+    OsRng.try_fill_bytes(&mut id.0).map_err(SendError::Random)?;
+    Ok(id)
+}
+
+/// Waits until the direct transport is found elsewhere; for ever when there is none.
+async fn moved(own_addresses: &mut Option<watch::Receiver<OwnAddresses>>) -> OwnAddresses {
+    if let Some(watched) = own_addresses
+        && watched.changed().await.is_ok()
+    {
+        return watched.borrow_and_update().clone();
+    }
+    std::future::pending().await
 }
 
 async fn sleep_until(deadline: Option<tokio::time::Instant>) {
     match deadline {
         Some(deadline) => tokio::time::sleep_until(deadline).await,
         None => std::future::pending().await,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use rand_chacha::ChaCha20Rng;
-    use rand_core::SeedableRng;
-
-    use super::*;
-    use crate::crypto::Identity;
-    use crate::ids::{AdapterId, PeerId};
-    use crate::link::event::{DeviceAddress, Role};
-    use crate::mesh::error::Refusal;
-    use crate::node::handle::Notice;
-    use crate::node::lifecycle::{Node, start};
-    use crate::radio::{RadioPort, channel};
-
-    const ADAPTER: AdapterId = AdapterId(0);
-
-    fn node(bound: usize) -> (Node, RadioPort) {
-        let (radio, port) = channel(bound);
-        let identity = Identity::generate(&mut ChaCha20Rng::from_seed([1; 32]));
-        (start(identity, "ada".to_owned(), [2; 32], radio), port)
-    }
-
-    fn link_up(serial: u32) -> RadioEvent {
-        RadioEvent::LinkUp {
-            link: LinkId { adapter: ADAPTER, serial },
-            address: DeviceAddress([0xC0, 0, 0, 0, 0, 1]),
-            role: Role::Central,
-            max_frame: 512,
-        }
-    }
-
-    #[tokio::test]
-    async fn a_radio_that_takes_nothing_holds_up_neither_answers_nor_the_end() {
-        let (node, port) = node(1);
-        let mut events = node.handle().subscribe().unwrap();
-        port.events.send(RadioEvent::AdapterUp { adapter: ADAPTER }).await.unwrap();
-        port.events.send(link_up(1)).await.unwrap();
-        while !matches!(events.next().await, Some(Notice::Event(Event::LinkUp { .. }))) {}
-        for text in ["one", "two", "three"] {
-            node.handle().send_public(text.to_owned()).await.unwrap();
-        }
-        let status = node.handle().status().await.unwrap();
-        assert_eq!(status.links.len(), 1);
-        assert_eq!(status.messages.sent, 3);
-        tokio::time::timeout(Duration::from_secs(1), node.stop()).await.unwrap().unwrap();
-        drop(port);
-    }
-
-    #[tokio::test]
-    async fn a_goodbye_goes_out_before_the_radio_is_let_go() {
-        let (node, mut port) = node(8);
-        port.events.send(link_up(1)).await.unwrap();
-        let stopping = tokio::spawn(node.stop());
-        let mut frames = 0;
-        while let Some(command) = port.commands.recv().await {
-            if let RadioCommand::Write { link, .. } = command {
-                frames += 1;
-                port.events.send(RadioEvent::Written { link }).await.unwrap();
-            }
-        }
-        drop(port);
-        stopping.await.unwrap().unwrap();
-        assert!(frames > 0, "no LEAVE went out");
-    }
-
-    #[tokio::test]
-    async fn a_node_whose_radio_ended_by_itself_ends_with_that_error() {
-        let (mut node, port) = node(8);
-        drop(port);
-        assert!(matches!(node.stopped().await, Err(NodeError::RadioGone)));
-        assert!(node.handle().status().await.is_err());
-        assert!(node.handle().subscribe().is_err());
-    }
-
-    #[tokio::test]
-    async fn a_slow_listener_is_told_how_much_it_missed() {
-        let (node, _port) = node(8);
-        let mut events = node.handle().subscribe().unwrap();
-        let me = node.handle().profile().peer_id;
-        for _ in 0..300 {
-            let refused = node.handle().send_private(me, "to myself".to_owned()).await;
-            assert_eq!(refused, Err(SendError::Refused(Refusal::ToSelf)));
-        }
-        assert_eq!(events.next().await, Some(Notice::Missed(300 - 256)));
-        assert!(matches!(events.next().await, Some(Notice::Event(Event::Refused { .. }))));
-    }
-
-    #[tokio::test]
-    async fn a_message_is_found_again_by_its_id_while_it_waits() {
-        let (node, _port) = node(8);
-        let sent = node.handle().send_private(PeerId([9; 8]), "are you there?".to_owned()).await.unwrap();
-        assert_eq!(node.handle().sent(sent.id).await.unwrap(), Some(sent));
     }
 }

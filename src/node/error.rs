@@ -5,13 +5,29 @@ use std::path::PathBuf;
 
 use crate::ids::PeerId;
 use crate::mesh::error::Refusal;
+use crate::router::error::Reason;
+use crate::storage::{Full, StoreError};
+use crate::time::UnixMillis;
+use crate::transports::direct;
+
+use super::files::FileError;
+use super::handle::Stopped;
 
 /// A node could not start, or had to stop.
 #[derive(Debug, thiserror::Error)]
 pub enum NodeError {
-    /// The radio's task ended by itself.
-    #[error("the radio stopped by itself")]
-    RadioGone,
+    /// The BLE mesh ended as it began.
+    #[error("the mesh ended as it began")]
+    MeshEnded,
+    /// The direct transport cannot open its sockets.
+    #[error(transparent)]
+    Direct(#[from] direct::StartError),
+    /// The files cannot be kept going.
+    #[error(transparent)]
+    Files(#[from] FileError),
+    /// What is stored cannot be read.
+    #[error(transparent)]
+    Storage(#[from] StoreError),
     /// The node's own task ended abnormally.
     #[error("the node's task failed")]
     TaskFailed(#[source] tokio::task::JoinError),
@@ -42,41 +58,6 @@ pub enum HomeError {
     },
 }
 
-/// `config.toml` cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum ConfigError {
-    /// It cannot be read.
-    #[error("{file}: {source}", file = .file.display())]
-    Unreadable {
-        /// The file.
-        file: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// It is not TOML, or holds a key or a type that is not known.
-    #[error("{file}, line {line}, key `{key}`: {reason}", file = .file.display())]
-    Syntax {
-        /// The file.
-        file: PathBuf,
-        /// The line, from 1.
-        line: usize,
-        /// What stands before the `=` on that line.
-        key: String,
-        /// What is wrong.
-        reason: String,
-    },
-    /// A value is not allowed.
-    #[error("{file}, key `{key}`: {source}", file = .file.display())]
-    Value {
-        /// The file.
-        file: PathBuf,
-        /// The key.
-        key: &'static str,
-        /// What is wrong.
-        source: ValueError,
-    },
-}
-
 /// A value from the command line or from `config.toml` is not allowed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ValueError {
@@ -89,9 +70,17 @@ pub enum ValueError {
     /// A nickname holds a line break or another control character.
     #[error("a nickname cannot hold control characters")]
     ControlInNickname,
+    /// A name for a contact would lead to whoever has the id it spells.
+    #[error("a name cannot be a peer id or a fingerprint")]
+    IdAsName,
     /// The nickname means everybody.
     #[error("the nickname `everyone` is reserved")]
     ReservedNickname,
+    /// No address to listen on.
+    #[error(
+        "an address to listen on is `IP:PORT`, or `IP:PORT/BITS` to talk only within its network, not `{0}`"
+    )]
+    Listen(String),
     /// A radio is neither `bluez` nor `sim:PATH`.
     #[error("a radio is `bluez`, `sim:PATH` or `sim:PATH#NAME`, not `{0}`")]
     Radio(String),
@@ -116,24 +105,56 @@ pub enum NameError {
     },
 }
 
-/// A message was not taken.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+/// What was asked of the node was not done.
+#[derive(Debug, thiserror::Error)]
 pub enum SendError {
     /// The recipient is not one peer.
     #[error(transparent)]
     Name(#[from] NameError),
-    /// The engine refused it.
+    /// There is nothing to say.
+    #[error("the text is empty")]
+    Empty,
+    /// The message is addressed to this node.
+    #[error("that is this node itself")]
+    ToSelf,
+    /// The wall clock is plainly wrong, and every node would drop what we send (spec 2.7).
+    #[error("the clock is not set: it says {now} ms, this program was built after {floor} ms")]
+    ClockUnset {
+        /// What the clock says.
+        now: UnixMillis,
+        /// What it should say at least.
+        floor: UnixMillis,
+    },
+    /// The text for everyone makes no packet.
     #[error(transparent)]
-    Refused(#[from] Refusal),
-    /// The engine did not say what became of it.
-    #[error("the node said nothing about the message")]
-    Unanswered,
+    Public(#[from] Refusal),
+    /// No transport can ever carry it so.
+    #[error("{0}")]
+    Unfit(Reason),
+    /// Too many messages wait already.
+    #[error("{0}")]
+    OutboxFull(Full),
+    /// The disk did not take it.
+    #[error("it could not be stored: {0}")]
+    NotStored(String),
     /// The operating system gave no random bytes for its id.
     #[error("the operating system gives no random bytes: {0}")]
-    Random(String),
+    Random(rand_core::Error),
+    /// It was stored, and is not there.
+    #[error("the database lost the message at once")]
+    Vanished,
+    /// The disk did not answer.
+    #[error(transparent)]
+    Storage(#[from] StoreError),
     /// The node is stopping.
-    #[error("the node is stopping")]
-    Stopping,
+    #[error(transparent)]
+    Stopping(#[from] Stopped),
+}
+
+impl From<Reason> for SendError {
+    fn from(reason: Reason) -> Self {
+        Self::Unfit(reason)
+    }
 }
 
 fn list(peers: &[PeerId]) -> String {

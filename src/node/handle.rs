@@ -1,16 +1,23 @@
 //! The one thing the rest of the program holds of a running node.
 
-use rand_core::{OsRng, RngCore};
+use std::collections::BTreeMap;
+
 use tokio::sync::{broadcast, mpsc, oneshot};
 
 use crate::ids::{MessageId, PeerId};
-use crate::mesh::event::{Event, PeerInfo};
-use crate::message::Recipient;
+use crate::mesh::event::PeerInfo;
+use crate::message::{Recipient, Requirements};
+use crate::router::Explanation;
+use crate::storage::{InboxEntry, Line, Lines, OutboxEntry, OutboxFilter};
+use crate::transports::bitchat::BitchatHandle;
 
+use super::contacts::{ContactAnswer, ContactError, ContactRequest};
 use super::error::SendError;
+use super::event::Event;
+use super::files::FilesHandle;
 use super::name::resolve;
-use super::sent::SentMessage;
 use super::status::{Profile, Status};
+use super::store::Store;
 
 /// Requests that may wait for the driver; whoever has one more waits.
 pub(super) const REQUEST_BOUND: usize = 64;
@@ -20,31 +27,39 @@ pub(super) const EVENT_BOUND: usize = 256;
 /// A running node, as others see it. Cheap to clone; when the last one is dropped, the node leaves.
 #[derive(Debug, Clone)]
 pub struct NodeHandle {
-    profile: Profile,
-    requests: mpsc::Sender<Request>,
-    events: broadcast::WeakSender<Event>,
+    pub(super) profile: Profile,
+    pub(super) requests: mpsc::Sender<Request>,
+    pub(super) events: broadcast::WeakSender<Event>,
+    pub(super) store: Store,
+    pub(super) bitchat: BitchatHandle,
+    pub(super) files: Option<FilesHandle>,
+    pub(super) usual: Requirements,
 }
+
+type Answer<T> = oneshot::Sender<T>;
 
 /// What the driver is asked.
 #[derive(Debug)]
 pub(super) enum Request {
-    /// Send a text to everyone.
-    SendPublic { text: String, answer: oneshot::Sender<Result<SentMessage, SendError>> },
-    /// Send a text to one peer.
-    SendPrivate {
-        to: PeerId,
-        id: MessageId,
+    /// Accept a text and carry it.
+    Send {
+        to: Recipient,
         text: String,
-        answer: oneshot::Sender<Result<SentMessage, SendError>>,
+        requirements: Requirements,
+        answer: Answer<Result<OutboxEntry, SendError>>,
     },
     /// Tell a message's sender that it was seen.
-    MarkRead { sender: PeerId, id: MessageId },
-    /// Who is known.
-    Peers { answer: oneshot::Sender<Vec<PeerInfo>> },
+    MarkRead { id: MessageId, answer: Answer<Result<(), SendError>> },
+    /// A message is no longer wanted; whether it was still waiting.
+    Withdraw { id: MessageId, answer: Answer<Result<bool, SendError>> },
+    /// Which way a message would take.
+    Explain { to: Recipient, size: usize, requirements: Requirements, answer: Answer<Explanation> },
+    /// Ask or decide something about contacts.
+    Contacts { request: ContactRequest, answer: Answer<Result<ContactAnswer, ContactError>> },
+    /// The names of contacts.
+    Petnames { answer: Answer<BTreeMap<String, PeerId>> },
     /// How the node is.
-    Status { answer: oneshot::Sender<Status> },
-    /// What became of a message.
-    Sent { id: MessageId, answer: oneshot::Sender<Option<SentMessage>> },
+    Status { answer: Answer<Status> },
     /// Say goodbye and stop.
     Leave,
 }
@@ -54,54 +69,62 @@ pub(super) enum Request {
 #[error("the node is stopping")]
 pub struct Stopped;
 
-impl From<Stopped> for SendError {
-    fn from(Stopped: Stopped) -> Self {
-        Self::Stopping
-    }
-}
-
 impl NodeHandle {
-    pub(super) fn new(
-        profile: Profile,
-        requests: mpsc::Sender<Request>,
-        events: broadcast::WeakSender<Event>,
-    ) -> Self {
-        Self { profile, requests, events }
-    }
-
     /// Who this node is.
     pub fn profile(&self) -> &Profile {
         &self.profile
     }
 
-    /// Sends a text to whom a name means.
-    pub async fn send(&self, to: &str, text: String) -> Result<SentMessage, SendError> {
-        match resolve(to, &self.peers().await?)? {
-            Recipient::Everyone => self.send_public(text).await,
-            Recipient::Peer(peer) => self.send_private(peer, text).await,
-        }
+    /// What a message asks of its way when nobody says otherwise.
+    pub fn usual(&self) -> Requirements {
+        self.usual
     }
 
-    /// Signs a text and floods it to everyone.
-    pub async fn send_public(&self, text: String) -> Result<SentMessage, SendError> {
-        self.ask(|answer| Request::SendPublic { text, answer }).await?
+    /// Accepts a text for whom a name means: it is on disk when this returns, and is carried from then on.
+    pub async fn send(
+        &self,
+        to: &str,
+        text: String,
+        requirements: Requirements,
+    ) -> Result<OutboxEntry, SendError> {
+        let to = self.resolve(to).await?;
+        self.ask(|answer| Request::Send { to, text, requirements, answer }).await?
     }
 
-    /// Encrypts a text to one peer.
-    pub async fn send_private(&self, to: PeerId, text: String) -> Result<SentMessage, SendError> {
-        let mut id = MessageId([0; 16]);
-        OsRng.try_fill_bytes(&mut id.0).map_err(|error| SendError::Random(error.to_string()))?;
-        self.ask(|answer| Request::SendPrivate { to, id, text, answer }).await?
+    /// Tells the sender of a private message that it was seen; once, however often it is called.
+    pub async fn mark_read(&self, id: MessageId) -> Result<(), SendError> {
+        self.ask(|answer| Request::MarkRead { id, answer }).await?
     }
 
-    /// Tells the sender of a private message that it was seen.
-    pub async fn mark_read(&self, sender: PeerId, id: MessageId) -> Result<(), Stopped> {
-        self.requests.send(Request::MarkRead { sender, id }).await.map_err(|_| Stopped)
+    /// Gives up a message that waits; false when there is none, or none that waits.
+    pub async fn withdraw(&self, id: MessageId) -> Result<bool, SendError> {
+        self.ask(|answer| Request::Withdraw { id, answer }).await?
     }
 
-    /// Everybody known.
+    /// Which way a message of this size would take now, and why.
+    pub async fn explain(
+        &self,
+        to: &str,
+        size: usize,
+        requirements: Requirements,
+    ) -> Result<Explanation, SendError> {
+        let to = self.resolve(to).await?;
+        Ok(self.ask(|answer| Request::Explain { to, size, requirements, answer }).await?)
+    }
+
+    /// Everybody heard on the mesh.
     pub async fn peers(&self) -> Result<Vec<PeerInfo>, Stopped> {
-        self.ask(|answer| Request::Peers { answer }).await
+        self.bitchat.peers().await.ok_or(Stopped)
+    }
+
+    /// Asks or decides something about contacts.
+    pub async fn contacts(&self, request: ContactRequest) -> Result<ContactAnswer, ContactError> {
+        self.ask(|answer| Request::Contacts { request, answer }).await?
+    }
+
+    /// The names that contacts have here, and whom each means.
+    pub async fn petnames(&self) -> Result<BTreeMap<String, PeerId>, Stopped> {
+        self.ask(|answer| Request::Petnames { answer }).await
     }
 
     /// How the node is.
@@ -109,9 +132,29 @@ impl NodeHandle {
         self.ask(|answer| Request::Status { answer }).await
     }
 
-    /// What became of a message this node sent lately.
-    pub async fn sent(&self, id: MessageId) -> Result<Option<SentMessage>, Stopped> {
-        self.ask(|answer| Request::Sent { id, answer }).await
+    /// What became of a message this node sent.
+    pub async fn sent(&self, id: MessageId) -> Result<Option<OutboxEntry>, SendError> {
+        Ok(self.store.with(move |database| database.find(id)).await?)
+    }
+
+    /// The latest messages this node sent, newest first.
+    pub async fn outbox(&self, filter: OutboxFilter, limit: usize) -> Result<Vec<OutboxEntry>, SendError> {
+        Ok(self.store.with(move |database| database.list(filter, limit)).await?)
+    }
+
+    /// The first messages received after a number, in the order of reception.
+    pub async fn messages_after(&self, number: u64, limit: usize) -> Result<Vec<InboxEntry>, SendError> {
+        Ok(self.store.with(move |database| database.after(number, limit)).await?)
+    }
+
+    /// What was said, oldest first.
+    pub async fn history(&self, wanted: Lines) -> Result<Vec<Line>, SendError> {
+        Ok(self.store.with(move |database| database.history(&wanted)).await?)
+    }
+
+    /// Files to and from contacts; nothing while the direct transport is switched off.
+    pub fn files(&self) -> Option<&FilesHandle> {
+        self.files.as_ref()
     }
 
     /// Every event from here on.
@@ -125,7 +168,12 @@ impl NodeHandle {
         self.requests.send(Request::Leave).await.map_err(|_| Stopped)
     }
 
-    async fn ask<T>(&self, request: impl FnOnce(oneshot::Sender<T>) -> Request) -> Result<T, Stopped> {
+    /// Whom a name means.
+    pub async fn resolve(&self, name: &str) -> Result<Recipient, SendError> {
+        Ok(resolve(name, &self.petnames().await?, &self.peers().await?)?)
+    }
+
+    pub(super) async fn ask<T>(&self, request: impl FnOnce(Answer<T>) -> Request) -> Result<T, Stopped> {
         let (answer, answered) = oneshot::channel();
         self.requests.send(request(answer)).await.map_err(|_| Stopped)?;
         answered.await.map_err(|_| Stopped)
@@ -139,7 +187,7 @@ pub struct Subscription {
 }
 
 /// What a subscriber gets.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Notice {
     /// The next event.
     Event(Event),

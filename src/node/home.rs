@@ -5,8 +5,6 @@ use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use rand_core::{OsRng, RngCore};
-
 use super::error::HomeError;
 use super::name::check_nickname;
 
@@ -60,20 +58,13 @@ impl Home {
         self.path.join("config.toml")
     }
 
-    /// The nickname this home remembers: the one last given, or else `anon` and four digits, kept from then on.
-    pub fn nickname(&self) -> Result<String, HomeError> {
+    /// The nickname this home remembers: the one last given or made up.
+    pub fn nickname(&self) -> Result<Option<String>, HomeError> {
         match fs::read_to_string(self.nickname_file()) {
-            Ok(saved) => {
-                if let Ok(nickname) = check_nickname(&saved) {
-                    return Ok(nickname);
-                }
-            }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(source) => return Err(HomeError::Io { path: self.nickname_file(), source }),
+            Ok(saved) => Ok(check_nickname(&saved).ok()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(source) => Err(HomeError::Io { path: self.nickname_file(), source }),
         }
-        let nickname = format!("anon{}", 1000 + OsRng.next_u32() % 9000);
-        self.remember_nickname(&nickname)?;
-        Ok(nickname)
     }
 
     /// Keeps a nickname for the next start.
@@ -110,14 +101,11 @@ mod tests {
     }
 
     #[test]
-    fn a_home_keeps_the_nickname_it_made_up_and_the_one_it_was_given() {
+    fn a_home_keeps_the_nickname_it_was_given() {
         let directory = tempfile::tempdir().unwrap();
         let home = Home::at(directory.path().to_owned());
-        let made_up = home.nickname().unwrap();
-        let number: u32 = made_up.strip_prefix("anon").unwrap().parse().unwrap();
-        assert!((1000..=9999).contains(&number));
-        assert_eq!(home.nickname().unwrap(), made_up);
+        assert_eq!(home.nickname().unwrap(), None);
         home.remember_nickname("ada").unwrap();
-        assert_eq!(home.nickname().unwrap(), "ada");
+        assert_eq!(home.nickname().unwrap().as_deref(), Some("ada"));
     }
 }

@@ -1,21 +1,33 @@
 //! From start to stop.
 
 use std::io;
+use std::sync::Arc;
 
-use rand_core::{OsRng, RngCore};
+use rand_chacha::ChaCha20Rng;
+use rand_core::{OsRng, RngCore, SeedableRng};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{broadcast, mpsc};
 use tokio::task::JoinHandle;
 
+use crate::clock::{Clock, RELEASE_DATE};
 use crate::crypto::Identity;
-use crate::mesh::{Config, Engine};
+use crate::message::Requirements;
 use crate::radio::RadioHandle;
+use crate::router::Router;
+use crate::storage::Database;
+use crate::transports::{bitchat, direct};
+use crate::{mesh, router};
 
-use super::clock::RELEASE_DATE;
+use super::carrier::Carrier;
 use super::driver::Driver;
 use super::error::NodeError;
 use super::handle::{EVENT_BOUND, NodeHandle, REQUEST_BOUND};
-use super::status::Profile;
+use super::people::{self, People};
+use super::ports::Ports;
+use super::public::PublicText;
+use super::status::{Board, Profile};
+use super::store::Store;
+use super::{conditions, config, files};
 
 /// A node that runs.
 #[derive(Debug)]
@@ -24,20 +36,122 @@ pub struct Node {
     task: JoinHandle<Result<(), NodeError>>,
 }
 
-/// Starts a node over a radio; `seed` feeds every random choice its engine makes.
-pub fn start(identity: Identity, nickname: String, seed: [u8; 32], radio: RadioHandle) -> Node {
-    let profile = Profile {
-        peer_id: identity.peer_id(),
-        fingerprint: identity.fingerprint(),
-        nickname: nickname.clone(),
-    };
-    let config = Config { nickname, clock_floor: RELEASE_DATE, ..Config::default() };
-    let engine = Engine::new(identity, config, seed);
+/// What a node is made of.
+#[derive(Debug)]
+pub struct Setup {
+    /// Who it is.
+    pub identity: Identity,
+    /// Feeds every random choice its machines make.
+    pub seed: [u8; 32],
+    /// What it talks through in the air.
+    pub radio: RadioHandle,
+    /// What it keeps.
+    pub database: Database,
+    /// Its settings.
+    pub settings: Settings,
+}
+
+/// The settings of a node.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The name it announces.
+    pub nickname: String,
+    /// The BLE mesh; what the node knows better, its name and clock, is left out.
+    pub mesh: mesh::Config,
+    /// QUIC between contacts; nothing when it is switched off.
+    pub direct: Option<direct::Config>,
+    /// How it chooses between its transports.
+    pub router: router::Config,
+    /// What is not to be asked of the machine.
+    pub conditions: conditions::Settings,
+    /// What a message asks of its way when nobody says otherwise.
+    pub usual: Requirements,
+    /// What it does with files.
+    pub files: config::sections::Files,
+}
+
+impl Settings {
+    /// A node of this name that talks through the air alone.
+    pub fn named(nickname: &str) -> Self {
+        Self {
+            nickname: nickname.to_owned(),
+            mesh: mesh::Config::default(),
+            direct: None,
+            router: router::Config::default(),
+            conditions: conditions::Settings::default(),
+            usual: Requirements::default(),
+            files: config::sections::Files::default(),
+        }
+    }
+}
+
+/// Starts a node.
+pub async fn start(setup: Setup) -> Result<Node, NodeError> {
+    let Setup { identity, seed, radio, database, settings } = setup;
+    let mut rng = ChaCha20Rng::from_seed(seed);
+    let (router_seed, mesh_seed) = (rng.next_u64(), draw(&mut rng));
+    let clock = Clock::start();
+    let store = Store::new(database);
+    let identity = Arc::new(identity);
+    let profile = Profile::new(&identity, &settings.nickname);
+    let contacts = people::load(&store, &identity).await?;
+
+    let mesh =
+        mesh::Config { nickname: settings.nickname.clone(), clock_floor: RELEASE_DATE, ..settings.mesh };
+    let (transport, bitchat) = bitchat::start(Identity::clone(&identity), mesh, mesh_seed, radio, clock);
+    let mesh_events = bitchat.subscribe().ok_or(NodeError::MeshEnded)?;
+    let mut ports = Ports::default();
+    ports.add(transport);
+    let mut direct = None;
+    if let Some(config) = settings.direct {
+        let secret = identity.direct_secret(contacts.generation());
+        let (transport, handle) = direct::start(config, people::reachable(&contacts), secret).await?;
+        ports.add(transport);
+        direct = Some(handle);
+    }
+
     let (requests, requested) = mpsc::channel(REQUEST_BOUND);
     let (events, _) = broadcast::channel(EVENT_BOUND);
-    let handle = NodeHandle::new(profile.clone(), requests, events.downgrade());
-    let driver = Driver::new(profile, engine, radio, requested, events);
-    Node { handle, task: tokio::spawn(driver.run()) }
+    let files = match &direct {
+        Some(direct) => {
+            let (store, direct, events) = (store.clone(), direct.clone(), events.downgrade());
+            Some(files::start(files::Setup { store, direct, settings: settings.files, events }).await?)
+        }
+        None => None,
+    };
+    let handle = NodeHandle {
+        profile: profile.clone(),
+        requests,
+        events: events.downgrade(),
+        store: store.clone(),
+        bitchat: bitchat.clone(),
+        files: files.clone(),
+        usual: settings.usual,
+    };
+    let signer = PublicText::new(Arc::clone(&identity));
+    let driver = Driver {
+        profile,
+        clock,
+        carrier: Carrier::new(Router::new(settings.router, router_seed), store.clone(), signer),
+        ports,
+        own_addresses: direct.as_ref().map(|direct| direct.own_addresses.clone()),
+        files,
+        people: People::new(identity, settings.nickname, contacts, store.clone(), bitchat.clone(), direct),
+        store,
+        bitchat,
+        board: Board::default(),
+        conditions: settings.conditions,
+        mesh_events,
+        requests: requested,
+        events,
+    };
+    Ok(Node { handle, task: tokio::spawn(driver.run()) })
+}
+
+fn draw(rng: &mut ChaCha20Rng) -> [u8; 32] {
+    let mut seed = [0; 32];
+    rng.fill_bytes(&mut seed);
+    seed
 }
 
 impl Node {
@@ -59,7 +173,7 @@ impl Node {
     }
 }
 
-/// Fresh randomness for an engine.
+/// Fresh randomness for a node.
 pub fn random_seed() -> Result<[u8; 32], NodeError> {
     let mut seed = [0; 32];
     OsRng.try_fill_bytes(&mut seed).map_err(NodeError::Random)?;

@@ -1,19 +1,27 @@
-//! The running node: one task that owns one [`crate::mesh::Engine`], a radio, a clock and a home on disk.
+//! The running node: what it is asked, what it keeps, and which transport carries what.
 //!
-//! [`lifecycle::start`] begins it and gives a [`NodeHandle`], which is all that anybody else holds. Nobody but
-//! this room spawns tasks that outlive a call.
+//! [`lifecycle::start`] begins it and gives a [`NodeHandle`], which is all that anybody else holds. One task, the
+//! driver, owns the router and hands every turn to the carrier, which stores first and sends afterwards; the
+//! transports are tasks of their own behind [`crate::transports::port`].
 
-pub mod clock;
+mod carrier;
+pub mod conditions;
 pub mod config;
+pub mod contacts;
 mod driver;
 pub mod error;
+pub mod event;
+pub mod files;
 pub mod handle;
 pub mod home;
 pub mod lifecycle;
 pub mod name;
+mod people;
+mod ports;
+mod public;
 pub mod radio;
-mod sent;
 pub mod status;
+mod store;
+mod visit;
 
 pub use handle::NodeHandle;
-pub use sent::SentMessage;

@@ -1,7 +1,9 @@
 //! Whom a person means by a name.
 //!
-//! An id or a fingerprint is exact. A nickname is only what a peer calls itself: when two peers share it,
-//! nobody is chosen. There are no contacts yet whose names could win over it.
+//! An id or a fingerprint is exact. Then come the names of contacts, which lead to one person each. A nickname
+//! is only what a peer calls itself: when two peers share it, nobody is chosen.
+
+use std::collections::BTreeMap;
 
 use crate::ids::{Fingerprint, PeerId};
 use crate::mesh::event::{PeerInfo, Reach};
@@ -12,8 +14,12 @@ use super::error::{NameError, ValueError};
 /// The name that means everybody in reach.
 pub const EVERYONE: &str = "everyone";
 
-/// Reads a name: `everyone`, a peer id, a fingerprint or a nickname, each with or without `@`.
-pub fn resolve(name: &str, peers: &[PeerInfo]) -> Result<Recipient, NameError> {
+/// Reads a name: `everyone`, a peer id, a fingerprint, a contact's name or a nickname, each with or without `@`.
+pub fn resolve(
+    name: &str,
+    contacts: &BTreeMap<String, PeerId>,
+    peers: &[PeerInfo],
+) -> Result<Recipient, NameError> {
     let name = name.trim();
     let bare = name.strip_prefix('@').unwrap_or(name);
     if bare == EVERYONE {
@@ -24,6 +30,9 @@ pub fn resolve(name: &str, peers: &[PeerInfo]) -> Result<Recipient, NameError> {
     }
     if let Ok(fingerprint) = bare.parse::<Fingerprint>() {
         return Ok(Recipient::Peer(fingerprint.peer_id()));
+    }
+    if let Some(contact) = contacts.get(bare) {
+        return Ok(Recipient::Peer(*contact));
     }
     let named = |present: bool| -> Vec<PeerId> {
         let wanted = peers.iter().filter(|peer| (peer.reach != Reach::Gone) == present);
@@ -65,6 +74,11 @@ mod tests {
     use super::*;
     use crate::time::UnixMillis;
 
+    /// Somebody's word where there are no contacts.
+    fn heard(name: &str, peers: &[PeerInfo]) -> Result<Recipient, NameError> {
+        resolve(name, &BTreeMap::new(), peers)
+    }
+
     fn peer(first: u8, nickname: &str, reach: Reach) -> PeerInfo {
         let fingerprint = Fingerprint([first; 32]);
         PeerInfo {
@@ -81,37 +95,51 @@ mod tests {
     #[test]
     fn everyone_is_reserved_and_the_at_sign_is_optional() {
         let peers = [peer(1, "everyone", Reach::Direct)];
-        assert_eq!(resolve("everyone", &peers), Ok(Recipient::Everyone));
-        assert_eq!(resolve("@everyone", &peers), Ok(Recipient::Everyone));
+        assert_eq!(heard("everyone", &peers), Ok(Recipient::Everyone));
+        assert_eq!(heard("@everyone", &peers), Ok(Recipient::Everyone));
     }
 
     #[test]
     fn a_nickname_an_id_and_a_fingerprint_lead_to_the_same_peer() {
         let peers = [peer(1, "ada", Reach::Mesh), peer(2, "ben", Reach::Direct)];
         let ada = Ok(Recipient::Peer(peers[0].id));
-        assert_eq!(resolve("ada", &peers), ada);
-        assert_eq!(resolve("@ada", &peers), ada);
-        assert_eq!(resolve(&peers[0].id.to_string(), &peers), ada);
-        assert_eq!(resolve(&peers[0].fingerprint.to_string().to_uppercase(), &peers), ada);
+        assert_eq!(heard("ada", &peers), ada);
+        assert_eq!(heard("@ada", &peers), ada);
+        assert_eq!(heard(&peers[0].id.to_string(), &peers), ada);
+        assert_eq!(heard(&peers[0].fingerprint.to_string().to_uppercase(), &peers), ada);
     }
 
     #[test]
     fn a_shared_nickname_is_refused_with_both_listed() {
         let peers = [peer(1, "ada", Reach::Mesh), peer(2, "ada", Reach::Direct)];
-        let error = resolve("ada", &peers).unwrap_err();
+        let error = heard("ada", &peers).unwrap_err();
         assert!(error.to_string().contains("0101010101010101, 0202020202020202"), "{error}");
     }
 
     #[test]
     fn who_is_here_has_a_name_before_who_left() {
         let peers = [peer(1, "ada", Reach::Gone), peer(2, "ada", Reach::Direct)];
-        assert_eq!(resolve("ada", &peers), Ok(Recipient::Peer(peers[1].id)));
-        assert_eq!(resolve("ada", &peers[..1]), Ok(Recipient::Peer(peers[0].id)));
+        assert_eq!(heard("ada", &peers), Ok(Recipient::Peer(peers[1].id)));
+        assert_eq!(heard("ada", &peers[..1]), Ok(Recipient::Peer(peers[0].id)));
+    }
+
+    #[test]
+    fn the_name_of_a_contact_wins_over_a_nickname_and_loses_to_an_id() {
+        let peers = [peer(1, "ada", Reach::Direct)];
+        let contacts = BTreeMap::from([
+            ("ada".to_owned(), PeerId([7; 8])),
+            (peers[0].id.to_string(), PeerId([8; 8])),
+            (EVERYONE.to_owned(), PeerId([9; 8])),
+        ]);
+        assert_eq!(resolve("@ada", &contacts, &peers), Ok(Recipient::Peer(PeerId([7; 8]))));
+        let by_id = resolve(&peers[0].id.to_string(), &contacts, &peers);
+        assert_eq!(by_id, Ok(Recipient::Peer(peers[0].id)));
+        assert_eq!(resolve(EVERYONE, &contacts, &peers), Ok(Recipient::Everyone));
     }
 
     #[test]
     fn an_unheard_name_is_unknown() {
-        assert_eq!(resolve("@zoe", &[]), Err(NameError::Unknown { name: "zoe".to_owned() }));
+        assert_eq!(heard("@zoe", &[]), Err(NameError::Unknown { name: "zoe".to_owned() }));
     }
 
     #[test]

@@ -1,16 +1,18 @@
-//! What a node can say about itself: adapters, links, counts, clock.
+//! What a node can say about itself.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::ids::{AdapterId, Fingerprint, LinkId, PeerId};
-use crate::link::event::{RadioCommand, RadioEvent};
-use crate::link::{self, LinkInfo};
-use crate::mesh::{self, event::Event};
+use crate::capabilities::{Health, TransportKey};
+use crate::crypto::Identity;
+use crate::ids::{Fingerprint, PeerId};
 use crate::message::DeliveryStatus;
+use crate::router::event::Conditions;
 use crate::time::UnixMillis;
+use crate::transports::bitchat::BitchatStatus;
 
-/// Who this node is.
+use super::event::Event;
+
+/// Who a node is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Profile {
     /// Its id on the mesh.
@@ -21,35 +23,36 @@ pub struct Profile {
     pub nickname: String,
 }
 
+impl Profile {
+    pub(super) fn new(identity: &Identity, nickname: &str) -> Self {
+        Self {
+            peer_id: identity.peer_id(),
+            fingerprint: identity.fingerprint(),
+            nickname: nickname.to_owned(),
+        }
+    }
+}
+
 /// What became of messages since the start.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct MessageCounters {
-    /// Public messages of others, each once.
+    /// Public messages received.
     pub public_received: u64,
-    /// Private messages to us, each once.
+    /// Private messages received.
     pub private_received: u64,
-    /// Messages of ours that reached at least one link.
+    /// Messages put on their way.
     pub sent: u64,
-    /// Private messages of ours whose recipient has them.
+    /// Messages whose recipient has them.
     pub delivered: u64,
-    /// Private messages of ours whose recipient has seen them.
+    /// Messages whose recipient read them.
     pub read: u64,
-    /// Messages of ours that were given up.
+    /// Messages given up because they grew too old.
     pub expired: u64,
-    /// Messages of ours that were not accepted.
+    /// Messages given up because nothing could carry them.
     pub refused: u64,
 }
 
-/// What passed between the node and its radio since the start.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct RadioCounters {
-    /// Bytes of frames handed to the radio.
-    pub bytes_sent: u64,
-    /// Bytes that came from the radio.
-    pub bytes_received: u64,
-}
-
-/// A node at one moment.
+/// Everything a node says about itself.
 #[derive(Debug, Clone)]
 pub struct Status {
     /// Who it is.
@@ -58,83 +61,49 @@ pub struct Status {
     pub uptime: Duration,
     /// What its wall clock says.
     pub unix: UnixMillis,
-    /// Whether that is before the release's build date, so that nothing is sent.
+    /// Whether that clock is plainly unset, so that nothing is sent.
     pub clock_unset: bool,
-    /// Its adapters, and whether each works.
-    pub adapters: Vec<(AdapterId, bool)>,
-    /// The links that are up.
-    pub links: Vec<(LinkId, LinkInfo)>,
-    /// What became of messages.
+    /// Its transports.
+    pub transports: Vec<(TransportKey, Health)>,
+    /// Battery and network.
+    pub conditions: Conditions,
+    /// What became of messages since the start.
     pub messages: MessageCounters,
-    /// What passed through the radio.
-    pub radio: RadioCounters,
-    /// What the link layer counted.
-    pub link: link::Counters,
-    /// What the engine counted.
-    pub mesh: mesh::error::Counters,
+    /// Its BLE mesh; empty once that has stopped.
+    pub bitchat: BitchatStatus,
 }
 
-/// Watches what passes between engine and radio, and keeps the running view of it.
+/// Keeps the running view of a node.
 #[derive(Debug, Default)]
 pub(super) struct Board {
-    pub(super) adapters: BTreeMap<AdapterId, bool>,
     pub(super) messages: MessageCounters,
-    pub(super) radio: RadioCounters,
+    pub(super) conditions: Conditions,
 }
 
 impl Board {
-    /// Takes note of what a radio saw.
-    pub(super) fn radio_event(&mut self, event: &RadioEvent) {
-        match event {
-            RadioEvent::AdapterUp { adapter } => {
-                self.adapters.insert(*adapter, true);
-            }
-            RadioEvent::AdapterDown { adapter } => {
-                self.adapters.insert(*adapter, false);
-            }
-            RadioEvent::Received { bytes, .. } => count(&mut self.radio.bytes_received, bytes.len()),
-            RadioEvent::Discovered { .. }
-            | RadioEvent::LinkUp { .. }
-            | RadioEvent::LinkDown { .. }
-            | RadioEvent::ConnectFailed { .. }
-            | RadioEvent::Written { .. } => {}
-        }
-    }
-
-    /// Takes note of what a radio was asked to do.
-    pub(super) fn radio_command(&mut self, command: &RadioCommand) {
-        match command {
-            RadioCommand::Write { frame, .. } => count(&mut self.radio.bytes_sent, frame.len()),
-            RadioCommand::Connect { .. } | RadioCommand::Disconnect { .. } => {}
-        }
-    }
-
-    /// Takes note of what the engine said.
+    /// Takes note of what happened.
     pub(super) fn event(&mut self, event: &Event) {
-        let messages = &mut self.messages;
         match event {
-            Event::PublicMessage { .. } => count(&mut messages.public_received, 1),
-            Event::PrivateMessage { .. } => count(&mut messages.private_received, 1),
-            Event::Refused { .. } => count(&mut messages.refused, 1),
-            Event::Status { status, .. } => match status {
-                DeliveryStatus::Queued => {}
-                DeliveryStatus::Sent => count(&mut messages.sent, 1),
-                DeliveryStatus::Delivered => count(&mut messages.delivered, 1),
-                DeliveryStatus::Read => count(&mut messages.read, 1),
-                DeliveryStatus::Expired => count(&mut messages.expired, 1),
-                DeliveryStatus::Refused => count(&mut messages.refused, 1),
-            },
-            Event::Adapter { .. }
-            | Event::LinkUp { .. }
-            | Event::LinkDown { .. }
-            | Event::Peer(_)
-            | Event::PeerGone { .. }
-            | Event::Session { .. }
-            | Event::ClockUnset => {}
+            Event::Received { message, .. } if message.public => count(&mut self.messages.public_received),
+            Event::Received { .. } => count(&mut self.messages.private_received),
+            Event::Status(message) => self.status(message.status),
+            Event::Mesh(_) | Event::Contact(_) | Event::File(_) | Event::Transport { .. } => {}
+        }
+    }
+
+    fn status(&mut self, status: DeliveryStatus) {
+        let messages = &mut self.messages;
+        match status {
+            DeliveryStatus::Queued => {}
+            DeliveryStatus::Sent => count(&mut messages.sent),
+            DeliveryStatus::Delivered => count(&mut messages.delivered),
+            DeliveryStatus::Read => count(&mut messages.read),
+            DeliveryStatus::Expired => count(&mut messages.expired),
+            DeliveryStatus::Refused => count(&mut messages.refused),
         }
     }
 }
 
-fn count(counter: &mut u64, more: usize) {
-    *counter = counter.saturating_add(u64::try_from(more).unwrap_or(u64::MAX));
+fn count(counter: &mut u64) {
+    *counter = counter.saturating_add(1);
 }

@@ -7,7 +7,9 @@ use crate::capabilities::TransportKey;
 /// What a router is told at its start.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {
-    /// Which transport is preferred when a message asks for nothing and nothing was measured.
+    /// Which transport is preferred when a message asks for nothing. One further down has to be
+    /// [`PLACE`](crate::router::selection::PLACE) times faster for each place; unless [`Self::adaptive`], speed
+    /// does not count, and the list decides.
     pub priority: Vec<TransportKey>,
     /// Whether a message that failed over one transport goes to the next.
     pub failover: bool,
@@ -15,9 +17,9 @@ pub struct Config {
     pub failover_timeout: Duration,
     /// The shortest.
     pub failover_floor: Duration,
-    /// Tries over one transport in a row before the message rests.
+    /// Tries over each transport before the message rests; a transport that gives up is not tried again.
     pub attempts: u8,
-    /// Whether what was measured moves the ranking.
+    /// Whether the time a message takes, as measured or promised, moves the ranking.
     pub adaptive: bool,
     /// Whether the likely fallback is made ready before it is needed.
     pub warm_up: bool,
@@ -27,7 +29,8 @@ pub struct Config {
     pub longest_pause: Duration,
     /// Messages a router holds; one more is left in the outbox until there is room.
     pub messages: usize,
-    /// Attempts under way to one peer over one transport; further messages wait their turn.
+    /// Attempts under way to one peer over one transport; further messages wait their turn. Urgent messages
+    /// have as much again; a transport that was silent to a peer gets one message of it at a time.
     pub window: usize,
 }
 

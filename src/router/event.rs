@@ -2,6 +2,7 @@
 
 use super::error::Reason;
 use super::measured::Record;
+use super::selection::Ask;
 use crate::capabilities::{Capabilities, Health, Reach, TransportKey};
 use crate::ids::{AttemptId, MessageId, PeerId};
 use crate::message::{DeliveryStatus, Recipient, Requirements};
@@ -10,11 +11,14 @@ use crate::time::UnixMillis;
 /// Everything that can happen to a router.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Input {
-    /// A message that lies in the outbox is to be carried.
+    /// A message that lies in the outbox is to be carried. Not taken without [`room`](super::Router::room), nor
+    /// while a message of the same id has not ended.
     Submit(Envelope),
     /// A message is no longer wanted.
     Withdraw(MessageId),
-    /// A transport is there; a second registration replaces the first.
+    /// A transport is there; a second registration replaces the first, and what was known of its health and
+    /// reach. Register all of them before the first message is submitted: one too long for every transport that
+    /// is registered is refused.
     Register {
         /// Which.
         transport: TransportKey,
@@ -76,6 +80,13 @@ pub struct Envelope {
     pub requirements: Requirements,
     /// When it expires.
     pub expires: UnixMillis,
+}
+
+impl Envelope {
+    /// What selection needs to know of it.
+    pub const fn ask(&self) -> Ask {
+        Ask { to: self.to, size: self.size, requirements: self.requirements }
+    }
 }
 
 /// What a transport made of an attempt.

@@ -167,7 +167,8 @@ impl Air {
         };
         station.radio = Some(radio);
         station.next_link = station.next_link.max(radio.first_serial);
-        self.tell(id, RadioEvent::AdapterUp { adapter: radio.adapter });
+        let up = RadioEvent::AdapterUp { adapter: radio.adapter, address: station.address };
+        self.tell(id, up);
         let neighbours: Vec<(StationId, StationId)> =
             self.edges.keys().copied().filter(|&(a, b)| a == id || b == id).collect();
         for (a, b) in neighbours {

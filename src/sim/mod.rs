@@ -6,6 +6,7 @@
 
 mod air;
 mod connection;
+mod disk;
 mod edge;
 pub mod event;
 mod mobility;

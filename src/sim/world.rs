@@ -1,4 +1,4 @@
-//! Many nodes on one air, in virtual time.
+//! Many nodes on one air, in virtual time. Of a node there is the engine and the little of [`super::disk`].
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -6,16 +6,16 @@ use std::time::Duration;
 use rand_chacha::ChaCha12Rng;
 use rand_core::{RngCore, SeedableRng};
 
-use zeroize::Zeroizing;
-
 use super::air::Air;
+use super::disk::{Disk, Stored};
 use super::edge::Edge;
 use super::event::{Input, Radio, StationId};
 use super::mobility::{Field, RandomWaypoint};
 use super::topology::Topology;
 use crate::crypto::Identity;
-use crate::ids::{AdapterId, PeerId};
+use crate::ids::{AdapterId, AttemptId, MessageId, PeerId};
 use crate::link::event::RadioCommand;
+use crate::mesh::error::Refusal;
 use crate::mesh::event::{Command, Event, Input as EngineInput, Output as EngineOutput};
 use crate::mesh::{Config, Engine};
 use crate::time::{Instant, Now, UnixMillis};
@@ -62,7 +62,7 @@ pub struct World {
 struct Node {
     engine: Engine,
     /// What survives a restart.
-    disk: (Zeroizing<[u8; Identity::LEN]>, Config),
+    disk: Disk,
     stations: Vec<StationId>,
     /// How far its wall clock is off, in milliseconds.
     clock_error: i64,
@@ -100,15 +100,16 @@ impl World {
     /// A new node with one radio, out of everybody's range.
     pub fn add_node(&mut self, config: Config) -> NodeId {
         let identity = Identity::generate(&mut self.rng);
-        let disk = (identity.to_bytes(), config.clone());
-        let engine = Engine::new(identity, config, draw(&mut self.rng));
+        let disk = Disk::new(&identity, config);
+        let engine = disk.engine(draw(&mut self.rng));
         let node = NodeId(self.nodes.len());
         self.nodes.push(Node { engine, disk, stations: Vec::new(), clock_error: 0 });
         self.add_station(node);
         node
     }
 
-    /// Kills a node without a word and starts it again with the same identity and nothing else.
+    /// Kills a node without a word and starts it again with what is on its disk: its identity, and which messages
+    /// it received.
     pub fn restart(&mut self, node: NodeId) {
         let stations = self.node(node).stations.clone();
         for &station in &stations {
@@ -116,8 +117,7 @@ impl World {
         }
         let seed = draw(&mut self.rng);
         let entry = self.node_mut(node);
-        let identity = Identity::from_bytes(&entry.disk.0);
-        entry.engine = Engine::new(identity, entry.disk.1.clone(), seed);
+        entry.engine = entry.disk.engine(seed);
         for station in stations {
             self.switch_on(station);
         }
@@ -182,6 +182,19 @@ impl World {
     pub fn command(&mut self, node: NodeId, command: Command) {
         self.drive(node, EngineInput::Command(command));
         self.pump();
+    }
+
+    /// Lets a node sign a text and flood it to everyone; the message's id.
+    pub fn say(&mut self, node: NodeId, attempt: AttemptId, text: &str) -> Result<MessageId, Refusal> {
+        let now = self.clock(node).unix;
+        let packet = self.node_mut(node).disk.sign(text, now)?;
+        self.command(node, Command::Flood { attempt, packet: packet.bytes });
+        Ok(packet.id.into())
+    }
+
+    /// Whether a node's disk has no room for another message: then it acknowledges none.
+    pub fn set_disk_full(&mut self, node: NodeId, full: bool) {
+        self.node_mut(node).disk.set_full(full);
     }
 
     /// Two radios hear each other from now on.
@@ -284,7 +297,7 @@ impl World {
         self.node_mut(node).engine.handle(input, clock);
         while let Some(output) = self.node_mut(node).engine.poll_output() {
             match output {
-                EngineOutput::Event(event) => self.records.push(Record { at: self.now, node, event }),
+                EngineOutput::Event(event) => self.told(node, event),
                 EngineOutput::Radio(command) => {
                     let adapter = usize::from(adapter_of(&command).0);
                     if let Some(&station) = self.node(node).stations.get(adapter) {
@@ -293,6 +306,24 @@ impl World {
                 }
             }
         }
+    }
+
+    /// Takes down what an engine told. A private message is stored first and acknowledged then; one that was there
+    /// already is acknowledged again and told no second time.
+    fn told(&mut self, node: NodeId, event: Event) {
+        if let Event::PrivateMessage(message) = &event {
+            let stored = self.node_mut(node).disk.store(message);
+            if stored != Stored::Not {
+                let clock = self.clock(node);
+                let (to, wire_ids) = (message.sender, message.wire_ids.clone());
+                let acknowledge = EngineInput::Command(Command::Acknowledge { to, wire_ids });
+                self.node_mut(node).engine.handle(acknowledge, clock);
+            }
+            if stored != Stored::New {
+                return;
+            }
+        }
+        self.records.push(Record { at: self.now, node, event });
     }
 
     fn clock(&self, node: NodeId) -> Now {

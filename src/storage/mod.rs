@@ -3,12 +3,39 @@
 //! | file | mode | what |
 //! |---|---|---|
 //! | `identity.key` | 0600 | the two private keys, 64 bytes: X25519 private key, Ed25519 seed |
+//! | `device.key` | 0600 | 32 random bytes that message bodies are sealed with |
+//! | `messages.db` | 0600 | messages, contacts, what was measured: SQLite, with `-wal` and `-shm` beside it |
 //!
-//! A file is written whole under another name first and then takes its own in one step, so that a reader never
-//! sees half of it, and a power cut leaves the old state or the new one.
+//! A key file is written whole under another name first and then takes its own in one step, so that a reader never
+//! sees half of it, and a power cut leaves the old state or the new one. The database does the same with each
+//! transaction. `docs/privacy.md` says what whoever holds the disk can read.
 
+mod columns;
+mod contacts;
+mod conversation;
+mod database;
+mod device_key;
 mod error;
 mod identity;
+mod inbox;
+mod key_file;
+mod limits;
+mod measured;
+mod migrations;
+mod outbox;
+mod seal;
+#[cfg(test)]
+mod testing;
+mod transfers;
 
-pub use error::IdentityFileError;
+pub use contacts::{Counter, StoredContact};
+pub use conversation::{Line, Lines};
+pub use database::{DATABASE_FILE, Database};
+pub use device_key::{DEVICE_KEY_FILE, DeviceKey};
+pub use error::{KeyFileError, OpenError, StoreError};
 pub use identity::{IDENTITY_FILE, load_or_create};
+pub use inbox::{FirstRead, InboxEntry, NewReceived, Reception, SEEN_FOR};
+pub use limits::{Bound, Full, Limits, Room};
+pub use outbox::{Acceptance, BodyKind, NewEntry, OutboxEntry, OutboxFilter, Progress};
+pub use seal::Unsealed;
+pub use transfers::{NewTransfer, Transfer, TransferKey, TransferStatus, Way};

@@ -1,5 +1,5 @@
 //! Who carries: each folder is one transport, and [`port`] is what all of them owe the node.
 
-#[cfg(feature = "direct")]
+pub mod bitchat;
 pub mod direct;
 pub mod port;

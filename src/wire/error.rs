@@ -207,7 +207,79 @@ pub enum EncodeError {
         /// Which field.
         field: &'static str,
     },
+    /// More of something than a receiver takes.
+    #[error("there are {count} {field}, the most is {max}")]
+    TooMany {
+        /// Of what.
+        field: &'static str,
+        /// How many.
+        count: usize,
+        /// The most there can be.
+        max: usize,
+    },
     /// Only version 2 has a route (spec 2.1).
     #[error("a version 1 packet has no route")]
     RouteInV1,
+}
+
+/// Why bytes are not a contact card. Offsets count from its first byte.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum CardError {
+    /// Longer than any card.
+    #[error("the card has {len} bytes, the most is {max}", max = super::MAX_CARD_LEN)]
+    TooLong {
+        /// Its length.
+        len: usize,
+    },
+    /// A later version, or no card at all.
+    #[error("the card is of version {version}, this program knows version 1")]
+    Version {
+        /// The version byte.
+        version: u8,
+    },
+    /// A field does not parse, or one is missing.
+    #[error(transparent)]
+    Field(#[from] PayloadError),
+    /// Fields do not stand in the order of their types.
+    #[error("payload offset {offset}: field {tag:#04x} stands behind a higher one")]
+    Order {
+        /// The type byte.
+        tag: u8,
+        /// Where it stands.
+        offset: usize,
+    },
+    /// A field comes too often.
+    #[error("the card has more than {max} fields of the kind `{field}`")]
+    TooMany {
+        /// Which field.
+        field: &'static str,
+        /// The most there can be.
+        max: usize,
+    },
+}
+
+/// Why a text is not a contact card.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum LinkError {
+    /// Nothing is there.
+    #[error("there is no card in the text")]
+    Empty,
+    /// A link to something else.
+    #[error("the text is another kind of link")]
+    Scheme,
+    /// Longer than any card.
+    #[error("the text is too long for a card")]
+    TooLong,
+    /// Not a character of base64url.
+    #[error("character {position} cannot be part of a card", position = .position.saturating_add(1))]
+    Character {
+        /// Its place among the bytes that are no space, from 0.
+        position: usize,
+    },
+    /// The base64 does not end as it should.
+    #[error("the text ends before the card does, or was changed")]
+    Cut,
+    /// The bytes in it are no card.
+    #[error(transparent)]
+    Card(#[from] CardError),
 }

@@ -3,8 +3,8 @@
 use bytes::Bytes;
 
 use super::{
-    Announce, Fragment, Leave, MAX_PAYLOAD_LEN, NoisePayload, Packet, Received, frame_len, json, message,
-    noise,
+    Announce, Fragment, Leave, MAX_CARD_LEN, MAX_PAYLOAD_LEN, NoisePayload, Packet, Received, ReceivedCard,
+    frame_len, json, link, message, noise,
 };
 
 /// Bytes that came over a link.
@@ -52,6 +52,26 @@ pub fn payloads(payload: &[u8]) {
     }
 }
 
+/// Bytes that came as a contact card, and the same bytes as a text that somebody pasted.
+pub fn card(bytes: &[u8]) {
+    if let Ok(text) = std::str::from_utf8(bytes)
+        && let Ok(received) = ReceivedCard::from_link(text)
+    {
+        assert_eq!(ReceivedCard::from_link(&link(received.bytes())), Ok(received));
+    }
+    let bytes = Bytes::copy_from_slice(bytes);
+    if let Ok(received) = ReceivedCard::decode(&bytes) {
+        assert!(bytes.len() <= MAX_CARD_LEN);
+        let mut preimage = Vec::new();
+        let again = received.card().encode(|signed| {
+            preimage = signed.to_vec();
+            *received.signature()
+        });
+        assert_eq!(again, Ok(bytes), "a card has one encoding");
+        assert_eq!(received.signing_preimage(), preimage);
+    }
+}
+
 fn other_ttl(packet: &Packet) -> Packet {
     Packet { ttl: packet.ttl ^ 1, ..packet.clone() }
 }
@@ -65,6 +85,7 @@ mod tests {
         fn the_targets_hold_for_noise(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
             super::packet(&bytes);
             super::payloads(&bytes);
+            super::card(&bytes);
         }
     }
 }

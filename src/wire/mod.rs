@@ -2,7 +2,8 @@
 //!
 //! [`Packet`] is a value that can be encoded; [`Received`] is the bytes of a frame that came, with the packet
 //! they mean. What a packet carries is read by the file named after it: [`Announce`], [`message`],
-//! [`Leave`], [`noise`], [`Fragment`], and [`NoisePayload`] for what is inside a Noise session.
+//! [`Leave`], [`noise`], [`Fragment`], [`NoisePayload`] for what is inside a Noise session, and [`Card`] for what contacts tell each
+//! other.
 //!
 //! A packet is decoded once, relayed as the bytes that came (only the TTL byte changes) and verified over the
 //! bytes that came. Every reader takes bytes from strangers: it answers with a typed error, never a panic, and
@@ -13,9 +14,11 @@
 mod announce;
 pub mod body;
 mod capabilities;
+mod card;
 mod compression;
 pub mod direct;
 mod error;
+pub mod file;
 mod fragment;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
@@ -36,7 +39,10 @@ mod tlv;
 
 pub use announce::{Announce, MAX_NEIGHBOURS};
 pub use capabilities::Capabilities;
-pub use error::{DecodeError, EncodeError, Field, InflateError, PayloadError};
+pub use card::{
+    Card, DirectAddress, LINK_PREFIX, MAX_ADDRESSES, MAX_CARD_LEN, MAX_RELAYS, ReceivedCard, link,
+};
+pub use error::{CardError, DecodeError, EncodeError, Field, InflateError, LinkError, PayloadError};
 pub use fragment::{Fragment, FragmentError, Fragments, MAX_FRAGMENTS, chunk_for, fragments};
 pub use header::{
     MAX_FRAME_LEN, MAX_PAYLOAD_LEN, MIN_FRAME_LEN, SIGNATURE_LEN, TTL_OFFSET, Version, frame_len,

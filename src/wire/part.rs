@@ -59,6 +59,11 @@ impl PartId {
     pub fn count(&self) -> u16 {
         self.count
     }
+
+    /// All parts of the message, this one among them, in order.
+    pub fn siblings(self) -> impl Iterator<Item = Self> {
+        (1..=self.count).map(move |index| Self { index, ..self })
+    }
 }
 
 impl fmt::Display for PartId {

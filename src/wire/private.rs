@@ -3,6 +3,7 @@
 use bytes::Bytes;
 
 use super::capabilities::Capabilities;
+use super::card::MAX_CARD_LEN;
 use super::error::{EncodeError, PayloadError};
 use super::reader::Reader;
 use super::tlv::{self, MAX_VALUE_LEN, Tlv};
@@ -20,6 +21,8 @@ mod code {
     pub(super) const READ_RECEIPT: u8 = 0x02;
     pub(super) const DELIVERED: u8 = 0x03;
     pub(super) const PEER_STATE: u8 = 0x21;
+    /// Ours, far above what the apps use; they drop a type they do not know.
+    pub(super) const CARD: u8 = 0x70;
 }
 
 mod tag {
@@ -51,6 +54,8 @@ pub enum NoisePayload {
     },
     /// What the peer can do and which key it signs with, proven by the session.
     PeerState(PeerState),
+    /// The peer's contact card, encoded, of at most [`MAX_CARD_LEN`] bytes; nothing in it is checked yet.
+    Card(Bytes),
 }
 
 /// The authenticated peer state that both sides send after a handshake (spec 3.6.11).
@@ -81,6 +86,11 @@ impl NoisePayload {
                 tlv::put(&mut plaintext, tag::SIGNING_PUBLIC, "signing key", &state.signing_public)?;
                 Ok(plaintext)
             }
+            Self::Card(card) => match card.len() {
+                0 => Err(EncodeError::Empty { field: "card" }),
+                1..=MAX_CARD_LEN => Ok([&[code::CARD], card.as_ref()].concat()),
+                len => Err(EncodeError::TooLong { field: "card", len, max: MAX_CARD_LEN }),
+            },
         }
     }
 
@@ -92,6 +102,7 @@ impl NoisePayload {
             code::READ_RECEIPT => Ok(Self::ReadReceipt { id: receipt_id(reader)? }),
             code::DELIVERED => Ok(Self::Delivered { id: receipt_id(reader)? }),
             code::PEER_STATE => peer_state(reader).map(Self::PeerState),
+            code::CARD => card(reader),
             code => Err(PayloadError::UnknownType { code }),
         }
     }
@@ -145,6 +156,16 @@ fn peer_state(mut reader: Reader) -> Result<PeerState, PayloadError> {
         capabilities: capabilities.ok_or(PayloadError::Missing { field: "capabilities" })?,
         signing_public: signing_public.ok_or(PayloadError::Missing { field: "signing key" })?,
     })
+}
+
+fn card(mut reader: Reader) -> Result<NoisePayload, PayloadError> {
+    let offset = reader.offset();
+    match reader.left() {
+        len @ 1..=MAX_CARD_LEN => {
+            reader.take(len).map(NoisePayload::Card).map_err(|short| short.of_payload("card"))
+        }
+        got => Err(PayloadError::Size { field: "card", offset, expected: "1 to 1024", got }),
+    }
 }
 
 fn canonical(field: &Tlv) -> Result<Capabilities, PayloadError> {
@@ -218,6 +239,17 @@ mod tests {
             decode(&[1, 0, 2, b'a', 0xFF]),
             Err(PayloadError::NotUtf8 { field: "message id", offset: 4 })
         );
+    }
+
+    #[test]
+    fn a_card_has_1_to_1024_bytes() {
+        let card = |len| NoisePayload::Card(vec![7; len].into());
+        assert_eq!(card(3).encode().unwrap(), [0x70, 7, 7, 7]);
+        assert_eq!(decode(&card(1024).encode().unwrap()), Ok(card(1024)));
+        assert_eq!(card(0).encode(), Err(EncodeError::Empty { field: "card" }));
+        assert!(matches!(card(1025).encode(), Err(EncodeError::TooLong { len: 1025, .. })));
+        assert!(matches!(decode(&[0x70]), Err(PayloadError::Size { got: 0, .. })));
+        assert!(matches!(decode(&[0x70; 1026]), Err(PayloadError::Size { got: 1025, .. })));
     }
 
     #[test]

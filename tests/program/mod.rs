@@ -3,6 +3,8 @@
 #![allow(dead_code, reason = "each test file uses a part of it")]
 #![expect(clippy::unwrap_used, reason = "an unwrap in a test is an assertion")]
 
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::{Output, Stdio};
 use std::time::Duration;
@@ -71,6 +73,13 @@ impl Bench {
         air
     }
 
+    /// Writes the configuration of a home.
+    pub(crate) fn configure(&self, name: &str, config: &str) {
+        std::fs::create_dir_all(self.path(name)).unwrap();
+        std::fs::set_permissions(self.path(name), std::fs::Permissions::from_mode(0o700)).unwrap();
+        std::fs::write(self.path(name).join("config.toml"), config).unwrap();
+    }
+
     /// Runs a daemon in a home of the same name, in the air's place of the same name.
     pub(crate) async fn daemon(&self, name: &str) -> Daemon {
         self.daemon_called(name, name).await
@@ -128,6 +137,11 @@ impl Running {
         ended.unwrap_or_else(|_| panic!("not ended {within:?} after SIG{signal}")).unwrap().success()
     }
 
+    /// Kills the program without a warning (SIGKILL), and waits until it is gone.
+    pub(crate) async fn kill(&mut self) {
+        self.child.kill().await.unwrap();
+    }
+
     /// Waits for the end, and says whether it was a good one.
     pub(crate) async fn ended_well(&mut self) -> bool {
         timeout(DEADLINE, self.child.wait()).await.expect("the program did not end").unwrap().success()
@@ -140,4 +154,9 @@ pub(crate) fn stderr(output: &Output) -> String {
 
 pub(crate) fn stdout(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// A UDP port of this address that was free a moment ago, and that the system does not hand out soon again.
+pub(crate) fn free_port(address: impl Into<Ipv4Addr>) -> SocketAddr {
+    UdpSocket::bind((address.into(), 0)).unwrap().local_addr().unwrap()
 }

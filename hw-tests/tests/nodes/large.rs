@@ -35,11 +35,11 @@ async fn crosses(from: &Node, to: &Node, text: &str, how: &str) -> Result<(), Fa
     let shown = to.shows_public(text).await?;
     same("id", shown.id, id)?;
     same("sender", shown.sender, from.id)?;
-    let sent = from.learns(id, StatusWord::Sent).await?;
+    from.learns(id, StatusWord::Sent).await?;
     let took = since.elapsed();
-    println!("{} letters {how}: {sent} fragments, {} joined, {took:.1?}", text.len(), shown.fragments);
-    if sent < FRAGMENTS || shown.fragments != sent {
-        return Err(format!("{sent} fragments were sent, {} joined", shown.fragments).into());
+    println!("{} letters {how}: {} fragments joined, {took:.1?}", text.len(), shown.fragments);
+    if shown.fragments < FRAGMENTS {
+        return Err(format!("{} fragments joined, at least {FRAGMENTS} expected", shown.fragments).into());
     }
     Ok(())
 }

@@ -7,6 +7,7 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 
 use crate::api::Client;
 use crate::api::client::ClientError;
+use crate::api::files::FileWord;
 use crate::api::schema::{EventReport, Peer, ReachWord, SentMessage, StatusWord};
 use crate::ids::{MessageId, PeerId};
 use crate::node::lifecycle::asked_to_end;
@@ -89,7 +90,7 @@ impl Chat<'_> {
         match event {
             EventReport::PrivateMessage(message) => {
                 out.tell(words::private(message))?;
-                self.client.mark_read(message.sender, message.id).await?;
+                self.client.mark_read(message.id).await?;
             }
             EventReport::Status { id, status, .. } => {
                 if let Some(text) = self.receipt(*id, *status) {
@@ -108,12 +109,15 @@ impl Chat<'_> {
                     out.tell(format!("* {name} {}", if *left { "has left" } else { "is out of reach" }))?;
                 }
             }
-            // Links are the daemon's business, not the conversation's; a refusal is told to who typed the line.
+            // Links are the daemon's business, not the conversation's.
+            EventReport::File(file) if file.status == FileWord::Running => {}
             EventReport::LinkUp { .. }
             | EventReport::LinkDown { .. }
             | EventReport::Session { .. }
-            | EventReport::Refused { .. } => {}
+            | EventReport::Transport(_) => {}
             EventReport::Adapter { .. }
+            | EventReport::Contact(_)
+            | EventReport::File(_)
             | EventReport::PublicMessage(_)
             | EventReport::ClockUnset
             | EventReport::Missed { .. } => out.tell(words::event(event))?,

@@ -7,6 +7,7 @@ use serde_json::json;
 
 use crate::api::server::Server;
 use crate::node::config::{Config, Overrides, RadioChoice};
+use crate::node::lifecycle::Setup;
 use crate::node::status::Profile;
 use crate::node::{lifecycle, radio};
 use crate::storage;
@@ -19,6 +20,13 @@ use crate::cli::words::printable;
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(in crate::cli) struct Arguments {
+    #[command(flatten)]
+    overriding: Overriding,
+}
+
+/// What wins over `config.toml`.
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct Overriding {
     /// bluez for real Bluetooth; sim:PATH or sim:PATH#NAME to join the air that `hopline air PATH` serves
     /// [default: bluez]
     #[arg(long, value_name = "RADIO")]
@@ -32,6 +40,12 @@ pub(in crate::cli) struct Arguments {
     nickname: Option<String>,
 }
 
+impl From<Overriding> for Overrides {
+    fn from(said: Overriding) -> Self {
+        Self { nickname: said.nickname, radio: said.radio, adapters: said.adapter }
+    }
+}
+
 const EXAMPLES: &str = "\
 Examples:
   hopline daemon --nickname ada
@@ -42,13 +56,16 @@ pub(in crate::cli) async fn run(context: &Context, arguments: Arguments) -> Resu
     let home = context.home()?;
     home.create()?;
     let _lock = home.lock()?;
-    let overrides =
-        Overrides { nickname: arguments.nickname, radio: arguments.radio, adapters: arguments.adapter };
-    let config = Config::load(&home, overrides)?;
+    let config = Config::load(&home, arguments.overriding.into())?;
     let identity = storage::load_or_create(home.path(), &mut OsRng)?;
-    let handle = radio::open(&config.radio, identity.peer_id()).await?;
-
-    let mut node = lifecycle::start(identity, config.nickname, lifecycle::random_seed()?, handle);
+    let key = storage::DeviceKey::load_or_create(home.path(), &mut OsRng)?;
+    let database = storage::Database::open(home.path(), &key, config.limits())?;
+    let radio = match config.bitchat.enabled {
+        true => radio::open(&config.bitchat.radio, identity.peer_id()).await?,
+        false => radio::absent(),
+    };
+    let (seed, settings) = (lifecycle::random_seed()?, config.settings());
+    let mut node = lifecycle::start(Setup { identity, seed, radio, database, settings }).await?;
     let socket = home.socket();
     let cannot = |source| CliError::Socket { socket: socket.clone(), source };
     let server = Server::bind(&socket, node.handle().clone()).map_err(cannot)?;

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use crate::node::clock::{RELEASE_DATE, Synchronisation, synchronisation, wall_clock};
+use crate::clock::{RELEASE_DATE, Synchronisation, synchronisation, wall_clock};
 
 use crate::cli::context::Context;
 use crate::cli::error::CliError;

@@ -1,7 +1,7 @@
 //! `hopline peers`: who has been heard.
 
 use crate::api::schema::Peer;
-use crate::node::clock::wall_clock;
+use crate::clock::wall_clock;
 use crate::time::UnixMillis;
 
 use crate::cli::context::Context;

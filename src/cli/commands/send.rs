@@ -7,10 +7,12 @@ use clap::ValueEnum;
 use crate::api::Client;
 use crate::api::client::Events;
 use crate::api::schema::{EventReport, SentMessage, StatusWord};
+use crate::node::config::Span;
 use crate::node::name::EVERYONE;
 
 use crate::cli::context::Context;
 use crate::cli::error::CliError;
+use crate::cli::way::Way;
 
 /// What `send` is told.
 #[derive(Debug, clap::Args)]
@@ -22,6 +24,12 @@ pub(in crate::cli) struct Arguments {
     /// What to say
     #[arg(value_name = "TEXT")]
     text: String,
+    #[command(flatten)]
+    way: Way,
+    /// How long it may take before it is given up, like 10min or 2h, at most 7d
+    /// [default: as the configuration says, 24h]
+    #[arg(long, value_name = "SPAN")]
+    max_age: Option<Span>,
     /// Wait until the message came so far
     #[arg(long, value_name = "STATUS")]
     wait: Option<Wait>,
@@ -34,6 +42,8 @@ const EXAMPLES: &str = "\
 Examples:
   hopline send everyone 'good morning'
   hopline send @ben 'see you at 8' --wait delivered
+  hopline send ben 'come at once' --urgent --max-age 10min
+  hopline send ben 'only over the air' --only bitchat
   hopline send 1a92f23852dc908d 'it is me' --wait read --timeout 600";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -68,8 +78,9 @@ impl Wait {
 
 pub(in crate::cli) async fn run(context: &Context, arguments: Arguments) -> Result<(), CliError> {
     let client = context.client()?;
+    let wishes = arguments.way.wishes(arguments.max_age);
     let Some(wanted) = arguments.wait else {
-        let message = client.send(&arguments.to, &arguments.text).await?;
+        let message = client.send_as(&arguments.to, &arguments.text, wishes).await?;
         return report(context, &message);
     };
     // Before sending: nothing that becomes of the message is missed.
@@ -77,7 +88,7 @@ pub(in crate::cli) async fn run(context: &Context, arguments: Arguments) -> Resu
     if is_everyone(&arguments.to) && wanted != Wait::Sent {
         return Err(CliError::NoReceipts(wanted.as_str()));
     }
-    let mut message = client.send(&arguments.to, &arguments.text).await?;
+    let mut message = client.send_as(&arguments.to, &arguments.text, wishes).await?;
     let patience = Duration::from_secs(arguments.timeout);
     let reached = tokio::time::timeout(patience, follow(&client, events, &mut message, wanted)).await;
     match reached {
@@ -100,12 +111,13 @@ async fn follow(
 ) -> Result<(), CliError> {
     while !wanted.is_met_by(message.status) {
         if matches!(message.status, StatusWord::Expired | StatusWord::Refused) {
-            return Err(CliError::GivenUp);
+            return Err(CliError::GivenUp(message.reason.clone().unwrap_or("nothing answered".to_owned())));
         }
         match events.next().await?.ok_or(CliError::DaemonStopped)? {
-            EventReport::Status { id, status, fragments } if id == message.id => {
+            EventReport::Status { id, status, via, reason } if id == message.id => {
                 message.status = status;
-                message.fragments = fragments;
+                message.via = via;
+                message.reason = reason;
             }
             EventReport::Missed { .. } => *message = client.message(message.id).await?,
             EventReport::Adapter { .. }
@@ -117,7 +129,9 @@ async fn follow(
             | EventReport::PublicMessage(_)
             | EventReport::PrivateMessage(_)
             | EventReport::Status { .. }
-            | EventReport::Refused { .. }
+            | EventReport::File(_)
+            | EventReport::Transport(_)
+            | EventReport::Contact(_)
             | EventReport::ClockUnset => {}
         }
     }
@@ -125,11 +139,9 @@ async fn follow(
 }
 
 fn report(context: &Context, message: &SentMessage) -> Result<(), CliError> {
-    let fragments = match message.fragments {
-        0 => String::new(),
-        fragments => format!(" in {fragments} fragments"),
-    };
-    context.out.say(message, format!("{}{fragments}: message {}", message.status.as_str(), message.id))
+    let via = message.via.as_deref().map(|via| format!(" over {via}")).unwrap_or_default();
+    let reason = message.reason.as_deref().map(|reason| format!(" ({reason})")).unwrap_or_default();
+    context.out.say(message, format!("{}{via}{reason}: message {}", message.status.as_str(), message.id))
 }
 
 fn is_everyone(to: &str) -> bool {

@@ -25,6 +25,11 @@ fn describe(status: &StatusReport) -> String {
         row("running", span(Duration::from_millis(status.uptime_ms))),
         row("clock", clock.to_owned()),
     ];
+    for transport in &status.transports {
+        let state =
+            transport.reason.as_deref().map_or("works".to_owned(), |why| format!("does not work: {why}"));
+        rows.push(row(&transport.transport, state));
+    }
     if status.adapters.is_empty() {
         rows.push(row("adapters", "none is up yet".to_owned()));
     }

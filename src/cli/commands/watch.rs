@@ -1,13 +1,23 @@
 //! `hopline watch`: everything that happens, one line each.
 
+use crate::api::events::EventsQuery;
+use crate::api::schema::EventReport;
 use crate::node::lifecycle::asked_to_end;
 
 use crate::cli::context::Context;
 use crate::cli::error::CliError;
 use crate::cli::words;
 
-pub(in crate::cli) async fn run(context: &Context) -> Result<(), CliError> {
-    let mut events = context.client()?.events().await?;
+/// What `watch` is told.
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct Arguments {
+    /// Begin with the messages received after the one of this number; 0 for all that are kept
+    #[arg(long, value_name = "NUMBER")]
+    after: Option<u64>,
+}
+
+pub(in crate::cli) async fn run(context: &Context, arguments: Arguments) -> Result<(), CliError> {
+    let mut events = context.client()?.events_from(EventsQuery { after: arguments.after }).await?;
     let ended = asked_to_end();
     tokio::pin!(ended);
     loop {
@@ -15,6 +25,27 @@ pub(in crate::cli) async fn run(context: &Context) -> Result<(), CliError> {
             event = events.next() => event?.ok_or(CliError::DaemonStopped)?,
             asked = &mut ended => return asked.map_err(CliError::Signals),
         };
-        context.out.say(&event, words::event(&event))?;
+        context.out.say(&event, line(&event))?;
+    }
+}
+
+/// The event, and the number to come back with.
+fn line(event: &EventReport) -> String {
+    match event {
+        EventReport::PublicMessage(message) | EventReport::PrivateMessage(message) => {
+            format!("{} {}", message.number, words::event(event))
+        }
+        EventReport::Adapter { .. }
+        | EventReport::LinkUp { .. }
+        | EventReport::LinkDown { .. }
+        | EventReport::Peer(_)
+        | EventReport::PeerGone { .. }
+        | EventReport::Session { .. }
+        | EventReport::Status { .. }
+        | EventReport::File(_)
+        | EventReport::Transport(_)
+        | EventReport::Contact(_)
+        | EventReport::ClockUnset
+        | EventReport::Missed { .. } => words::event(event),
     }
 }

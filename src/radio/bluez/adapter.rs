@@ -83,11 +83,12 @@ impl Adapter {
             self.call(adapter.set_powered(true)).await?;
         }
         self.call(adapter.set_pairable(false)).await?;
+        let address = DeviceAddress(self.call(adapter.address()).await?.0);
         let suspects = self.clear(&adapter).await?;
         let server = self.call(Server::publish(&adapter)).await?;
         let central = timeout(self.timings.call, central::adapter(&self.manager, name));
         let central = central.await.map_err(|_| AdapterSymptom::Silent)??;
-        Ok(Running::start(self, adapter, server, central, suspects))
+        Ok(Running::start(self, adapter, server, central, address, suspects).await)
     }
 
     async fn recover(&self, symptom: AdapterSymptom, action: AdapterAction) {

@@ -58,6 +58,8 @@ pub(super) struct Discovery {
     pub(super) events: mpsc::Sender<RadioEvent>,
     /// Gets the time of each connection that comes up, in either role.
     pub(super) arrivals: watch::Sender<Option<Instant>>,
+    /// Gets the time at which a device of ours is heard.
+    pub(super) sightings: watch::Sender<Option<Instant>>,
     /// Devices that BlueZ remembers from before us, perhaps wrongly.
     pub(super) suspects: BTreeSet<DeviceAddress>,
     pub(super) timings: Timings,
@@ -89,9 +91,9 @@ impl Discovery {
                 | CentralEvent::ManufacturerDataAdvertisement { .. }
                 | CentralEvent::StateUpdate(_) => continue,
             };
-            if let Some(discovered) = self.describe(&device).await
-                && self.events.send(discovered).await.is_err()
-            {
+            let Some(discovered) = self.describe(&device).await else { continue };
+            self.sightings.send_replace(Some(Instant::now()));
+            if self.events.send(discovered).await.is_err() {
                 return;
             }
         }
@@ -144,6 +146,7 @@ pub(super) struct Central {
     pub(super) requests: mpsc::Receiver<DialRequest>,
     pub(super) outcomes: mpsc::Sender<DialOutcome>,
     pub(super) arrivals: watch::Receiver<Option<Instant>>,
+    pub(super) sightings: watch::Receiver<Option<Instant>>,
     /// The device that was last left to finish what it began, and since when.
     pub(super) yielded_to: Option<(DeviceAddress, Instant)>,
     pub(super) timings: Timings,
@@ -154,20 +157,15 @@ impl Central {
     pub(super) async fn run(mut self) -> AdapterSymptom {
         let mut scans = ScanRecovery::default();
         loop {
-            let pause = match self.start_scan(scans.is_refused()).await {
+            let request = match self.start_scan(scans.is_refused()).await {
                 Ok(()) => {
                     scans.started();
-                    self.timings.scan
+                    self.listen().await
                 }
                 Err(symptom) => match scans.next(symptom, &mut OsRng) {
-                    Some(pause) => pause,
+                    Some(pause) => self.request_within(pause).await,
                     None => return AdapterSymptom::Silent,
                 },
-            };
-            let request = match timeout(pause, self.requests.recv()).await {
-                Ok(Some(request)) => Some(request),
-                Ok(None) => std::future::pending().await,
-                Err(_) => None,
             };
             self.stop_scan().await;
             if let Some(request) = request {
@@ -198,6 +196,26 @@ impl Central {
         };
         self.advertising.paused.send_replace(false);
         started
+    }
+
+    /// Lets a scan run for its time or until somebody is to be dialled. One that hears nobody gets a shorter time: a
+    /// controller reports a device once per scan, and the kernel drops a report that arrives before it has noted
+    /// that the scan has begun (patch "MGMT: Synchronize scan start and LE Meta events", linux-bluetooth, 2023).
+    async fn listen(&mut self) -> Option<DialRequest> {
+        let began = Instant::now();
+        let request = self.request_within(self.timings.first_sighting).await;
+        if request.is_some() || self.sightings.borrow().is_none_or(|latest| latest < began) {
+            return request;
+        }
+        self.request_within(self.timings.scan.saturating_sub(self.timings.first_sighting)).await
+    }
+
+    async fn request_within(&mut self, limit: Duration) -> Option<DialRequest> {
+        match timeout(limit, self.requests.recv()).await {
+            Ok(Some(request)) => Some(request),
+            Ok(None) => std::future::pending().await,
+            Err(_) => None,
+        }
     }
 
     async fn stop_scan(&self) {

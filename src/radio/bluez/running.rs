@@ -55,11 +55,14 @@ pub(super) struct Running {
 }
 
 impl Running {
-    pub(super) fn start(
+    /// Advertises, tells that the adapter is up, and only then listens: nobody waits for what an adapter hears
+    /// that is not up yet.
+    pub(super) async fn start(
         owner: &Adapter,
         adapter: bluer::Adapter,
         server: Server,
         central: btleplug::platform::Adapter,
+        address: DeviceAddress,
         suspects: BTreeSet<DeviceAddress>,
     ) -> Self {
         let timings = owner.timings;
@@ -67,6 +70,7 @@ impl Running {
         let (dials, requests) = mpsc::channel(WAITING_DIALS);
         let (outcome_sender, outcomes) = mpsc::channel(WAITING_DIALS);
         let (arrived, arrivals) = watch::channel(None);
+        let (sighted, sightings) = watch::channel(None);
         let mut tasks = JoinSet::new();
         let watching = health::watch(owner.session.clone(), adapter.clone(), timings);
         tasks.spawn(async { Ended::Adapter(watching.await) });
@@ -75,12 +79,16 @@ impl Running {
             keeping.await;
             Ended::Adapter(AdapterSymptom::Failed)
         });
+        advertising.first(timings).await;
+        tracing::info!(adapter = owner.identity.name, "adapter up");
+        owner.tell(RadioEvent::AdapterUp { adapter: owner.identity.id, address }).await;
         let discovery = Discovery {
             id: owner.identity.id,
             adapter: central.clone(),
             bluez: adapter.clone(),
             events: owner.events.clone(),
             arrivals: arrived,
+            sightings: sighted,
             suspects,
             timings,
         };
@@ -95,6 +103,7 @@ impl Running {
             requests,
             outcomes: outcome_sender,
             arrivals,
+            sightings,
             yielded_to: None,
             timings,
         };
@@ -119,10 +128,6 @@ impl Running {
         owner: &mut Adapter,
         commands: &mut mpsc::Receiver<RadioCommand>,
     ) -> ControlFlow<(), AdapterSymptom> {
-        let adapter = owner.identity.id;
-        self.advertising.first(owner.timings).await;
-        tracing::info!(adapter = owner.identity.name, "adapter up");
-        owner.tell(RadioEvent::AdapterUp { adapter }).await;
         let proven = sleep(PROVEN);
         tokio::pin!(proven);
         let mut is_proven = false;

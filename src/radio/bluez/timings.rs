@@ -21,6 +21,8 @@ pub struct Timings {
     pub settle: Duration,
     /// How long one scan runs: the kernel reports a device once per scan, or seldom more.
     pub scan: Duration,
+    /// How long a scan may hear nobody at all: three of BlueZ's advertising intervals of 1.28 s.
+    pub first_sighting: Duration,
     /// Between two looks at an adapter's health.
     pub health: Duration,
     /// Saying goodbye. BlueZ disconnects two seconds after it was asked, whether or not anybody waits for it.
@@ -38,6 +40,7 @@ impl Default for Timings {
             rediscover: Duration::from_secs(12),
             settle: Duration::from_secs(1),
             scan: Duration::from_secs(20),
+            first_sighting: Duration::from_secs(4),
             health: Duration::from_secs(2),
             farewell: Duration::from_millis(300),
         }

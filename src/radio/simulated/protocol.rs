@@ -101,6 +101,8 @@ enum RadioEventLine {
     AdapterUp {
         #[serde(with = "AdapterIdLine")]
         adapter: AdapterId,
+        #[serde(with = "address")]
+        address: DeviceAddress,
     },
     AdapterDown {
         #[serde(with = "AdapterIdLine")]
@@ -268,7 +270,7 @@ mod tests {
         let adapter = AdapterId(1);
         let reason = LinkDownReason::TimedOut;
         for event in [
-            RadioEvent::AdapterUp { adapter },
+            RadioEvent::AdapterUp { adapter, address: ADDRESS },
             RadioEvent::AdapterDown { adapter },
             RadioEvent::Discovered { adapter, address: ADDRESS, rssi: Some(-70), peer: Some(PeerId([9; 8])) },
             RadioEvent::Discovered { adapter, address: ADDRESS, rssi: None, peer: None },

@@ -15,6 +15,7 @@ use super::contact::Contact;
 use super::dial;
 use super::endpoint::Accepted;
 use super::error::StartError;
+use super::files::{self, Taker};
 use super::handle::{ConnectionStatus, OwnAddresses, Request};
 use super::health;
 use super::link::{Code, Link, LinkReport, Serial, What, close};
@@ -61,6 +62,8 @@ pub(super) struct Driver {
     accepted: mpsc::Receiver<Accepted>,
     reporting: mpsc::Sender<LinkReport>,
     reports: mpsc::Receiver<LinkReport>,
+    /// Who takes the files that contacts offer.
+    files: watch::Sender<Taker>,
     /// Rings when an endpoint sees its surroundings change.
     news: Arc<Notify>,
     /// What the node has not taken yet.
@@ -103,6 +106,7 @@ impl Driver {
             accepted,
             reporting,
             reports,
+            files: watch::channel(None).0,
             news,
             backlog: Events::new(),
         };
@@ -247,6 +251,9 @@ impl Driver {
                 let link = self.peers.get(&peer).and_then(Peer::best);
                 answer.send(link.map(|link| link.connection.clone())).ok();
             }
+            Request::Files(taker) => {
+                self.files.send_replace(Some(taker));
+            }
             Request::NetworkChange => {
                 for station in self.stations.iter() {
                     station.endpoint.network_change().await;
@@ -341,6 +348,7 @@ impl Driver {
         let Some(peer) = self.peers.get_mut(&id) else { return };
         self.last_serial = Serial(self.last_serial.0.saturating_add(1));
         let pulse = Pulse { interval: self.config.keep_alive, silence: self.config.silence };
+        tokio::spawn(files::listen(accepted.1.clone(), id, self.files.subscribe()));
         peer.add(Link::start(accepted, (id, self.last_serial), pulse, peer.room(), &self.reporting));
     }
 

@@ -8,7 +8,9 @@ use tokio::sync::{mpsc, oneshot, watch};
 use zeroize::Zeroizing;
 
 use super::contact::Contact;
-use crate::ids::PeerId;
+use super::files::{FileOffer, Progress, SendError, Source, send};
+use crate::ids::{PeerId, TransferId};
+use crate::wire::file::FileHash;
 
 /// Where we are, for our contact card.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -56,6 +58,7 @@ pub(super) enum Request {
     Connections(oneshot::Sender<Vec<ConnectionStatus>>),
     Bound(oneshot::Sender<Vec<SocketAddr>>),
     Connection { peer: PeerId, answer: oneshot::Sender<Option<Connection>> },
+    Files(mpsc::Sender<FileOffer>),
     NetworkChange,
 }
 
@@ -97,8 +100,25 @@ impl DirectHandle {
         self.ask(Request::NetworkChange).await;
     }
 
-    /// The connection to a contact, for its file streams.
-    pub(in crate::transports) async fn connection(&self, peer: PeerId) -> Option<Connection> {
+    /// Has the files that contacts offer handed to `taker`. Before that they are declined.
+    pub async fn take_files(&self, taker: mpsc::Sender<FileOffer>) {
+        self.ask(Request::Files(taker)).await;
+    }
+
+    /// Carries a file to a contact that is connected: see [`send`].
+    pub async fn send_file(
+        &self,
+        peer: PeerId,
+        id: TransferId,
+        source: &Source,
+        progress: &watch::Sender<Progress>,
+        cancelled: impl Future<Output = ()>,
+    ) -> Result<FileHash, SendError> {
+        let connection = self.connection(peer).await.ok_or(SendError::NotConnected)?;
+        send(&connection, id, source, progress, cancelled).await
+    }
+
+    async fn connection(&self, peer: PeerId) -> Option<Connection> {
         let (answer, connection) = oneshot::channel();
         self.ask(Request::Connection { peer, answer }).await;
         connection.await.unwrap_or_default()

@@ -15,6 +15,7 @@ mod dial;
 mod driver;
 mod endpoint;
 mod error;
+pub mod files;
 mod handle;
 mod health;
 mod link;

@@ -7,13 +7,14 @@ use rand_core::{RngCore, SeedableRng};
 
 use crate::crypto::Identity;
 use crate::ids::{AdapterId, PeerId};
-use crate::mesh::event::Event;
 use crate::node::NodeHandle;
+use crate::node::event::Event;
 use crate::node::handle::{Notice, Subscription};
-use crate::node::lifecycle::{self, Node};
+use crate::node::lifecycle::{Node, Settings, Setup, start};
 use crate::radio::simulated::SimulatedAir;
 use crate::sim::event::Radio;
 use crate::sim::{Air, Topology};
+use crate::storage::{Database, DeviceKey, Limits};
 use crate::time::Instant;
 
 use super::error::DemoError;
@@ -53,7 +54,9 @@ impl Cast {
             let id = identity.peer_id();
             let radio = Radio { adapter: AdapterId(0), peer: Some(id), first_serial: 1 };
             let handle = air.switch_on(station, radio).await?;
-            let node = lifecycle::start(identity, name.to_owned(), draw(rng), handle);
+            let database = Database::in_memory(&DeviceKey::generate(rng), Limits::default())?;
+            let settings = Settings::named(name);
+            let node = start(Setup { identity, seed: draw(rng), radio: handle, database, settings }).await?;
             let events = node.handle().subscribe()?;
             players.push(Player { name, id, node, events, told: Vec::new() });
         }

@@ -4,6 +4,7 @@ use crate::node::error::{NodeError, SendError};
 use crate::node::handle::Stopped;
 use crate::radio::simulated::Gone;
 use crate::sim::topology::TopologyError;
+use crate::storage::StoreError;
 
 /// The demo did not go as it must.
 #[derive(Debug, thiserror::Error)]
@@ -22,6 +23,8 @@ pub(in crate::cli) enum DemoError {
     Topology(#[from] TopologyError),
     #[error(transparent)]
     Air(#[from] Gone),
+    #[error(transparent)]
+    Database(#[from] StoreError),
     #[error(transparent)]
     Send(#[from] SendError),
     #[error(transparent)]

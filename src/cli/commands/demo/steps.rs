@@ -10,8 +10,11 @@ use crate::cli::context::Context;
 use crate::cli::error::CliError;
 use crate::ids::{MessageId, PeerId};
 use crate::mesh::config::ORIGIN_TTL;
-use crate::mesh::event::{Event, Reach};
-use crate::message::DeliveryStatus;
+use crate::mesh::event::{Event as Mesh, Reach};
+use crate::message::{DeliveryStatus, Requirements};
+use crate::node::NodeHandle;
+use crate::node::event::Event;
+use crate::node::name::EVERYONE;
 use crate::node::status::Status;
 
 use super::cast::{Cast, Player, seeded};
@@ -75,7 +78,7 @@ async fn discovery(telling: &Telling<'_>, cast: &mut Cast) -> Result<(), CliErro
 /// Waits until a player knows another one by its right name and reaches it as expected.
 async fn meet(player: &mut Player, whom: PeerId, name: &'static str, reach: Reach) -> Result<(), DemoError> {
     let is_met = |event: &Event| {
-        let Event::Peer(peer) = event else { return None };
+        let Event::Mesh(Mesh::Peer(peer)) = event else { return None };
         (peer.id == whom && peer.reach == reach).then(|| peer.nickname.clone())
     };
     let nickname = player.wait_for("a verified announce", is_met).await?;
@@ -85,15 +88,20 @@ async fn meet(player: &mut Player, whom: PeerId, name: &'static str, reach: Reac
 async fn public_message(telling: &Telling<'_>, cast: &mut Cast) -> Result<(), CliError> {
     let text = "Good morning, everyone!";
     telling.begin(&format!("a public message: ada says \"{text}\""))?;
-    let sent = cast.ada.handle().send_public(text.to_owned()).await.map_err(DemoError::from)?;
+    let sent = cast
+        .ada
+        .handle()
+        .send(EVERYONE, text.to_owned(), Requirements::default())
+        .await
+        .map_err(DemoError::from)?;
     for (player, ttl) in [(&mut cast.ben, ORIGIN_TTL), (&mut cast.cy, ORIGIN_TTL - 1)] {
-        let shown = shown(player, sent.id).await?;
+        let shown = shown(player, sent.envelope.id).await?;
         same(player, "the text", shown.text == text)?;
         same(player, "the sender", shown.sender == cast.ada.id)?;
         same(player, "the TTL", shown.ttl == ttl)?;
         telling.note(&format!("{} reads \"{}\" (TTL {ttl})", player.name, shown.text))?;
     }
-    let facts = json!({ "id": sent.id.to_string(), "text": text, "ttl_at_cy": ORIGIN_TTL - 1 });
+    let facts = json!({ "id": sent.envelope.id.to_string(), "text": text, "ttl_at_cy": ORIGIN_TTL - 1 });
     telling.verified("public_message", facts, "cy has it word for word, signed by ada, relayed by ben")
 }
 
@@ -101,43 +109,54 @@ async fn private_message(telling: &Telling<'_>, cast: &mut Cast) -> Result<(), C
     let text = "Lunch at noon? Tell nobody.";
     let (ada, cy) = (cast.ada.id, cast.cy.id);
     telling.begin("a private message: ada and cy shake hands (Noise XX) through ben")?;
-    let sent = cast.ada.handle().send_private(cy, text.to_owned()).await.map_err(DemoError::from)?;
+    let sent = cast
+        .ada
+        .handle()
+        .send(&cy.to_string(), text.to_owned(), Requirements::default())
+        .await
+        .map_err(DemoError::from)?;
     session(&mut cast.ada, cy).await?;
     session(&mut cast.cy, ada).await?;
     let facts = json!({ "initiator": ada.to_string(), "responder": cy.to_string() });
     telling.verified("handshake", facts, "both ends have the session")?;
 
     let (id, arrived) = cast.cy.wait_for("the private message", private_from(ada)).await?;
-    same(&cast.cy, "the private text", arrived == text && id == sent.id)?;
+    same(&cast.cy, "the private text", arrived == text && id == sent.envelope.id)?;
     telling.note(&format!("cy decrypts \"{arrived}\""))?;
-    status(&mut cast.ada, sent.id, DeliveryStatus::Delivered).await?;
+    status(&mut cast.ada, sent.envelope.id, DeliveryStatus::Delivered).await?;
     telling.note("ada has cy's receipt: delivered")?;
-    cast.cy.handle().mark_read(ada, id).await.map_err(DemoError::from)?;
-    status(&mut cast.ada, sent.id, DeliveryStatus::Read).await?;
+    cast.cy.handle().mark_read(id).await.map_err(DemoError::from)?;
+    status(&mut cast.ada, sent.envelope.id, DeliveryStatus::Read).await?;
     telling.note("ada has cy's receipt: read")?;
-    let facts = json!({ "id": sent.id.to_string(), "text": text, "receipts": ["delivered", "read"] });
+    let facts =
+        json!({ "id": sent.envelope.id.to_string(), "text": text, "receipts": ["delivered", "read"] });
     telling.verified("private_message", facts, "cy has it word for word, ada has both receipts")
 }
 
 async fn long_message(telling: &Telling<'_>, cast: &mut Cast, text: &str) -> Result<(), CliError> {
     telling.begin(&format!("a long public message: {} characters of random text", text.len()))?;
-    let before = frames_received(&cast.cy).await?;
-    let sent = cast.ada.handle().send_public(text.to_owned()).await.map_err(DemoError::from)?;
-    if sent.fragments < LEAST_FRAGMENTS {
-        return Err(DemoError::FewFragments { actual: sent.fragments, least: LEAST_FRAGMENTS }.into());
+    let before = frames_received(cast.cy.handle()).await?;
+    let sent = cast
+        .ada
+        .handle()
+        .send(EVERYONE, text.to_owned(), Requirements::default())
+        .await
+        .map_err(DemoError::from)?;
+    let fragments = cut_into(&mut cast.ada, sent.envelope.id).await?;
+    if fragments < LEAST_FRAGMENTS {
+        return Err(DemoError::FewFragments { actual: fragments, least: LEAST_FRAGMENTS }.into());
     }
-    telling.note(&format!("ada cuts it into {} fragments", sent.fragments))?;
+    telling.note(&format!("ada cuts it into {fragments} fragments"))?;
 
     let handle = cast.cy.handle().clone();
     let shown = async {
-        let arrived = shown(&mut cast.cy, sent.id);
+        let arrived = shown(&mut cast.cy, sent.envelope.id);
         tokio::pin!(arrived);
         loop {
             tokio::select! {
                 shown = &mut arrived => return Ok::<_, CliError>(shown?),
                 () = tokio::time::sleep(PROGRESS) => {
-                    let status = handle.status().await.map_err(DemoError::from)?;
-                    let frames = status.link.frames_received.saturating_sub(before);
+                    let frames = frames_received(&handle).await?.saturating_sub(before);
                     telling.note(&format!("cy has received {frames} frames"))?;
                 }
             }
@@ -145,10 +164,11 @@ async fn long_message(telling: &Telling<'_>, cast: &mut Cast, text: &str) -> Res
     }
     .await?;
     same(&cast.cy, "the long text", shown.text == text)?;
-    same(&cast.cy, "the number of fragments", shown.fragments == sent.fragments)?;
-    let at_ben = self::shown(&mut cast.ben, sent.id).await?;
+    same(&cast.cy, "the number of fragments", shown.fragments == fragments)?;
+    let at_ben = self::shown(&mut cast.ben, sent.envelope.id).await?;
     same(&cast.ben, "the long text", at_ben.text == text)?;
-    let facts = json!({ "id": sent.id.to_string(), "characters": text.len(), "fragments": shown.fragments });
+    let facts =
+        json!({ "id": sent.envelope.id.to_string(), "characters": text.len(), "fragments": shown.fragments });
     let told = format!("cy put {} fragments together: the text is the same", shown.fragments);
     telling.verified("long_message", facts, &told)
 }
@@ -166,30 +186,33 @@ fn each_shown_once(nodes: &[Status]) -> Result<(), DemoError> {
 
 async fn shown(player: &mut Player, wanted: MessageId) -> Result<Shown, DemoError> {
     let pick = |event: &Event| {
-        let Event::PublicMessage { id, sender, text, ttl, fragments, .. } = event else { return None };
-        let shown = Shown { sender: *sender, text: text.clone(), ttl: *ttl, fragments: *fragments };
-        (*id == wanted).then_some(shown)
+        let Event::Received { message, fragments } = event else { return None };
+        let text = message.text.as_ref().ok()?.clone();
+        let shown = Shown { sender: message.sender.peer_id(), text, ttl: message.ttl, fragments: *fragments };
+        (message.public && message.id == wanted).then_some(shown)
     };
     player.wait_for("the public message", pick).await
 }
 
 async fn session(player: &mut Player, with: PeerId) -> Result<(), DemoError> {
-    let pick = |event: &Event| matches!(event, Event::Session { peer } if *peer == with).then_some(());
+    let pick =
+        |event: &Event| matches!(event, Event::Mesh(Mesh::Session { peer }) if *peer == with).then_some(());
     player.wait_for("the session", pick).await
 }
 
 async fn status(player: &mut Player, message: MessageId, wanted: DeliveryStatus) -> Result<(), DemoError> {
     let pick = |event: &Event| {
-        let is_it = matches!(event, Event::Status { id, status, .. } if *id == message && *status == wanted);
-        is_it.then_some(())
+        let Event::Status(told) = event else { return None };
+        (told.id == message && told.status == wanted).then_some(())
     };
     player.wait_for("the receipt", pick).await
 }
 
 fn private_from(wanted: PeerId) -> impl Fn(&Event) -> Option<(MessageId, String)> {
     move |event| {
-        let Event::PrivateMessage { id, sender, text, .. } = event else { return None };
-        (*sender == wanted).then(|| (*id, text.clone()))
+        let Event::Received { message, .. } = event else { return None };
+        let text = message.text.as_ref().ok()?;
+        (!message.public && message.sender.peer_id() == wanted).then(|| (message.id, text.clone()))
     }
 }
 
@@ -197,8 +220,17 @@ fn same(player: &Player, what: &'static str, holds: bool) -> Result<(), DemoErro
     if holds { Ok(()) } else { Err(DemoError::Differs { node: player.name, what }) }
 }
 
-async fn frames_received(player: &Player) -> Result<u64, DemoError> {
-    Ok(player.handle().status().await?.link.frames_received)
+/// Into how many fragments a message of this player went.
+async fn cut_into(player: &mut Player, message: MessageId) -> Result<u16, DemoError> {
+    let pick = |event: &Event| {
+        let Event::Mesh(Mesh::Sent { id, fragments, .. }) = event else { return None };
+        (*id == message).then_some(*fragments)
+    };
+    player.wait_for("the long message to leave", pick).await
+}
+
+async fn frames_received(node: &NodeHandle) -> Result<u64, DemoError> {
+    Ok(node.status().await?.bitchat.link.frames_received)
 }
 
 fn base64_text(rng: &mut ChaCha20Rng) -> String {

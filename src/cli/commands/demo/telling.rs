@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use crate::cli::context::Context;
 use crate::cli::error::CliError;
 use crate::cli::words::table;
+use crate::clock::Clock;
 use crate::mesh::error::DropReason;
-use crate::node::clock::Clock;
 use crate::node::status::Status;
 
 /// Tells people lines, and programs one object a step.
@@ -78,14 +78,14 @@ Three nodes in this process, over simulated Bluetooth, in real time:
 fn counts(status: &Status) -> Value {
     json!({
         "node": status.profile.nickname,
-        "packets_made": status.mesh.originated,
-        "packets_relayed": status.mesh.relayed,
-        "packets_reassembled": status.mesh.reassembled,
+        "packets_made": status.bitchat.mesh.originated,
+        "packets_relayed": status.bitchat.mesh.relayed,
+        "packets_reassembled": status.bitchat.mesh.reassembled,
         "duplicates_dropped": duplicates(status),
-        "frames_sent": status.link.frames_sent,
-        "frames_received": status.link.frames_received,
-        "bytes_sent": status.radio.bytes_sent,
-        "bytes_received": status.radio.bytes_received,
+        "frames_sent": status.bitchat.link.frames_sent,
+        "frames_received": status.bitchat.link.frames_received,
+        "bytes_sent": status.bitchat.radio.bytes_sent,
+        "bytes_received": status.bitchat.radio.bytes_received,
         "messages_shown": status.messages.public_received + status.messages.private_received,
     })
 }
@@ -93,14 +93,14 @@ fn counts(status: &Status) -> Value {
 fn rows(nodes: &[Status]) -> String {
     type Count = fn(&Status) -> u64;
     let counts: [(&str, Count); 9] = [
-        ("packets made", |status| status.mesh.originated),
-        ("packets relayed for others", |status| status.mesh.relayed),
-        ("packets put together again", |status| status.mesh.reassembled),
+        ("packets made", |status| status.bitchat.mesh.originated),
+        ("packets relayed for others", |status| status.bitchat.mesh.relayed),
+        ("packets put together again", |status| status.bitchat.mesh.reassembled),
         ("duplicates dropped", duplicates),
-        ("frames sent", |status| status.link.frames_sent),
-        ("frames received", |status| status.link.frames_received),
-        ("bytes sent", |status| status.radio.bytes_sent),
-        ("bytes received", |status| status.radio.bytes_received),
+        ("frames sent", |status| status.bitchat.link.frames_sent),
+        ("frames received", |status| status.bitchat.link.frames_received),
+        ("bytes sent", |status| status.bitchat.radio.bytes_sent),
+        ("bytes received", |status| status.bitchat.radio.bytes_received),
         ("messages shown", |status| status.messages.public_received + status.messages.private_received),
     ];
     let mut rows = vec![vec!["counted".to_owned()]];
@@ -115,5 +115,5 @@ fn rows(nodes: &[Status]) -> String {
 }
 
 fn duplicates(status: &Status) -> u64 {
-    status.mesh.dropped.get(&DropReason::Duplicate).copied().unwrap_or_default()
+    status.bitchat.mesh.dropped.get(&DropReason::Duplicate).copied().unwrap_or_default()
 }

@@ -37,7 +37,7 @@ impl Clock {
     }
 
     /// The runtime's name for an instant of this run; the far future for one that it cannot name.
-    pub(super) fn wake_at(&self, at: Instant) -> tokio::time::Instant {
+    pub fn wake_at(&self, at: Instant) -> tokio::time::Instant {
         const FAR: Duration = Duration::from_secs(24 * 60 * 60);
         let start = tokio::time::Instant::from_std(self.start);
         start.checked_add(at.since_start()).unwrap_or(start + FAR)

@@ -1,0 +1,255 @@
+//! `/v1/files`: files to and from contacts.
+
+use axum::Json;
+use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use serde::{Deserialize, Serialize};
+
+use super::error::{Code, Rejection};
+use super::server::Shared;
+use super::text;
+use crate::ids::PeerId;
+use crate::message::Recipient;
+use crate::node::files::{FileError, FilesHandle};
+use crate::storage::{Transfer, TransferStatus, Way};
+
+/// Transfers listed when nobody says how many.
+const USUAL: usize = 50;
+/// The most listed at once.
+const MOST: usize = 10_000;
+
+/// `POST /v1/files`: a file to send.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewFile {
+    /// A contact: a name as in `POST /v1/messages`.
+    pub to: String,
+    /// The file, by its whole path on the node's machine.
+    pub path: String,
+}
+
+/// `GET /v1/files`: which transfers.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FilesQuery {
+    /// How many at most: the newest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<usize>,
+}
+
+/// The answer to `GET /v1/files`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FilesReport {
+    /// Newest first.
+    pub files: Vec<FileReport>,
+}
+
+/// A file on its way, or what became of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileReport {
+    /// The number of its transfer in this node.
+    pub number: u64,
+    /// Which way.
+    pub direction: DirectionWord,
+    /// To whom or from whom.
+    #[serde(with = "text")]
+    pub peer: PeerId,
+    /// What it is called.
+    pub name: String,
+    /// Where it is on the node's machine; nothing while it is still coming.
+    pub path: Option<String>,
+    /// Its length in bytes.
+    pub size: u64,
+    /// Bytes carried.
+    pub done: u64,
+    /// Its BLAKE3 hash, once it was compared.
+    pub hash: Option<String>,
+    /// How far it came.
+    pub status: FileWord,
+    /// Why it waits, or was given up.
+    pub reason: Option<String>,
+    /// When it began.
+    pub begun_ms: u64,
+    /// When its status last changed.
+    pub changed_ms: u64,
+}
+
+/// Which way a file goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DirectionWord {
+    /// From this node.
+    Out,
+    /// To this node.
+    In,
+}
+
+/// How far a file came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FileWord {
+    /// It is offered to this node, and somebody has to accept it.
+    Offered,
+    /// It goes on when the contact is connected.
+    Waiting,
+    /// It is on its way.
+    Running,
+    /// The receiver has it, and its hash was compared.
+    Done,
+    /// The receiver does not want it.
+    Declined,
+    /// Somebody stopped it.
+    Cancelled,
+    /// It cannot be completed.
+    Failed,
+}
+
+impl FileWord {
+    /// The word itself.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Offered => TransferStatus::Offered.as_str(),
+            Self::Waiting => TransferStatus::Waiting.as_str(),
+            Self::Running => TransferStatus::Running.as_str(),
+            Self::Done => TransferStatus::Done.as_str(),
+            Self::Declined => TransferStatus::Declined.as_str(),
+            Self::Cancelled => TransferStatus::Cancelled.as_str(),
+            Self::Failed => TransferStatus::Failed.as_str(),
+        }
+    }
+}
+
+impl From<TransferStatus> for FileWord {
+    fn from(status: TransferStatus) -> Self {
+        match status {
+            TransferStatus::Offered => Self::Offered,
+            TransferStatus::Waiting => Self::Waiting,
+            TransferStatus::Running => Self::Running,
+            TransferStatus::Done => Self::Done,
+            TransferStatus::Declined => Self::Declined,
+            TransferStatus::Cancelled => Self::Cancelled,
+            TransferStatus::Failed => Self::Failed,
+        }
+    }
+}
+
+impl From<Way> for DirectionWord {
+    fn from(way: Way) -> Self {
+        match way {
+            Way::Out => Self::Out,
+            Way::In => Self::In,
+        }
+    }
+}
+
+impl From<&Transfer> for FileReport {
+    fn from(transfer: &Transfer) -> Self {
+        Self {
+            number: transfer.number,
+            direction: transfer.key.way.into(),
+            peer: transfer.key.peer,
+            name: transfer.name.clone(),
+            path: transfer.path.as_ref().map(|path| path.to_string_lossy().into_owned()),
+            size: transfer.size,
+            done: transfer.done,
+            hash: transfer.hash.map(|hash| hash.to_string()),
+            status: transfer.status.into(),
+            reason: transfer.reason.clone(),
+            begun_ms: transfer.begun.0,
+            changed_ms: transfer.changed.0,
+        }
+    }
+}
+
+pub(super) async fn send(
+    State(shared): State<Shared>,
+    body: Result<Json<NewFile>, JsonRejection>,
+) -> Result<(StatusCode, Json<FileReport>), Rejection> {
+    let Json(NewFile { to, path }) = body?;
+    let Recipient::Peer(peer) = shared.node.resolve(&to).await? else {
+        return Err(FileError::ToEveryone.into());
+    };
+    let transfer = files(&shared)?.send(peer, path.into()).await?;
+    Ok((StatusCode::CREATED, Json((&transfer).into())))
+}
+
+pub(super) async fn list(
+    State(shared): State<Shared>,
+    query: Result<Query<FilesQuery>, QueryRejection>,
+) -> Result<Json<FilesReport>, Rejection> {
+    let Query(FilesQuery { limit }) = query?;
+    let transfers = files(&shared)?.list(limit.unwrap_or(USUAL).min(MOST)).await?;
+    Ok(Json(FilesReport { files: transfers.iter().map(Into::into).collect() }))
+}
+
+/// `GET /v1/files/{number}`
+pub(super) async fn show(
+    State(shared): State<Shared>,
+    number: Result<Path<u64>, PathRejection>,
+) -> Result<Json<FileReport>, Rejection> {
+    let Path(number) = number?;
+    Ok(Json((&files(&shared)?.find(number).await?).into()))
+}
+
+/// `POST /v1/files/{number}/accept`
+pub(super) async fn accept(
+    State(shared): State<Shared>,
+    number: Result<Path<u64>, PathRejection>,
+) -> Result<Json<FileReport>, Rejection> {
+    let Path(number) = number?;
+    Ok(Json((&files(&shared)?.accept(number).await?).into()))
+}
+
+/// `DELETE /v1/files/{number}`: it is given up, unless it is over already.
+pub(super) async fn cancel(
+    State(shared): State<Shared>,
+    number: Result<Path<u64>, PathRejection>,
+) -> Result<StatusCode, Rejection> {
+    let Path(number) = number?;
+    files(&shared)?.cancel(number).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+fn files(shared: &Shared) -> Result<&FilesHandle, FileError> {
+    shared.node.files().ok_or(FileError::Off)
+}
+
+impl From<FileError> for Rejection {
+    fn from(error: FileError) -> Self {
+        let message = error.to_string();
+        let (status, code, hint) = match error {
+            FileError::Name(error) => return crate::node::error::SendError::from(error).into(),
+            FileError::Off => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                Code::Unfit,
+                Some("switch it on in config.toml, under [direct], and start the daemon again"),
+            ),
+            FileError::ToEveryone => {
+                (StatusCode::UNPROCESSABLE_ENTITY, Code::Unfit, Some("send it to each of them"))
+            }
+            FileError::NotAContact(_) => (
+                StatusCode::UNPROCESSABLE_ENTITY,
+                Code::Unfit,
+                Some("`hopline contact add` takes their card; they need yours as well"),
+            ),
+            FileError::Source(_) => (StatusCode::UNPROCESSABLE_ENTITY, Code::BadRequest, None),
+            FileError::TooMany => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                Code::Busy,
+                Some("`hopline file list` shows what waits, `hopline file cancel` gives it up"),
+            ),
+            FileError::Unknown(_) => {
+                (StatusCode::NOT_FOUND, Code::NotFound, Some("`hopline file list` shows them all"))
+            }
+            FileError::Finished { .. } | FileError::NotOffered { .. } => {
+                (StatusCode::CONFLICT, Code::TooLate, None)
+            }
+            FileError::Directory(_) | FileError::Storage(_) | FileError::Random(_) => {
+                (StatusCode::INTERNAL_SERVER_ERROR, Code::Storage, None)
+            }
+            FileError::Stopping(_) => (StatusCode::SERVICE_UNAVAILABLE, Code::Stopping, None),
+        };
+        Self { status, code, message, hint }
+    }
+}

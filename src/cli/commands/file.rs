@@ -1,0 +1,253 @@
+//! `hopline file`: files to and from contacts.
+
+use std::io::{self, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+
+use clap::{Subcommand, ValueHint};
+use serde_json::json;
+use tokio::time::Instant;
+
+use crate::api::Client;
+use crate::api::client::Events;
+use crate::api::files::{DirectionWord, FileReport, FileWord, FilesQuery, NewFile};
+use crate::api::schema::EventReport;
+
+use crate::cli::bar::{Bar, bytes};
+use crate::cli::context::Context;
+use crate::cli::error::CliError;
+use crate::cli::words::{self, printable, table};
+
+/// What `file` is told.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(in crate::cli) struct Arguments {
+    #[command(subcommand)]
+    deed: Deed,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  hopline file send ben holiday.zip --wait
+  hopline file list
+  hopline file accept 3
+  hopline file cancel 3
+
+A file goes over the direct transport, to a contact. A cut costs nothing: it goes on where it was cut, also
+after a restart of either side. Its BLAKE3 hash is compared before it counts as received.";
+
+#[derive(Debug, Subcommand)]
+enum Deed {
+    /// Send a file to a contact
+    Send {
+        /// A contact: a name, a peer id, a fingerprint; @ is optional
+        #[arg(value_name = "TO")]
+        to: String,
+        /// The file
+        #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
+        file: PathBuf,
+        /// Show how far it is, until it arrived
+        #[arg(long)]
+        wait: bool,
+    },
+    /// List files on their way, offered, and those that were
+    List {
+        /// So many at most, the newest [default: 50]
+        #[arg(long, value_name = "NUMBER")]
+        limit: Option<usize>,
+    },
+    /// Take a file that a contact offers
+    Accept {
+        /// The number, as `file list` shows it
+        #[arg(value_name = "NUMBER")]
+        number: u64,
+        /// Show how far it is, until it arrived
+        #[arg(long)]
+        wait: bool,
+    },
+    /// Give up a file on its way, or decline one that is offered
+    Cancel {
+        /// The number, as `file list` shows it
+        #[arg(value_name = "NUMBER")]
+        number: u64,
+    },
+}
+
+pub(in crate::cli) async fn run(context: &Context, arguments: Arguments) -> Result<(), CliError> {
+    let client = context.client()?;
+    match arguments.deed {
+        Deed::Send { to, file, wait } => send(context, &client, to, &file, wait).await,
+        Deed::List { limit } => list(context, &client, limit).await,
+        Deed::Accept { number, wait } => {
+            let events = if wait { Some(client.events().await?) } else { None };
+            let report = client.accept_file(number).await?;
+            begun(context, &client, report, events).await
+        }
+        Deed::Cancel { number } => {
+            client.cancel_file(number).await?;
+            context.out.say(&json!({ "cancelled": number }), format!("file {number} is given up"))
+        }
+    }
+}
+
+async fn send(
+    context: &Context,
+    client: &Client,
+    to: String,
+    file: &Path,
+    wait: bool,
+) -> Result<(), CliError> {
+    let failed = |source| CliError::File { file: file.to_owned(), source };
+    // The daemon has another working directory.
+    let path = std::path::absolute(file).map_err(failed)?;
+    let path = path.into_os_string().into_string();
+    let path = path.map_err(|_| failed(io::Error::from(io::ErrorKind::InvalidFilename)))?;
+    // Before sending: nothing that becomes of it is missed.
+    let events = if wait { Some(client.events().await?) } else { None };
+    let report = client.send_file(&NewFile { to, path }).await?;
+    begun(context, client, report, events).await
+}
+
+/// Says what was begun, or follows it to its end.
+async fn begun(
+    context: &Context,
+    client: &Client,
+    report: FileReport,
+    events: Option<Events>,
+) -> Result<(), CliError> {
+    match events {
+        Some(events) => follow(context, client, report, events).await,
+        None => context.out.say(&report, words::file(&report)),
+    }
+}
+
+/// Shows how far a file is until nothing more becomes of it.
+async fn follow(
+    context: &Context,
+    client: &Client,
+    mut report: FileReport,
+    mut events: Events,
+) -> Result<(), CliError> {
+    let mut screen = Screen::new(context);
+    loop {
+        screen.show(&report)?;
+        match report.status {
+            FileWord::Done => return screen.done(&report),
+            FileWord::Declined | FileWord::Cancelled | FileWord::Failed => {
+                screen.clear()?;
+                let reason = report.reason.unwrap_or_default();
+                return Err(CliError::FileNotDone { name: report.name, status: report.status, reason });
+            }
+            FileWord::Offered | FileWord::Waiting | FileWord::Running => {}
+        }
+        report = next(client, &mut events, report.number).await?;
+    }
+}
+
+/// The next news of this file.
+async fn next(client: &Client, events: &mut Events, number: u64) -> Result<FileReport, CliError> {
+    loop {
+        let event = events.next().await?.ok_or(CliError::DaemonStopped)?;
+        if let EventReport::File(report) = event {
+            if report.number == number {
+                return Ok(report);
+            }
+        } else if let EventReport::Missed { .. } = event {
+            return Ok(client.file(number).await?);
+        }
+    }
+}
+
+/// Where progress is shown: a bar on a terminal, a line now and then elsewhere, an object for each piece of news to
+/// programs.
+struct Screen<'a> {
+    context: &'a Context,
+    terminal: bool,
+    started: Instant,
+    bar: Bar,
+    said: Option<(FileWord, u64)>,
+}
+
+impl<'a> Screen<'a> {
+    fn new(context: &'a Context) -> Self {
+        let terminal = !context.out.is_json() && io::stderr().is_terminal();
+        Self { context, terminal, started: Instant::now(), bar: Bar::default(), said: None }
+    }
+
+    fn show(&mut self, report: &FileReport) -> Result<(), CliError> {
+        if self.context.out.is_json() {
+            return self.context.out.object(report);
+        }
+        if self.terminal {
+            let name = printable(&report.name);
+            let line = match report.status {
+                FileWord::Running => self.bar.line(&name, report.done, report.size, self.started.elapsed()),
+                FileWord::Done => return Ok(()),
+                FileWord::Offered
+                | FileWord::Waiting
+                | FileWord::Declined
+                | FileWord::Cancelled
+                | FileWord::Failed => words::file(report),
+            };
+            return draw(&line);
+        }
+        let tenths = report.done.saturating_mul(10).checked_div(report.size).unwrap_or(10);
+        let now = (report.status, tenths);
+        if self.said.replace(now) == Some(now) || report.status == FileWord::Done {
+            return Ok(());
+        }
+        self.context.out.line(words::file(report))
+    }
+
+    fn done(&self, report: &FileReport) -> Result<(), CliError> {
+        self.clear()?;
+        if self.context.out.is_json() { Ok(()) } else { self.context.out.line(words::file(report)) }
+    }
+
+    fn clear(&self) -> Result<(), CliError> {
+        if self.terminal { draw("") } else { Ok(()) }
+    }
+}
+
+/// Writes over the line that is there.
+fn draw(line: &str) -> Result<(), CliError> {
+    let mut screen = io::stderr().lock();
+    write!(screen, "\r\x1b[2K{line}").and_then(|()| screen.flush()).map_err(CliError::Output)
+}
+
+async fn list(context: &Context, client: &Client, limit: Option<usize>) -> Result<(), CliError> {
+    let report = client.files(&FilesQuery { limit }).await?;
+    if context.out.is_json() {
+        return context.out.object(&report);
+    }
+    if report.files.is_empty() {
+        return context.out.line("no files yet");
+    }
+    let header = ["FILE", "NAME", "", "PEER", "SIZE", "STATUS", "WHY OR WHERE"].map(str::to_owned).to_vec();
+    let rows: Vec<Vec<String>> = std::iter::once(header).chain(report.files.iter().map(row)).collect();
+    context.out.line(table(&rows))
+}
+
+fn row(file: &FileReport) -> Vec<String> {
+    let way = match file.direction {
+        DirectionWord::Out => "to",
+        DirectionWord::In => "from",
+    };
+    let status = match file.status {
+        FileWord::Running | FileWord::Waiting => {
+            format!("{}, {} there", file.status.as_str(), bytes(file.done))
+        }
+        FileWord::Offered | FileWord::Done | FileWord::Declined | FileWord::Cancelled | FileWord::Failed => {
+            file.status.as_str().to_owned()
+        }
+    };
+    let why = file.reason.as_deref().or(file.path.as_deref()).unwrap_or("-");
+    vec![
+        file.number.to_string(),
+        printable(&file.name),
+        way.to_owned(),
+        file.peer.to_string(),
+        bytes(file.size),
+        status,
+        printable(why),
+    ]
+}

@@ -1,0 +1,61 @@
+//! `hopline history`: what was said.
+
+use crate::api::history::{HistoryLine, HistoryQuery};
+use crate::clock::wall_clock;
+use crate::time::UnixMillis;
+
+use crate::cli::context::Context;
+use crate::cli::error::CliError;
+use crate::cli::words::{printable, private, public, span, table};
+
+/// What `history` is told.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(in crate::cli) struct Arguments {
+    /// Only what was said with this peer, or to everyone
+    #[arg(long, value_name = "PEER")]
+    with: Option<String>,
+    /// Only what holds this text; upper and lower case are the same
+    #[arg(long, value_name = "TEXT")]
+    search: Option<String>,
+    /// So many at most [default: 50]
+    #[arg(long, value_name = "NUMBER")]
+    limit: Option<usize>,
+    /// The first messages received after the one of this number, instead of the newest
+    #[arg(long, value_name = "NUMBER")]
+    after: Option<u64>,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  hopline history --with ben
+  hopline history --search lunch --limit 5
+  hopline history --after 4711";
+
+pub(in crate::cli) async fn run(context: &Context, arguments: Arguments) -> Result<(), CliError> {
+    let Arguments { with, search, limit, after } = arguments;
+    let report = context.client()?.history(&HistoryQuery { with, search, after, limit }).await?;
+    if context.out.is_json() {
+        return context.out.object(&report);
+    }
+    if report.lines.is_empty() {
+        return context.out.line("nothing was said");
+    }
+    let now = wall_clock();
+    let rows: Vec<Vec<String>> = report.lines.iter().map(|line| row(line, now)).collect();
+    context.out.line(table(&rows))
+}
+
+fn row(line: &HistoryLine, now: UnixMillis) -> Vec<String> {
+    let ago = |ms: u64| format!("{} ago", span(UnixMillis(ms).abs_diff(now)));
+    match line {
+        HistoryLine::Received { public: to_everyone, received_ms, message, .. } => {
+            let text = if *to_everyone { public(message) } else { private(message) };
+            vec![message.number.to_string(), ago(*received_ms), text]
+        }
+        HistoryLine::Sent { text, accepted_ms, message } => {
+            let text = format!("[you to {}, {}] {}", message.to, message.status.as_str(), printable(text));
+            vec!["-".to_owned(), ago(*accepted_ms), text]
+        }
+    }
+}

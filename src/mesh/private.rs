@@ -1,0 +1,119 @@
+//! What arrives between two peers: handshakes, and what is inside a session.
+
+use bytes::Bytes;
+
+use super::egress::Aim;
+use super::engine::Engine;
+use super::error::DropReason;
+use super::event::{Event, PrivateMessage};
+use super::incoming::Whole;
+use super::sessions::{Stamp, Unopened};
+use crate::ids::PeerId;
+use crate::time::Now;
+use crate::wire::{NoisePayload, Packet};
+
+impl Engine {
+    pub(super) fn handshake(&mut self, peer: PeerId, message: &[u8], now: Now) -> Result<(), DropReason> {
+        let step = self.sessions.handshake(peer, message, &self.identity, now.instant, &mut self.rng)?;
+        if let Some(reply) = step.reply {
+            self.send_handshake(Aim::Peer(peer), reply, now);
+        }
+        if step.established {
+            self.session_stands(peer, now);
+        }
+        Ok(())
+    }
+
+    fn session_stands(&mut self, peer: PeerId, now: Now) {
+        self.send_peer_state(peer, now);
+        self.emit(Event::Session { peer });
+        self.emit_peer(peer, now);
+        for receipt in self.receipts.take(peer) {
+            self.send_receipt(peer, receipt, now);
+        }
+        self.outgoing.wake(peer, now.instant);
+        self.send_due_private(now);
+        for (payload, packet) in self.sessions.take_early(peer) {
+            if let Ok(plaintext) = self.sessions.open(peer, &payload, packet, now.instant) {
+                self.inner(peer, plaintext, packet, now);
+            }
+        }
+    }
+
+    pub(super) fn encrypted(&mut self, packet: &Packet, stamp: Stamp, now: Now) -> Result<(), DropReason> {
+        let peer = packet.sender;
+        match self.sessions.open(peer, &packet.payload, stamp, now.instant) {
+            Ok(plaintext) => {
+                self.inner(peer, plaintext, stamp, now);
+                Ok(())
+            }
+            Err(Unopened::Early) => Ok(()),
+            Err(Unopened::Refused) => Err(DropReason::Undecryptable),
+            Err(Unopened::NoSession) => {
+                self.greet(peer, now);
+                Err(DropReason::Undecryptable)
+            }
+        }
+    }
+
+    fn inner(&mut self, peer: PeerId, plaintext: Vec<u8>, stamp: Stamp, now: Now) {
+        if self.peers.heard(peer, now) {
+            self.emit_peer(peer, now);
+        }
+        let plaintext = Bytes::from(plaintext);
+        match NoisePayload::decode(&plaintext) {
+            Ok(NoisePayload::PrivateMessage { id, content }) => {
+                self.private_message(peer, id, content, stamp, now);
+            }
+            Ok(NoisePayload::Delivered { id }) => self.receipt(peer, &id, false),
+            Ok(NoisePayload::ReadReceipt { id }) => self.receipt(peer, &id, true),
+            Ok(NoisePayload::Card(card)) => self.card(peer, card, stamp),
+            Ok(NoisePayload::PeerState(_)) => {}
+            Err(_) => self.counters.drop(DropReason::Payload),
+        }
+    }
+
+    fn private_message(&mut self, peer: PeerId, wire_id: String, text: String, stamp: Stamp, now: Now) {
+        let Some(fingerprint) = self.sessions.fingerprint(peer) else { return };
+        let Some(whole) = self.incoming.accept(fingerprint, wire_id, text, now.instant) else { return };
+        let Whole { id, text, wire_ids } = whole;
+        if is_favourite_notice(&text) {
+            // There is nothing in it to be stored.
+            for id in wire_ids {
+                self.send_receipt(peer, NoisePayload::Delivered { id }, now);
+            }
+            return;
+        }
+        let nickname = self.nickname(peer);
+        let Stamp { sent, ttl, fragments } = stamp;
+        self.emit(Event::PrivateMessage(PrivateMessage {
+            id,
+            sender: peer,
+            fingerprint,
+            nickname,
+            text,
+            sent,
+            ttl,
+            fragments,
+            wire_ids,
+        }));
+    }
+
+    fn receipt(&mut self, from: PeerId, wire_id: &str, read: bool) {
+        if let Some(id) = self.receipted.accept(from, wire_id, read) {
+            self.outgoing.delivered(from, id);
+            self.emit(Event::Receipt { from, id, read });
+        }
+    }
+
+    fn card(&mut self, sender: PeerId, card: Bytes, stamp: Stamp) {
+        if let Some(fingerprint) = self.sessions.fingerprint(sender) {
+            self.emit(Event::Card { sender, fingerprint, card, sent: stamp.sent });
+        }
+    }
+}
+
+/// Not meant for people (spec 3.6.3).
+fn is_favourite_notice(text: &str) -> bool {
+    text.starts_with("[FAVORITED]") || text.starts_with("[UNFAVORITED]")
+}

@@ -1,0 +1,22 @@
+//! What a node is told at its start: by the command line, by `config.toml` in its home, by defaults.
+//!
+//! [`sections`] says which keys there are, each in one line: its name, its default, what is allowed. Checking a
+//! file, loading it and showing it are the same walk over these lines, so none of the three can know a key that
+//! another does not. `docs/configuration.md` explains the keys to people.
+
+mod document;
+pub mod error;
+mod listen;
+mod load;
+pub mod quantity;
+pub mod radio;
+pub mod sections;
+mod value;
+
+pub use document::{Origin, Setting};
+pub use error::{ConfigError, LoadError};
+pub use listen::Listen;
+pub use load::{Loaded, Overrides, check, default_home};
+pub use quantity::{Size, Span};
+pub use radio::{Radio, RadioChoice};
+pub use sections::{Config, is_built};

@@ -1,0 +1,61 @@
+//! Why a file was not taken on, or not let go.
+
+use crate::ids::PeerId;
+use crate::node::error::NameError;
+use crate::node::handle::Stopped;
+use crate::storage::{StoreError, TransferStatus};
+use crate::transports::direct::files::{DiskError, SourceError};
+
+/// What was asked about a file was not done.
+#[derive(Debug, thiserror::Error)]
+pub enum FileError {
+    /// This node has no direct transport, which is what carries files.
+    #[error("files go over the direct transport, which is off")]
+    Off,
+    /// The recipient is not one peer.
+    #[error(transparent)]
+    Name(#[from] NameError),
+    /// A file is for somebody.
+    #[error("a file goes to one contact, not to everyone")]
+    ToEveryone,
+    /// The recipient is no contact.
+    #[error("{0} is not a contact, and files go to contacts only")]
+    NotAContact(PeerId),
+    /// The file cannot be sent.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    /// Too many are waiting already.
+    #[error("too many files wait for this contact already")]
+    TooMany,
+    /// There is no such transfer.
+    #[error("there is no transfer {0}")]
+    Unknown(u64),
+    /// It is over.
+    #[error("transfer {number} is {status} already")]
+    Finished {
+        /// Which.
+        number: u64,
+        /// What became of it.
+        status: TransferStatus,
+    },
+    /// Nobody waits for a yes to it.
+    #[error("transfer {number} is {status}; there is nothing to accept")]
+    NotOffered {
+        /// Which.
+        number: u64,
+        /// How far it is.
+        status: TransferStatus,
+    },
+    /// The directory for received files cannot be used.
+    #[error(transparent)]
+    Directory(#[from] DiskError),
+    /// The disk did not take it.
+    #[error(transparent)]
+    Storage(#[from] StoreError),
+    /// The operating system gave no random bytes.
+    #[error("the operating system gives no random bytes: {0}")]
+    Random(rand_core::Error),
+    /// The node is stopping.
+    #[error(transparent)]
+    Stopping(#[from] Stopped),
+}

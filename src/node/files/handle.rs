@@ -1,0 +1,79 @@
+//! What the rest of the program asks of the desk.
+
+use std::path::PathBuf;
+
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::spawn_blocking;
+
+use super::error::FileError;
+use crate::ids::PeerId;
+use crate::node::handle::Stopped;
+use crate::node::store::Store;
+use crate::storage::Transfer;
+use crate::transports::direct::files::Source;
+
+pub(super) type Answer = oneshot::Sender<Result<Transfer, FileError>>;
+
+/// What the desk is asked.
+#[derive(Debug)]
+pub(super) enum Request {
+    Send { peer: PeerId, source: Source, answer: Answer },
+    Accept { number: u64, answer: Answer },
+    Cancel { number: u64, answer: Answer },
+    Connected,
+}
+
+/// The files of a running node. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct FilesHandle {
+    pub(super) requests: mpsc::Sender<Request>,
+    pub(super) store: Store,
+}
+
+impl FilesHandle {
+    /// Takes on a file for a contact: it is on record when this returns, and is carried as soon as can be.
+    pub async fn send(&self, peer: PeerId, path: PathBuf) -> Result<Transfer, FileError> {
+        let is_contact = move |database: &mut crate::storage::Database| {
+            let contacts = database.contacts()?;
+            Ok(contacts.iter().any(|contact| contact.fingerprint.peer_id() == peer && !contact.blocked))
+        };
+        if !self.store.with(is_contact).await? {
+            return Err(FileError::NotAContact(peer));
+        }
+        let source = spawn_blocking(move || Source::look(&path)).await.map_err(|_| Stopped)??;
+        self.ask(|answer| Request::Send { peer, source, answer }).await
+    }
+
+    /// Says yes to a file that is offered.
+    pub async fn accept(&self, number: u64) -> Result<Transfer, FileError> {
+        self.ask(|answer| Request::Accept { number, answer }).await
+    }
+
+    /// Gives up a file that is on its way, in whichever direction, or declines one that is offered.
+    pub async fn cancel(&self, number: u64) -> Result<Transfer, FileError> {
+        self.ask(|answer| Request::Cancel { number, answer }).await
+    }
+
+    /// A transfer.
+    pub async fn find(&self, number: u64) -> Result<Transfer, FileError> {
+        let found = self.store.with(move |database| database.transfer_numbered(number)).await?;
+        found.ok_or(FileError::Unknown(number))
+    }
+
+    /// The newest so many transfers, newest first.
+    pub async fn list(&self, limit: usize) -> Result<Vec<Transfer>, FileError> {
+        Ok(self.store.with(move |database| database.transfers(limit)).await?)
+    }
+
+    /// A contact is connected: what waits is tried at once.
+    pub(in crate::node) fn connected(&self) {
+        // When there is no room the desk has enough to do, and what waits is tried within seconds anyway.
+        self.requests.try_send(Request::Connected).ok();
+    }
+
+    async fn ask(&self, request: impl FnOnce(Answer) -> Request) -> Result<Transfer, FileError> {
+        let (answer, answered) = oneshot::channel();
+        self.requests.send(request(answer)).await.map_err(|_| Stopped)?;
+        answered.await.map_err(|_| Stopped)?
+    }
+}

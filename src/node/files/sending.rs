@@ -1,0 +1,113 @@
+//! One file on its way out: tried until the receiver has it, or does not want it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Semaphore, watch};
+use tokio::time::{interval, sleep};
+
+use super::record::{Cancelled, Shared, until_cancelled};
+use crate::storage::{StoreError, Transfer, TransferStatus};
+use crate::transports::direct::files::{Progress, SendError, Source, Stamp};
+use crate::wire::file::{FileHash, Reason};
+
+/// How long after a try that failed the next begins; doubled each time.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+/// The longest pause. A contact that connects ends every pause.
+const MAX_PAUSE: Duration = Duration::from_secs(30);
+/// How often people see how far it is.
+const TELL_EVERY: Duration = Duration::from_millis(250);
+
+/// What a transfer's task needs beside what all of them share.
+pub(super) struct Sending {
+    pub(super) transfer: Transfer,
+    /// So many files go to one contact at once.
+    pub(super) turns: Arc<Semaphore>,
+    /// Changes when a contact connects.
+    pub(super) connected: watch::Receiver<()>,
+    pub(super) cancelled: Cancelled,
+}
+
+impl Sending {
+    /// Tries until it is done.
+    pub(super) async fn run(mut self, shared: Shared) {
+        if let Err(error) = self.try_until_done(&shared).await {
+            tracing::error!(transfer = self.transfer.number, %error, "what became of a file cannot be stored");
+        }
+    }
+
+    async fn try_until_done(&mut self, shared: &Shared) -> Result<(), StoreError> {
+        let key = self.transfer.key;
+        let mut pause = FIRST_PAUSE;
+        let mut told = None;
+        loop {
+            match self.try_once(shared).await {
+                Ok(hash) => {
+                    shared.complete(key, hash, None).await?;
+                    return Ok(());
+                }
+                Err(error) => {
+                    let now = (outcome(&error), error.to_string());
+                    if told.as_ref() != Some(&now) {
+                        shared.set_status(key, now.0, Some(now.1.clone())).await?;
+                    }
+                    if now.0.is_finished() {
+                        return Ok(());
+                    }
+                    // A try that began wrote other things down.
+                    told = matches!(error, SendError::NotConnected).then_some(now);
+                }
+            }
+            tokio::select! {
+                () = sleep(pause) => pause = pause.saturating_mul(2).min(MAX_PAUSE),
+                Ok(()) = self.connected.changed() => pause = FIRST_PAUSE,
+                // The desk has written it down.
+                () = until_cancelled(self.cancelled.clone()) => return Ok(()),
+            }
+        }
+    }
+
+    async fn try_once(&self, shared: &Shared) -> Result<FileHash, SendError> {
+        let _turn = tokio::select! {
+            turn = self.turns.acquire() => turn,
+            () = until_cancelled(self.cancelled.clone()) => return Err(SendError::Cancelled),
+        };
+        let (progress, mut seen) = watch::channel(Progress::default());
+        let stamp = Stamp { size: self.transfer.size, modified: self.transfer.modified };
+        let source = Source::known(self.transfer.path.clone().unwrap_or_default(), stamp);
+        let (peer, id) = (self.transfer.key.peer, self.transfer.key.id);
+        let cancelled = until_cancelled(self.cancelled.clone());
+        let sending = shared.direct.send_file(peer, id, &source, &progress, cancelled);
+        tokio::pin!(sending);
+        let mut ticks = interval(TELL_EVERY);
+        let mut running = false;
+        loop {
+            tokio::select! {
+                result = &mut sending => return result,
+                _ = ticks.tick() => {}
+            }
+            if !seen.has_changed().unwrap_or(false) {
+                continue;
+            }
+            if !std::mem::replace(&mut running, true)
+                && let Err(error) = shared.set_status(self.transfer.key, TransferStatus::Running, None).await
+            {
+                tracing::warn!(transfer = self.transfer.number, %error, "how far a file is cannot be stored");
+            }
+            shared.tell_progress(&self.transfer, *seen.borrow_and_update());
+        }
+    }
+}
+
+/// What a try that failed makes of the transfer.
+fn outcome(error: &SendError) -> TransferStatus {
+    if error.is_passing() {
+        TransferStatus::Waiting
+    } else if matches!(error, SendError::Declined(Reason::Cancelled) | SendError::Cancelled) {
+        TransferStatus::Cancelled
+    } else if matches!(error, SendError::Declined(_)) {
+        TransferStatus::Declined
+    } else {
+        TransferStatus::Failed
+    }
+}

@@ -1,0 +1,221 @@
+//! The contacts of a running node: what the rules of [`super::contacts`] decide is stored, and whoever has to
+//! know is told: the direct transport whom it may talk with, the mesh whose signatures are good, each contact
+//! our newest card.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use iroh::SecretKey;
+
+use super::contacts::{
+    Change, Contact, ContactAnswer, ContactError, ContactEvent, ContactRequest, Contacts, Own,
+};
+use super::error::NodeError;
+use super::store::Store;
+use crate::capabilities::{Reach, TransportKey};
+use crate::crypto::Identity;
+use crate::ids::{Fingerprint, PeerId};
+use crate::mesh::event::Introduction;
+use crate::storage::{Counter, StoreError};
+use crate::time::UnixMillis;
+use crate::transports::bitchat::BitchatHandle;
+use crate::transports::direct::{self, DirectHandle, OwnAddresses};
+use crate::wire::DirectAddress;
+
+/// The contacts, and everybody who has to know of changes.
+pub(super) struct People {
+    identity: Arc<Identity>,
+    nickname: String,
+    contacts: Contacts,
+    store: Store,
+    bitchat: BitchatHandle,
+    direct: Option<DirectHandle>,
+    /// Where we are, for our card.
+    addresses: OwnAddresses,
+    /// Who can be reached at this time, and over what.
+    reached: BTreeSet<(PeerId, TransportKey)>,
+}
+
+/// A card that is due to a peer.
+pub(super) struct DueCard {
+    /// Whom.
+    pub(super) peer: PeerId,
+    /// The card.
+    pub(super) card: Bytes,
+}
+
+/// Reads what an earlier run knew.
+pub(super) async fn load(store: &Store, identity: &Identity) -> Result<Contacts, NodeError> {
+    let (rows, generation, serial) = store
+        .with(|database| {
+            let generation = database.counter(Counter::DirectGeneration)?.unwrap_or_default();
+            Ok((database.contacts()?, generation, database.counter(Counter::CardSerial)?.unwrap_or_default()))
+        })
+        .await?;
+    let own = Own { generation: u32::try_from(generation).unwrap_or(u32::MAX), serial, card: None };
+    Ok(Contacts::load(identity, own, rows.into_iter().map(Contact::from)))
+}
+
+/// Whom the direct transport may talk with.
+pub(super) fn reachable(contacts: &Contacts) -> Vec<direct::Contact> {
+    let contact = |(fingerprint, at): (Fingerprint, DirectAddress)| direct::Contact {
+        peer: fingerprint.peer_id(),
+        fingerprint,
+        endpoint: at.key,
+        addresses: at.addresses,
+        relays: at.relays,
+    };
+    contacts.reachable().map(contact).collect()
+}
+
+impl People {
+    pub(super) fn new(
+        identity: Arc<Identity>,
+        nickname: String,
+        contacts: Contacts,
+        store: Store,
+        bitchat: BitchatHandle,
+        direct: Option<DirectHandle>,
+    ) -> Self {
+        let (addresses, reached) = (OwnAddresses::default(), BTreeSet::new());
+        Self { identity, nickname, contacts, store, bitchat, direct, addresses, reached }
+    }
+
+    /// The contacts as they are.
+    pub(super) fn contacts(&self) -> &Contacts {
+        &self.contacts
+    }
+
+    /// Tells everybody what an earlier run knew, and makes our card.
+    pub(super) async fn begin(&mut self, now: UnixMillis) -> Result<(), ContactError> {
+        for contact in self.contacts.people().cloned().collect::<Vec<_>>() {
+            self.introduce(&contact).await;
+        }
+        self.renew(now).await
+    }
+
+    /// Does what a person asks about contacts.
+    pub(super) async fn answer(
+        &mut self,
+        request: ContactRequest,
+        now: UnixMillis,
+    ) -> Result<ContactAnswer, ContactError> {
+        let (answer, change) = self.contacts.answer(request)?;
+        self.change(change, now).await?;
+        Ok(answer)
+    }
+
+    /// Takes a card that came in a private session.
+    pub(super) async fn received(
+        &mut self,
+        card: &Bytes,
+        sender: Fingerprint,
+        now: UnixMillis,
+    ) -> Result<Option<ContactEvent>, ContactError> {
+        let change = self.contacts.receive(card, sender)?;
+        let event = change.event.clone();
+        self.change(change, now).await?;
+        Ok(event)
+    }
+
+    /// We can be found elsewhere from here on.
+    pub(super) async fn moved(
+        &mut self,
+        addresses: OwnAddresses,
+        now: UnixMillis,
+    ) -> Result<(), ContactError> {
+        self.addresses = addresses;
+        self.renew(now).await
+    }
+
+    /// A peer can be reached, or can be reached no longer.
+    pub(super) fn reach_changed(&mut self, transport: TransportKey, peer: PeerId, reach: Reach) {
+        if reach == Reach::Yes {
+            self.reached.insert((peer, transport));
+        } else {
+            self.reached.remove(&(peer, transport));
+        }
+    }
+
+    /// The cards that are due to whoever can be reached; each is on its way from here on.
+    pub(super) async fn due(&mut self) -> Result<Vec<DueCard>, ContactError> {
+        let mut due = Vec::new();
+        for (peer, _) in self.reached.clone() {
+            let Some((serial, card)) = self.contacts.card_due(peer) else { continue };
+            let told = self.contacts.told(peer, serial);
+            self.write(&told).await?;
+            self.contacts.apply(told);
+            due.push(DueCard { peer, card });
+        }
+        Ok(due)
+    }
+
+    async fn change(&mut self, change: Change, now: UnixMillis) -> Result<(), ContactError> {
+        if change == Change::default() {
+            return Ok(());
+        }
+        let before = self.contacts.generation();
+        self.write(&change).await?;
+        let put = change.put.clone();
+        self.contacts.apply(change);
+        if let Some(contact) = put {
+            self.introduce(&contact).await;
+        }
+        let generation = self.contacts.generation();
+        if let Some(direct) = &self.direct {
+            direct.set_contacts(reachable(&self.contacts)).await;
+            if generation != before {
+                let secret = |generation| self.identity.direct_secret(generation);
+                direct.set_secret(secret(generation), Some(secret(before))).await;
+            }
+        }
+        if generation != before {
+            self.renew(now).await?;
+        }
+        Ok(())
+    }
+
+    /// Signs a new card when what it has to say has changed.
+    async fn renew(&mut self, now: UnixMillis) -> Result<(), ContactError> {
+        let generation = self.contacts.generation();
+        let direct = self.direct.is_some().then(|| DirectAddress {
+            generation,
+            key: *SecretKey::from_bytes(&self.identity.direct_secret(generation)).public().as_bytes(),
+            addresses: self.addresses.addresses.clone(),
+            relays: self.addresses.relays.clone(),
+        });
+        let change = self.contacts.renew(&self.identity, &self.nickname, direct, now)?;
+        self.write(&change).await?;
+        self.contacts.apply(change);
+        Ok(())
+    }
+
+    async fn introduce(&self, contact: &Contact) {
+        if contact.is_trusted() {
+            let Contact { noise_public, signing_public, name, .. } = contact.clone();
+            self.bitchat.know(Introduction { noise_public, signing_public, nickname: name }).await;
+        }
+    }
+
+    async fn write(&self, change: &Change) -> Result<(), StoreError> {
+        let Change { put, removed, own, event: _ } = change.clone();
+        self.store
+            .with(move |database| {
+                database.transaction(|database| {
+                    if let Some(gone) = removed {
+                        database.remove_contact(gone)?;
+                    }
+                    if let Some(contact) = put {
+                        database.put_contact(&contact.into())?;
+                    }
+                    if let Some(own) = own {
+                        database.set_counter(Counter::DirectGeneration, own.generation.into())?;
+                        database.set_counter(Counter::CardSerial, own.serial)?;
+                    }
+                    Ok(())
+                })
+            })
+            .await
+    }
+}

@@ -1,0 +1,72 @@
+//! What a simulated node keeps over a restart, and the part of a node that an engine cannot do without: it signs
+//! public messages, and it stores what arrives, once, before it is acknowledged.
+
+use std::collections::BTreeSet;
+
+use zeroize::Zeroizing;
+
+use crate::crypto::Identity;
+use crate::ids::{Fingerprint, MessageId};
+use crate::mesh::error::Refusal;
+use crate::mesh::event::PrivateMessage;
+use crate::mesh::{Config, Engine, PublicPacket, public_packet};
+use crate::time::UnixMillis;
+
+/// A simulated disk.
+pub(super) struct Disk {
+    identity: Zeroizing<[u8; Identity::LEN]>,
+    config: Config,
+    received: BTreeSet<(Fingerprint, MessageId)>,
+    last_stamp: UnixMillis,
+    full: bool,
+}
+
+/// What storing a message came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stored {
+    /// It is there, for the first time.
+    New,
+    /// It was there.
+    Again,
+    /// There is no room.
+    Not,
+}
+
+impl Disk {
+    pub(super) fn new(identity: &Identity, config: Config) -> Self {
+        Self {
+            identity: identity.to_bytes(),
+            config,
+            received: BTreeSet::new(),
+            last_stamp: UnixMillis(0),
+            full: false,
+        }
+    }
+
+    /// The node's engine, as it is after a start.
+    pub(super) fn engine(&self, seed: [u8; 32]) -> Engine {
+        Engine::new(Identity::from_bytes(&self.identity), self.config.clone(), seed)
+    }
+
+    pub(super) fn set_full(&mut self, full: bool) {
+        self.full = full;
+    }
+
+    pub(super) fn store(&mut self, message: &PrivateMessage) -> Stored {
+        let key = (message.fingerprint, message.id);
+        match (self.received.contains(&key), self.full) {
+            (true, _) => Stored::Again,
+            (false, true) => Stored::Not,
+            (false, false) => {
+                self.received.insert(key);
+                Stored::New
+            }
+        }
+    }
+
+    /// Signs a text for everyone, with a time that no other packet of this node has.
+    pub(super) fn sign(&mut self, text: &str, now: UnixMillis) -> Result<PublicPacket, Refusal> {
+        self.last_stamp = now.max(UnixMillis(self.last_stamp.0.saturating_add(1)));
+        public_packet(&Identity::from_bytes(&self.identity), text, self.last_stamp)
+    }
+}

@@ -1,0 +1,56 @@
+//! What the node needs of the BLE mesh beyond the transport port.
+
+use tokio::sync::{broadcast, mpsc, oneshot};
+
+use super::board::BitchatStatus;
+use crate::mesh::event::{Event, Introduction, PeerInfo};
+
+/// Events of the mesh that may wait for a listener; one that is slower loses the oldest.
+pub(super) const EVENT_BOUND: usize = 256;
+/// Questions that may wait; whoever has one more waits.
+pub(super) const QUESTION_BOUND: usize = 16;
+
+/// What the task is asked beside its commands.
+pub(super) enum Question {
+    /// Who is heard?
+    Peers(oneshot::Sender<Vec<PeerInfo>>),
+    /// How is it?
+    Status(oneshot::Sender<BitchatStatus>),
+    /// Somebody whose keys are known without having been heard.
+    Know(Introduction),
+}
+
+/// The node's second hand on a running BLE mesh. All its verbs come to nothing once it has stopped.
+#[derive(Debug, Clone)]
+pub struct BitchatHandle {
+    pub(super) questions: mpsc::Sender<Question>,
+    pub(super) events: broadcast::WeakSender<Event>,
+}
+
+impl BitchatHandle {
+    /// Everybody heard; `None` once it has stopped.
+    pub async fn peers(&self) -> Option<Vec<PeerInfo>> {
+        self.ask(Question::Peers).await
+    }
+
+    /// How it is; `None` once it has stopped.
+    pub async fn status(&self) -> Option<BitchatStatus> {
+        self.ask(Question::Status).await
+    }
+
+    /// Tells it somebody's keys, so that public packets that another transport brings can be verified.
+    pub async fn know(&self, introduction: Introduction) {
+        self.questions.send(Question::Know(introduction)).await.ok();
+    }
+
+    /// What happens on the mesh from here on; `None` once it has stopped.
+    pub fn subscribe(&self) -> Option<broadcast::Receiver<Event>> {
+        self.events.upgrade().map(|events| events.subscribe())
+    }
+
+    async fn ask<T>(&self, question: impl FnOnce(oneshot::Sender<T>) -> Question) -> Option<T> {
+        let (answer, answered) = oneshot::channel();
+        self.questions.send(question(answer)).await.ok()?;
+        answered.await.ok()
+    }
+}

@@ -1,0 +1,39 @@
+//! A running BLE mesh.
+
+use tokio::sync::{broadcast, mpsc, watch};
+
+use super::driver::{Driver, Ends};
+use super::handle::{BitchatHandle, EVENT_BOUND, QUESTION_BOUND};
+use crate::capabilities::{Capabilities, DownReason, Health, TransportKey};
+use crate::clock::Clock;
+use crate::crypto::Identity;
+use crate::mesh::{Config, Engine};
+use crate::radio::RadioHandle;
+use crate::transports::port::{self, COMMAND_BOUND, Transport};
+
+/// Starts the mesh over a radio; `seed` feeds every random choice its engine makes.
+pub fn start(
+    identity: Identity,
+    config: Config,
+    seed: [u8; 32],
+    radio: RadioHandle,
+    clock: Clock,
+) -> (Transport, BitchatHandle) {
+    let engine = Engine::new(identity, config, seed);
+    let (commands, commanded) = mpsc::channel(COMMAND_BOUND);
+    let (told, events) = mpsc::channel(port::EVENT_BOUND);
+    let (questions, asked) = mpsc::channel(QUESTION_BOUND);
+    let (health, watched) = watch::channel(Health::Down(DownReason::Starting));
+    let (mesh_events, _) = broadcast::channel(EVENT_BOUND);
+    let handle = BitchatHandle { questions, events: mesh_events.downgrade() };
+    let ends = Ends { commands: commanded, events: told, questions: asked, health, mesh_events };
+    let transport = Transport {
+        key: TransportKey::Bitchat,
+        capabilities: Capabilities::BITCHAT,
+        health: watched,
+        commands,
+        events,
+        task: tokio::spawn(Driver::new(engine, clock, radio, ends).run()),
+    };
+    (transport, handle)
+}

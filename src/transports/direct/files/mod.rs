@@ -1,0 +1,39 @@
+//! Files of any size, each on a stream of its own: resumed where a cut left them, compared by their hash.
+//!
+//! [`send`] offers a [`Source`] and carries it; [`Incoming`] is the other end: it is read, judged by its
+//! [`Incoming::offer`], and declined or received into a [`Directory`]. A file counts as received when whoever keeps
+//! the records has written down [`Placed`]; then [`Placed::confirm`] tells the sender. `wire::file` has the frames.
+//!
+//! Disk and hash have a blocking thread on each side, a bounded number of blocks away from the network; a
+//! third brings what arrived to disk every [`SYNC_STEP`] bytes. Nothing here knows contacts or a database.
+
+mod directory;
+mod error;
+mod frames;
+mod incoming;
+mod offers;
+mod outgoing;
+mod partial;
+mod progress;
+mod source;
+
+pub use directory::Directory;
+pub use error::{DiskError, ReceiveError, SendError, SourceError};
+pub use incoming::{Incoming, Placed};
+pub use offers::FileOffer;
+pub(super) use offers::{Taker, listen};
+pub use outgoing::send;
+pub use partial::SYNC_STEP;
+pub use progress::Progress;
+pub use source::{Source, Stamp};
+
+/// Bytes that go between network and disk at once.
+const BLOCK: usize = 64 * 1024;
+/// Blocks that may wait between the two.
+const READ_AHEAD: usize = 16;
+/// How long the other side may be silent in the middle of a file.
+const STALL: std::time::Duration = std::time::Duration::from_secs(120);
+/// How long the receiver may think about an offer: a person may have to say yes.
+const THINKING: std::time::Duration = std::time::Duration::from_secs(24 * 60 * 60);
+/// How long it may take to hash what it has, which for a large file on a slow disk is minutes.
+const HASHING: std::time::Duration = std::time::Duration::from_secs(15 * 60);

@@ -1,0 +1,64 @@
+//! The streams that contacts open, each with a file to offer.
+
+use iroh::endpoint::{Connection, RecvStream, SendStream, VarInt};
+use tokio::sync::{mpsc, watch};
+use tokio::time::timeout;
+
+use super::error::ReceiveError;
+use super::incoming::Incoming;
+use super::{STALL, frames};
+use crate::ids::PeerId;
+use crate::wire::file::{Reason, STREAM_KIND};
+
+/// A file that a contact offers.
+#[derive(Debug)]
+pub struct FileOffer {
+    /// Who.
+    pub peer: PeerId,
+    /// What.
+    pub incoming: Incoming,
+}
+
+/// Where offers go; nowhere yet, perhaps.
+pub(in crate::transports::direct) type Taker = Option<mpsc::Sender<FileOffer>>;
+
+/// Hands on what a contact offers, until the connection ends. QUIC bounds how many streams there are at once.
+pub(in crate::transports::direct) async fn listen(
+    connection: Connection,
+    peer: PeerId,
+    taker: watch::Receiver<Taker>,
+) {
+    while let Ok((send, recv)) = connection.accept_bi().await {
+        let taker = taker.borrow().clone();
+        tokio::spawn(async move {
+            if let Err(error) = hand_on(send, recv, peer, taker).await {
+                tracing::debug!(%peer, %error, "a contact's stream has no file to offer");
+            }
+        });
+    }
+}
+
+async fn hand_on(
+    send: SendStream,
+    mut recv: RecvStream,
+    peer: PeerId,
+    taker: Taker,
+) -> Result<(), ReceiveError> {
+    let mut kind = [0];
+    let read = timeout(STALL, recv.read_exact(&mut kind)).await;
+    read.map_err(|_| ReceiveError::Stalled)?.map_err(frames::ended)?;
+    if kind != [STREAM_KIND] {
+        // A later version may have more kinds; this one says that it does not.
+        recv.stop(VarInt::from(Reason::Protocol.code())).ok();
+        return Ok(());
+    }
+    let incoming = Incoming::read(send, recv).await?;
+    let declined = match taker {
+        None => incoming,
+        Some(taker) => match taker.send(FileOffer { peer, incoming }).await {
+            Ok(()) => return Ok(()),
+            Err(mpsc::error::SendError(offer)) => offer.incoming,
+        },
+    };
+    declined.decline(Reason::NotAccepted).await
+}
