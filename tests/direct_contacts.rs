@@ -202,6 +202,26 @@ async fn who_has_the_old_card_is_a_stranger_once_the_previous_key_is_gone() {
 }
 
 #[tokio::test]
+async fn a_fixed_port_moves_to_the_next_key() {
+    let free = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let config = Config { bind: vec![free.into()], ..Config::default() };
+    let mut one = Node::start(1, config, Vec::new()).await;
+    let mut two = Node::start(2, loopback(), vec![one.contact()]).await;
+    one.befriend(&two).await;
+    two.reaches(&one, Reach::Yes).await;
+
+    one.raise_generation(true).await;
+    assert_eq!(one.handle.bound().await[0], free);
+    // The old card names a key that does not listen there any more, but can still call.
+    one.reaches(&two, Reach::Yes).await;
+    one.send_text(&two, id(1), "here is my card").await;
+    assert_eq!(two.keep().await.id, id(1));
+    two.befriend(&one).await;
+    two.send_text(&one, id(2), "thank you").await;
+    assert_eq!(one.keep().await.id, id(2));
+}
+
+#[tokio::test]
 async fn a_port_that_is_taken_is_an_error_that_says_so() {
     let taken = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
     let address: SocketAddr = taken.local_addr().unwrap();

@@ -106,6 +106,7 @@ impl Node {
         let found = async {
             loop {
                 let event = self.transport.receive().await.expect("the transport runs on");
+                eprintln!("{}: {event:?}", self.peer());
                 if let Some(found) = pick(event) {
                     return found;
                 }

@@ -111,6 +111,8 @@ impl Driver {
             backlog: Events::new(),
         };
         driver.set_contacts(contacts);
+        // Whoever starts us finds at once where we are.
+        driver.settle();
         Ok(driver)
     }
 
@@ -231,16 +233,19 @@ impl Driver {
 
     async fn request(&mut self, request: Request) -> Result<(), StartError> {
         match request {
-            Request::Contacts(contacts) => self.set_contacts(contacts),
-            Request::Secret { current, previous } => {
-                self.stations.set_keys(&self.config, &current, previous.as_deref()).await?;
-                self.hurry();
+            // Who asked and does not wait for the answer does not miss it.
+            Request::Contacts(contacts, done) => {
+                self.set_contacts(contacts);
+                done.send(()).unwrap_or_default();
+            }
+            Request::Secret { current, previous, done } => {
+                self.set_keys(&current, previous.as_deref()).await?;
+                done.send(()).unwrap_or_default();
             }
             Request::Bound(answer) => {
                 let bound = self.stations.iter().flat_map(|station| station.endpoint.bound_sockets());
                 answer.send(bound.collect()).unwrap_or_default();
             }
-            // Who asked and does not wait for the answer does not miss it.
             Request::Connections(answer) => answer.send(self.connections()).unwrap_or_default(),
             Request::Connection { peer, answer } => {
                 let link = self.peers.get(&peer).and_then(Peer::best);
@@ -273,11 +278,23 @@ impl Driver {
             self.peers.insert(peer.contact.peer, peer);
         }
         for (id, mut peer) in before {
-            peer.leave(Code::Stranger, &mut self.backlog);
+            peer.leave(None, Code::Stranger, now, &mut self.backlog);
             if peer.told != Reach::No {
                 self.backlog.push_back(Event::Reach { to: Recipient::Peer(id), reach: Reach::No });
             }
         }
+    }
+
+    async fn set_keys(&mut self, current: &[u8; 32], previous: Option<&[u8; 32]>) -> Result<(), StartError> {
+        for station in self.stations.take_useless(&self.config, current, previous) {
+            for peer in self.peers.values_mut() {
+                peer.leave(Some(station.endpoint.id()), Code::Bye, Instant::now(), &mut self.backlog);
+            }
+            station.close().await;
+        }
+        self.stations.open_missing(&self.config, current, previous).await?;
+        self.hurry();
+        Ok(())
     }
 
     fn connections(&self) -> Vec<ConnectionStatus> {
@@ -405,7 +422,7 @@ impl Driver {
     async fn stop(mut self, reason: DownReason) {
         self.tell_health(Health::Down(reason));
         for peer in self.peers.values_mut() {
-            peer.leave(Code::Bye, &mut self.backlog);
+            peer.leave(None, Code::Bye, Instant::now(), &mut self.backlog);
         }
         for event in std::mem::take(&mut self.backlog) {
             if self.ends.events.send(event).await.is_err() {

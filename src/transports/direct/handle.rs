@@ -53,8 +53,8 @@ pub struct DirectHandle {
 
 /// What the handle asks of the driver.
 pub(super) enum Request {
-    Contacts(Vec<Contact>),
-    Secret { current: Zeroizing<[u8; 32]>, previous: Option<Zeroizing<[u8; 32]>> },
+    Contacts(Vec<Contact>, oneshot::Sender<()>),
+    Secret { current: Zeroizing<[u8; 32]>, previous: Option<Zeroizing<[u8; 32]>>, done: oneshot::Sender<()> },
     Connections(oneshot::Sender<Vec<ConnectionStatus>>),
     Bound(oneshot::Sender<Vec<SocketAddr>>),
     Connection { peer: PeerId, answer: oneshot::Sender<Option<Connection>> },
@@ -63,9 +63,11 @@ pub(super) enum Request {
 }
 
 impl DirectHandle {
-    /// Replaces the contacts: who is no longer among them is disconnected at once.
+    /// Replaces the contacts: who is no longer among them is disconnected when this returns.
     pub async fn set_contacts(&self, contacts: Vec<Contact>) {
-        self.ask(Request::Contacts(contacts)).await;
+        let (done, applied) = oneshot::channel();
+        self.ask(Request::Contacts(contacts, done)).await;
+        applied.await.unwrap_or_default();
     }
 
     /// Takes a new endpoint key, after the generation was raised.
@@ -74,7 +76,9 @@ impl DirectHandle {
     /// where the old port is still ours; whoever else knows it is closed, but learns that we are there.
     /// Without it they have to get the card some other way first.
     pub async fn set_secret(&self, current: Zeroizing<[u8; 32]>, previous: Option<Zeroizing<[u8; 32]>>) {
-        self.ask(Request::Secret { current, previous }).await;
+        let (done, applied) = oneshot::channel();
+        self.ask(Request::Secret { current, previous, done }).await;
+        applied.await.unwrap_or_default();
     }
 
     /// Every contact that is connected, and how.

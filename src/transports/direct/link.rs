@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use iroh::TransportAddr;
 use iroh::endpoint::{Connection, ConnectionError, RecvStream, VarInt};
+use iroh::{EndpointId, TransportAddr};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc};
 
 use super::delivery::Outgoing;
@@ -105,6 +105,8 @@ pub(super) enum What {
 pub(super) struct Link {
     pub(super) serial: Serial,
     pub(super) connection: Connection,
+    /// Which endpoint of ours it belongs to.
+    pub(super) ours: EndpointId,
     /// Whether we are the one of the two who decides which of several connections stays.
     pub(super) we_decide: bool,
     /// Whether the other side listens.
@@ -139,7 +141,7 @@ impl Link {
             let error = pulse::watch(&ears.connection, pulse, &ears.activity).await;
             ears.reporter.tell(What::Closed(error)).await;
         });
-        Self { serial, connection, we_decide, ready: false, ended: false, queue: Some(queue), activity }
+        Self { serial, connection, ours, we_decide, ready: false, ended: false, queue: Some(queue), activity }
     }
 
     /// Whether messages may be sent over it.

@@ -72,7 +72,7 @@ impl Peer {
         self.endpoint = contact.endpoint_id();
         self.contact = contact;
         if moved {
-            self.leave(Code::Bye, events);
+            self.leave(None, Code::Bye, now, events);
             self.dialling = Dialling::new(now);
             self.turned_away = 0;
         }
@@ -223,9 +223,7 @@ impl Peer {
         }
         if self.is_alone() {
             tracing::debug!(peer = %self.contact.peer, %error, "the last connection is gone");
-            self.unstored.clear();
-            self.dialling.lost(now);
-            self.give_up_waiting(events);
+            self.desert(now, events);
         }
     }
 
@@ -243,15 +241,23 @@ impl Peer {
         }
     }
 
-    /// Closes every connection and gives up every message.
-    pub(super) fn leave(&mut self, code: Code, events: &mut Events) {
-        for link in std::mem::take(&mut self.links) {
+    /// Closes every connection, or every one of this endpoint of ours, and gives up what they carried.
+    pub(super) fn leave(&mut self, ours: Option<EndpointId>, code: Code, now: Instant, events: &mut Events) {
+        for link in self.links.extract_if(.., |link| ours.is_none_or(|ours| link.ours == ours)) {
             close(&link.connection, code);
             for attempt in self.deliveries.lost_with(link.serial) {
                 fail(attempt, Failure::Broken, events);
             }
         }
+        if self.is_alone() {
+            self.desert(now, events);
+        }
+    }
+
+    /// The last connection is gone.
+    fn desert(&mut self, now: Instant, events: &mut Events) {
         self.unstored.clear();
+        self.dialling.lost(now);
         self.give_up_waiting(events);
     }
 

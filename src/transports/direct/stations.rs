@@ -1,6 +1,7 @@
 //! Our endpoints: that of the current key, and that of the previous one while somebody may still know it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use iroh::SecretKey;
 use iroh::endpoint::Endpoint;
@@ -9,6 +10,11 @@ use tokio::sync::{Notify, mpsc};
 use super::config::Config;
 use super::endpoint::{Accepted, Station};
 use super::error::StartError;
+
+/// How often a socket is tried to be opened where another was closed.
+const MOVE_TRIES: u32 = 50;
+/// The pause between two tries.
+const MOVE_PAUSE: Duration = Duration::from_millis(100);
 
 /// Our endpoints.
 pub(super) struct Stations {
@@ -48,25 +54,36 @@ impl Stations {
         self.open.get(index).map(|station| &station.endpoint)
     }
 
-    /// Opens an endpoint for each key that has none yet, and closes the others.
+    /// Takes out the endpoints that are of no use with these keys; they are to be closed before
+    /// [`Self::open_missing`].
     ///
     /// A fixed port goes to the current key; the previous one then listens on any port that is free, where
     /// nobody calls it, but it can still call.
-    pub(super) async fn set_keys(
+    pub(super) fn take_useless(
+        &mut self,
+        config: &Config,
+        current: &[u8; 32],
+        previous: Option<&[u8; 32]>,
+    ) -> Vec<Station> {
+        let current = self.take(current);
+        let previous = previous.filter(|_| current.is_some() || !config.has_fixed_port());
+        let previous = previous.and_then(|secret| self.take(secret));
+        let useful = current.into_iter().chain(previous).collect();
+        std::mem::replace(&mut self.open, useful)
+    }
+
+    /// Opens an endpoint for each key that has none yet.
+    pub(super) async fn open_missing(
         &mut self,
         config: &Config,
         current: &[u8; 32],
         previous: Option<&[u8; 32]>,
     ) -> Result<(), StartError> {
-        let current_kept = self.take(current);
-        let movable = current_kept.is_some() || !config.has_fixed_port();
-        let previous_kept = previous.filter(|_| movable).and_then(|secret| self.take(secret));
-        self.close().await;
-        match current_kept {
-            Some(station) => self.open.push(station),
-            None => self.add(config, current).await?,
+        let previous_open = previous.and_then(|secret| self.take(secret));
+        if self.open.is_empty() {
+            self.open_patiently(config, current).await?;
         }
-        match (previous_kept, previous) {
+        match (previous_open, previous) {
             (Some(station), _) => self.open.push(station),
             (None, Some(secret)) => self.add(&config.on_any_port(), secret).await?,
             (None, None) => {}
@@ -85,6 +102,22 @@ impl Stations {
         let news = Arc::clone(&self.news);
         self.open.push(Station::open(config, secret, self.accepting.clone(), news).await?);
         Ok(())
+    }
+
+    /// Opens an endpoint where another was closed: the last tasks of its connections hold its sockets for a
+    /// moment.
+    async fn open_patiently(&mut self, config: &Config, secret: &[u8; 32]) -> Result<(), StartError> {
+        let mut tries = 0;
+        loop {
+            match self.add(config, secret).await {
+                Err(StartError::Bind(error)) if tries < MOVE_TRIES => {
+                    tracing::debug!(%error, "the sockets are not free yet");
+                    tries += 1;
+                    tokio::time::sleep(MOVE_PAUSE).await;
+                }
+                done => return done,
+            }
+        }
     }
 
     /// Takes out the endpoint of a key.
