@@ -32,6 +32,8 @@ pub struct StatusReport {
     pub clock: ClockReport,
     /// Its ways to carry messages.
     pub transports: Vec<TransportReport>,
+    /// Whether it looks for contacts by mDNS, so that everybody on the local network can see it.
+    pub mdns: bool,
     /// Its adapters.
     pub adapters: Vec<AdapterReport>,
     /// The links that are up.

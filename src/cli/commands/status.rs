@@ -30,6 +30,9 @@ fn describe(status: &StatusReport) -> String {
             transport.reason.as_deref().map_or("works".to_owned(), |why| format!("does not work: {why}"));
         rows.push(row(&transport.transport, state));
     }
+    if status.mdns {
+        rows.push(row("mDNS", "on: everybody on the local network can see this node".to_owned()));
+    }
     if status.adapters.is_empty() {
         rows.push(row("adapters", "none is up yet".to_owned()));
     }
