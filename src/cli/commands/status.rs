@@ -84,3 +84,32 @@ fn dropped(reasons: &BTreeMap<String, u64>) -> String {
     }
     reasons.iter().map(|(reason, count)| format!("{count} {reason}")).collect::<Vec<_>>().join(", ")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::schema::ClockReport;
+    use crate::ids::{Fingerprint, PeerId};
+
+    fn report(mdns: bool) -> StatusReport {
+        StatusReport {
+            version: "0".to_owned(),
+            peer_id: PeerId([1; 8]),
+            fingerprint: Fingerprint([1; 32]),
+            nickname: "ada".to_owned(),
+            uptime_ms: 0,
+            clock: ClockReport { unix_ms: 0, unset: false },
+            transports: Vec::new(),
+            mdns,
+            adapters: Vec::new(),
+            links: Vec::new(),
+            counters: Counters::default(),
+        }
+    }
+
+    #[test]
+    fn a_node_that_the_local_network_can_see_says_so() {
+        assert!(describe(&report(true)).contains("everybody on the local network can see this node"));
+        assert!(!describe(&report(false)).contains("mDNS"));
+    }
+}
