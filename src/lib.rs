@@ -1,4 +1,4 @@
-//! Hopline: a peer-to-peer messaging node for Linux, native to the BitChat Bluetooth mesh.
+//! Hopline: a peer-to-peer messaging node for Linux, native to the BitChat Bluetooth mesh and at home on IP.
 //!
 //! ```text
 //!  9  cli                     people             ┐
@@ -12,11 +12,12 @@
 //!  2  link                    whole frames       │  pure: bytes, state, time as an argument
 //!  1  wire  crypto            formats, keys      │  (always compiled)
 //!  0  ids time message        vocabulary         │
-//!     capabilities                              ┘
+//!     capabilities                               ┘
 //! ```
 //!
 //! A room imports only lower floors. Read [`mesh::Engine`] first: it is one BitChat node without a radio, a
-//! clock or a task; then [`mesh::event`], its port. `docs/architecture.md` tells the rest.
+//! clock or a task; then [`mesh::event`], its port. [`router::Router`] and [`router::event`] are the same for the
+//! choice between transports. `docs/architecture.md` tells the rest.
 
 pub mod capabilities;
 pub mod ids;

@@ -77,6 +77,7 @@ async fn a_private_message_crosses_a_node_between_and_comes_back_as_delivered() 
     let status = bench.json(&["--home", "ada", "status"]).await;
     assert_eq!(status["counters"]["messages"]["delivered"], 1);
     assert_eq!(status["links"].as_array().unwrap().len(), 1);
+    assert_eq!(status["mdns"], false);
 }
 
 #[tokio::test]

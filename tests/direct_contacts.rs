@@ -1,6 +1,6 @@
 //! Who is talked with and who is not, and how a connection comes back.
 
-#![cfg(feature = "direct")]
+#![cfg(feature = "node")]
 #![expect(clippy::unwrap_used, reason = "an unwrap in a test is an assertion")]
 
 mod direct;

@@ -1,6 +1,6 @@
 //! Every socket the direct transport opens. A test binary of its own: no other test opens sockets beside it.
 
-#![cfg(all(feature = "direct", target_os = "linux"))]
+#![cfg(all(feature = "node", target_os = "linux"))]
 #![expect(clippy::unwrap_used, reason = "an unwrap in a test is an assertion")]
 
 mod direct;

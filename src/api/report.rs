@@ -34,6 +34,7 @@ impl StatusReport {
                 .iter()
                 .map(|(transport, health)| TransportReport::new(*transport, *health))
                 .collect(),
+            mdns: status.mdns,
             adapters: status
                 .bitchat
                 .adapters

@@ -32,6 +32,8 @@ pub struct StatusReport {
     pub clock: ClockReport,
     /// Its ways to carry messages.
     pub transports: Vec<TransportReport>,
+    /// Whether it looks for contacts by mDNS, so that everybody on the local network can see it.
+    pub mdns: bool,
     /// Its adapters.
     pub adapters: Vec<AdapterReport>,
     /// The links that are up.
@@ -95,7 +97,7 @@ pub enum RoleWord {
 }
 
 /// What was counted since the start.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counters {
     /// What became of messages.
     pub messages: MessageCounters,
@@ -106,7 +108,7 @@ pub struct Counters {
 }
 
 /// What became of messages.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MessageCounters {
     /// Public messages of others, each once.
     pub public_received: u64,
@@ -125,7 +127,7 @@ pub struct MessageCounters {
 }
 
 /// What the mesh did with packets.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MeshCounters {
     /// Packets made here and put on at least one link, fragments counted one by one.
     pub originated: u64,
@@ -140,7 +142,7 @@ pub struct MeshCounters {
 }
 
 /// What the links did with frames.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LinkCounters {
     /// Frames handed to the radio.
     pub frames_sent: u64,

@@ -102,6 +102,7 @@ pub async fn start(setup: Setup) -> Result<Node, NodeError> {
     let mesh_events = bitchat.subscribe().ok_or(NodeError::MeshEnded)?;
     let mut ports = Ports::default();
     ports.add(transport);
+    let mdns = settings.direct.as_ref().is_some_and(|direct| direct.mdns);
     let mut direct = None;
     if let Some(config) = settings.direct {
         let secret = identity.direct_secret(contacts.generation());
@@ -140,6 +141,7 @@ pub async fn start(setup: Setup) -> Result<Node, NodeError> {
         store,
         bitchat,
         board: Board::default(),
+        mdns,
         conditions: settings.conditions,
         mesh_events,
         requests: requested,

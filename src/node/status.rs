@@ -65,6 +65,8 @@ pub struct Status {
     pub clock_unset: bool,
     /// Its transports.
     pub transports: Vec<(TransportKey, Health)>,
+    /// Whether it looks for contacts by mDNS, so that everybody on the local network can see it.
+    pub mdns: bool,
     /// Battery and network.
     pub conditions: Conditions,
     /// What became of messages since the start.

@@ -30,6 +30,9 @@ fn describe(status: &StatusReport) -> String {
             transport.reason.as_deref().map_or("works".to_owned(), |why| format!("does not work: {why}"));
         rows.push(row(&transport.transport, state));
     }
+    if status.mdns {
+        rows.push(row("mDNS", "on: everybody on the local network can see this node".to_owned()));
+    }
     if status.adapters.is_empty() {
         rows.push(row("adapters", "none is up yet".to_owned()));
     }
@@ -80,4 +83,33 @@ fn dropped(reasons: &BTreeMap<String, u64>) -> String {
         return "none".to_owned();
     }
     reasons.iter().map(|(reason, count)| format!("{count} {reason}")).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::schema::ClockReport;
+    use crate::ids::{Fingerprint, PeerId};
+
+    fn report(mdns: bool) -> StatusReport {
+        StatusReport {
+            version: "0".to_owned(),
+            peer_id: PeerId([1; 8]),
+            fingerprint: Fingerprint([1; 32]),
+            nickname: "ada".to_owned(),
+            uptime_ms: 0,
+            clock: ClockReport { unix_ms: 0, unset: false },
+            transports: Vec::new(),
+            mdns,
+            adapters: Vec::new(),
+            links: Vec::new(),
+            counters: Counters::default(),
+        }
+    }
+
+    #[test]
+    fn a_node_that_the_local_network_can_see_says_so() {
+        assert!(describe(&report(true)).contains("everybody on the local network can see this node"));
+        assert!(!describe(&report(false)).contains("mDNS"));
+    }
 }
