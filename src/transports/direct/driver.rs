@@ -249,6 +249,10 @@ impl Driver {
             Request::Connections(answer) => answer.send(self.connections()).unwrap_or_default(),
             Request::Connection { peer, answer } => {
                 let link = self.peers.get(&peer).and_then(Peer::best);
+                // A file is about to go over it.
+                if let Some(link) = link {
+                    link.feel();
+                }
                 answer.send(link.map(|link| link.connection.clone())).ok();
             }
             Request::Files(taker) => {
@@ -348,8 +352,9 @@ impl Driver {
         let Some(peer) = self.peers.get_mut(&id) else { return };
         self.last_serial = Serial(self.last_serial.0.saturating_add(1));
         let pulse = Pulse { interval: self.config.keep_alive, silence: self.config.silence };
-        tokio::spawn(files::listen(accepted.1.clone(), id, self.files.subscribe()));
-        peer.add(Link::start(accepted, (id, self.last_serial), pulse, peer.room(), &self.reporting));
+        let link = Link::start(accepted, (id, self.last_serial), pulse, peer.room(), &self.reporting);
+        tokio::spawn(files::listen(link.connection.clone(), id, self.files.subscribe(), link.activity()));
+        peer.add(link);
     }
 
     /// When the next call is due.

@@ -165,6 +165,11 @@ impl Link {
         self.activity.notify_one();
     }
 
+    /// What is notified when it is used.
+    pub(super) fn activity(&self) -> Arc<Notify> {
+        Arc::clone(&self.activity)
+    }
+
     /// Which way it leads, and how fast.
     pub(super) fn status(&self, peer: PeerId) -> ConnectionStatus {
         let paths = self.connection.paths();

@@ -9,8 +9,10 @@ use tokio::time::Instant;
 
 use super::link::{Code, close};
 
-/// How long after the last message a connection counts as in use.
+/// How long after the last message, or the last piece of a file, a connection counts as in use.
 const IN_USE: Duration = Duration::from_secs(60);
+/// How often one that is not in use is looked at: a file that waited for a person's yes may have begun.
+const LOOK: Duration = Duration::from_secs(5);
 
 /// How a connection in use is felt for.
 #[derive(Debug, Clone, Copy)]
@@ -30,7 +32,7 @@ pub(super) async fn watch(connection: &Connection, pulse: Pulse, activity: &Noti
     loop {
         tokio::select! {
             error = connection.closed() => return error,
-            () = activity.notified() => {}
+            () = used(connection, activity) => {}
         }
         tokio::select! {
             error = connection.closed() => return error,
@@ -41,10 +43,17 @@ pub(super) async fn watch(connection: &Connection, pulse: Pulse, activity: &Noti
     }
 }
 
+/// Waits until the connection is in use.
+async fn used(connection: &Connection, activity: &Notify) {
+    let before = carried(connection);
+    while tokio::time::timeout(LOOK, activity.notified()).await.is_err() && carried(connection) == before {}
+}
+
 /// Feels the pulse until the connection is no longer in use; false when there is none.
 async fn feel(connection: &Connection, pulse: Pulse, activity: &Notify) -> bool {
     let mut used = Instant::now();
     let mut heard = (Instant::now(), acknowledgements(connection));
+    let mut before = carried(connection);
     let mut ticks = tokio::time::interval(pulse.interval);
     loop {
         tokio::select! {
@@ -62,12 +71,22 @@ async fn feel(connection: &Connection, pulse: Pulse, activity: &Notify) -> bool 
         if now.duration_since(heard.0) >= pulse.silence {
             return false;
         }
+        let carries = carried(connection);
+        if std::mem::replace(&mut before, carries) != carries {
+            used = now;
+        }
         if now.duration_since(used) >= IN_USE {
             return true;
         }
         // It fails when the other side takes no datagrams, and when the connection is closed, which is seen.
         connection.send_datagram(Bytes::from_static(&[0])).ok();
     }
+}
+
+/// How many pieces of streams it carried, of messages and of files.
+fn carried(connection: &Connection) -> u64 {
+    let stats = connection.stats();
+    stats.frame_tx.stream.saturating_add(stats.frame_rx.stream)
 }
 
 fn acknowledgements(connection: &Connection) -> u64 {

@@ -1,7 +1,9 @@
 //! The streams that contacts open, each with a file to offer.
 
+use std::sync::Arc;
+
 use iroh::endpoint::{Connection, RecvStream, SendStream, VarInt};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::timeout;
 
 use super::error::ReceiveError;
@@ -22,13 +24,16 @@ pub struct FileOffer {
 /// Where offers go; nowhere yet, perhaps.
 pub(in crate::transports::direct) type Taker = Option<mpsc::Sender<FileOffer>>;
 
-/// Hands on what a contact offers, until the connection ends. QUIC bounds how many streams there are at once.
+/// Hands on what a contact offers, until the connection ends, and says that it is in use. QUIC bounds how many
+/// streams there are at once.
 pub(in crate::transports::direct) async fn listen(
     connection: Connection,
     peer: PeerId,
     taker: watch::Receiver<Taker>,
+    activity: Arc<Notify>,
 ) {
     while let Ok((send, recv)) = connection.accept_bi().await {
+        activity.notify_one();
         let taker = taker.borrow().clone();
         tokio::spawn(async move {
             if let Err(error) = hand_on(send, recv, peer, taker).await {
