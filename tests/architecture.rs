@@ -18,6 +18,7 @@ const FLOORS: [(&str, u8); 18] = [
     ("mesh", 3),
     ("router", 3),
     ("sim", 4),
+    ("clock", 5),
     ("radio", 5),
     ("storage", 5),
     ("transports", 6),

@@ -54,7 +54,7 @@ async fn know(client: &Client, wanted: &[&str]) {
 async fn a_private_message_crosses_a_node_between_and_comes_back_as_delivered() {
     let bench = Bench::new();
     let _air = bench.air(LINE).await;
-    let (_ada, _ben, cy) = (bench.daemon("ada").await, bench.daemon("ben").await, bench.daemon("cy").await);
+    let (ada, _ben, cy) = (bench.daemon("ada").await, bench.daemon("ben").await, bench.daemon("cy").await);
     let mut heard = client(&bench, "cy").events().await.unwrap();
 
     // By its id a peer can be written to before it was heard: the message waits for it.
@@ -67,7 +67,7 @@ async fn a_private_message_crosses_a_node_between_and_comes_back_as_delivered() 
         Some(message)
     })
     .await;
-    assert_eq!((message.text.as_str(), message.nickname.as_str()), ("hi cy", "ada"));
+    assert_eq!((message.text.as_str(), message.sender.to_string()), ("hi cy", ada.peer_id.clone()));
     assert_eq!(message.id.to_string(), sent["id"].as_str().unwrap());
     assert_eq!(message.ttl, 6);
 
@@ -158,7 +158,9 @@ async fn a_message_to_nobody_in_reach_waits_and_can_be_asked_for() {
     let client = client(&bench, "ada");
     let sent = client.send("everyone", "anybody?").await.unwrap();
     assert_eq!(sent.status, StatusWord::Queued);
-    assert_eq!(client.message(sent.id).await.unwrap(), sent);
+    let asked = client.message(sent.id).await.unwrap();
+    assert_eq!((asked.id, asked.status), (sent.id, StatusWord::Queued));
+    assert_eq!(asked.reason.as_deref(), Some("no transport reaches the recipient"));
     let arguments = ["--home", "ada", "send", "everyone", "really?", "--wait", "sent", "--timeout", "1"];
     let output = bench.run(&arguments).await;
     assert_eq!(output.status.code(), Some(4));

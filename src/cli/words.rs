@@ -64,12 +64,17 @@ pub(super) fn file(file: &FileReport) -> String {
 
 /// A public message as one line.
 pub(super) fn public(message: &ReceivedMessage) -> String {
-    format!("<{}> {}", printable(&message.nickname), printable(&message.text))
+    format!("<{}> {}", author(message), printable(&message.text))
 }
 
 /// A private message as one line.
 pub(super) fn private(message: &ReceivedMessage) -> String {
-    format!("[{} to you] {}", printable(&message.nickname), printable(&message.text))
+    format!("[{} to you] {}", author(message), printable(&message.text))
+}
+
+/// The name of who wrote a message; the peer id of somebody whose name was not heard yet.
+fn author(message: &ReceivedMessage) -> String {
+    if message.nickname.is_empty() { message.sender.to_string() } else { printable(&message.nickname) }
 }
 
 /// What happened to contacts, as one line.
