@@ -21,7 +21,6 @@ const FLOORS: [(&str, u8); 18] = [
     ("clock", 5),
     ("radio", 5),
     ("storage", 5),
-    ("clock", 5),
     ("transports", 6),
     ("node", 7),
     ("api", 8),
