@@ -5,6 +5,9 @@
 //! Both go between two endpoints of this process over loopback, in turns. The bare stream carries zeroes from
 //! memory to nowhere. The file comes from a disk, is hashed on both sides, compared, brought to disk for sure and
 //! named: what `hopline file send` does, from the offer until the sender may say "delivered".
+//!
+//! The processor time of each stands beside it, both ends together: on a machine that is busy with other things it
+//! says more than the clock.
 
 #![expect(clippy::unwrap_used, reason = "a bench that cannot run stops")]
 
@@ -70,11 +73,18 @@ async fn run(settings: &Settings) {
     let (mut bares, mut files, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
     // The first round finds the path's width, and is not counted.
     for round in 0..=settings.rounds {
+        let before = processor_time();
         let bare = goodput(settings.size, bare(&connection, settings.size).await);
+        let between = processor_time();
         let file = goodput(settings.size, file(&connection, &path, round).await);
+        let (bare_cpu, file_cpu) = (between - before, processor_time() - between);
         remove_received(&inbox);
         if round > 0 {
-            println!("round {round}: bare {bare:7.1} MB/s, file {file:7.1} MB/s, ratio {:.3}", file / bare);
+            println!(
+                "round {round}: bare {bare:7.1} MB/s ({bare_cpu:.2} s CPU), file {file:7.1} MB/s ({file_cpu:.2} s CPU), \
+                 ratio {:.3}",
+                file / bare
+            );
             bares.push(bare);
             files.push(file);
             ratios.push(file / bare);
@@ -165,6 +175,14 @@ fn write_noise(path: &Path, size: u64) {
         left -= length;
     }
     file.sync_all().unwrap();
+}
+
+/// What this process has used so far, in seconds: proc_pid_stat(5), fields 14 and 15, in ticks of 10 ms.
+fn processor_time() -> f64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
+    let fields = stat.rsplit(')').next().unwrap().split_whitespace();
+    let ticks: u32 = fields.skip(11).take(2).map(|field| field.parse::<u32>().unwrap()).sum();
+    f64::from(ticks) / 100.0
 }
 
 fn goodput(size: u64, elapsed: Duration) -> f64 {

@@ -42,6 +42,7 @@ async fn a_file_goes_on_after_a_cut_and_after_its_receiver_was_killed() {
     let ((number, on_disk), silence) =
         tokio::join!(world.received_and_on_disk(), silence_until_noticed(&mut seen_by_ada));
     assert!((SYNC_STEP..SIZE).contains(&on_disk), "{on_disk}");
+    eprintln!("cut with {on_disk} of {SIZE} bytes on disk for sure; noticed after {silence:?}");
     assert!(silence < NOTICED, "noticed after {silence:?}");
 
     world.daemons[1].running.kill().await;

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 /// The width of the bar itself.
 const WIDTH: u64 = 24;
+/// Pieces of news closer together than this say nothing of a rate.
+const SHORTEST: Duration = Duration::from_millis(100);
 /// How much a new measurement counts for in the rate that is shown.
 const WEIGHT: f64 = 0.3;
 
@@ -28,9 +30,9 @@ impl Bar {
 
     fn measure(&mut self, done: u64, now: Duration) {
         if let Some((then, before)) = self.last.replace((now, done)) {
-            let seconds = now.saturating_sub(then).as_secs_f64();
-            if seconds > 0.0 && done >= before {
-                let new = approximate(done - before) / seconds;
+            let elapsed = now.saturating_sub(then);
+            if elapsed >= SHORTEST && done >= before {
+                let new = approximate(done - before) / elapsed.as_secs_f64();
                 self.rate = Some(self.rate.map_or(new, |rate| rate + WEIGHT * (new - rate)));
             }
         }
@@ -92,6 +94,16 @@ mod tests {
         );
         let done = bar.line("film.mkv", 100_000_000, 100_000_000, half * 3);
         assert!(done.contains("[########################] 100 %"), "{done}");
+    }
+
+    #[test]
+    fn what_a_try_begins_with_is_not_taken_for_speed() {
+        let mut bar = Bar::default();
+        bar.line("a", 0, 100_000_000, Duration::ZERO);
+        let resumed = bar.line("a", 50_000_000, 100_000_000, Duration::from_millis(1));
+        assert!(resumed.ends_with("50.0 MB of 100.0 MB"), "{resumed}");
+        let later = bar.line("a", 60_000_000, 100_000_000, Duration::from_millis(501));
+        assert!(later.contains("  20.0 MB/s"), "{later}");
     }
 
     #[test]

@@ -89,13 +89,21 @@ impl Sending {
             if !seen.has_changed().unwrap_or(false) {
                 continue;
             }
+            let now = *seen.borrow_and_update();
             if !std::mem::replace(&mut running, true)
-                && let Err(error) = shared.set_status(self.transfer.key, TransferStatus::Running, None).await
+                && let Err(error) = self.write_down(shared, now.resumed).await
             {
                 tracing::warn!(transfer = self.transfer.number, %error, "how far a file is cannot be stored");
             }
-            shared.tell_progress(&self.transfer, *seen.borrow_and_update());
+            shared.tell_progress(&self.transfer, now);
         }
+    }
+
+    /// It is on its way, from where the receiver has it.
+    async fn write_down(&self, shared: &Shared, resumed: u64) -> Result<(), StoreError> {
+        shared.set_done(self.transfer.key, resumed).await?;
+        shared.set_status(self.transfer.key, TransferStatus::Running, None).await?;
+        Ok(())
     }
 }
 

@@ -100,7 +100,7 @@ impl DirectHandle {
         self.ask(Request::NetworkChange).await;
     }
 
-    /// Has the files that contacts offer handed to `taker`. Before that they are declined.
+    /// Has the files that contacts offer handed to `taker`. Before that their senders are told to come again.
     pub async fn take_files(&self, taker: mpsc::Sender<FileOffer>) {
         self.ask(Request::Files(taker)).await;
     }

@@ -29,7 +29,9 @@ impl Directory {
         let partial = path.join(PARTIAL_FOLDER);
         let mut builder = DirBuilder::new();
         builder.recursive(true).mode(0o700).create(&partial).map_err(DiskError::at("create", &partial))?;
-        Ok(Self { path: path.to_owned() })
+        // People are told where a file is, and work in other directories.
+        let path = path.canonicalize().map_err(DiskError::at("find", path))?;
+        Ok(Self { path })
     }
 
     /// Where it is.

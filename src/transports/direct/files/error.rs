@@ -55,7 +55,7 @@ pub enum SendError {
     #[error(transparent)]
     Source(#[from] SourceError),
     /// The receiver said no.
-    #[error("declined: {0}")]
+    #[error("{0}")]
     Declined(Reason),
     /// The receiver computed another hash, twice, the second time of the whole file sent anew.
     #[error("the receiver got other bytes than were sent, twice; check the disks and memory on both sides")]
@@ -176,7 +176,7 @@ pub enum ReceiveError {
     #[error(transparent)]
     Disk(#[from] DiskError),
     /// It was declined here.
-    #[error("declined: {0}")]
+    #[error("{0}")]
     Declined(Reason),
     /// What came is not what was sent; it was thrown away.
     #[error("other bytes came than were sent; what came is thrown away")]

@@ -65,5 +65,6 @@ async fn hand_on(
             Err(mpsc::error::SendError(offer)) => offer.incoming,
         },
     };
-    declined.decline(Reason::NotAccepted).await
+    // The node is starting or stopping: the sender shall come again.
+    declined.decline(Reason::Busy).await
 }
