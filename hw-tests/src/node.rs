@@ -190,7 +190,8 @@ impl Node {
             let EventReport::Status { id: of, status, .. } = event else { return None };
             (*of == id && *status == wanted).then_some(())
         };
-        Ok(self.record.find(Mark::START, &what, PATIENCE, status).await?.value)
+        self.record.find(Mark::START, &what, PATIENCE, status).await?;
+        Ok(())
     }
 
     /// Ends the process as a crash would.

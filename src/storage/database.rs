@@ -174,16 +174,15 @@ fn inspect(path: &Path) -> Result<(), OpenError> {
 }
 
 fn refused(action: &'static str, path: &Path, source: io::Error) -> OpenError {
-    match source.kind() {
-        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
-            let directory = path.parent().filter(|_| action == "create").unwrap_or(path);
-            OpenError::ReadOnly { path: directory.to_owned() }
-        }
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-            OpenError::Store { path: path.to_owned(), source: StoreError::Full }
-        }
-        _ => OpenError::Io { action, path: path.to_owned(), source },
+    let kind = source.kind();
+    if matches!(kind, io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem) {
+        let directory = path.parent().filter(|_| action == "create").unwrap_or(path);
+        return OpenError::ReadOnly { path: directory.to_owned() };
     }
+    if matches!(kind, io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) {
+        return OpenError::Store { path: path.to_owned(), source: StoreError::Full };
+    }
+    OpenError::Io { action, path: path.to_owned(), source }
 }
 
 #[cfg(test)]

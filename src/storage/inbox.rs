@@ -325,10 +325,8 @@ mod tests {
     }
 
     fn store(database: &mut Database, new: &NewReceived) -> u64 {
-        match database.receive(new).unwrap() {
-            Reception::Stored(number) => number,
-            other => panic!("{other:?}"),
-        }
+        let Reception::Stored(number) = database.receive(new).unwrap() else { panic!("not stored: {new:?}") };
+        number
     }
 
     fn store_all(database: &mut Database, news: impl Iterator<Item = NewReceived>) {
@@ -338,10 +336,8 @@ mod tests {
     }
 
     fn refused(database: &mut Database, new: &NewReceived) -> Room {
-        match database.receive(new).unwrap() {
-            Reception::Refused(full) => full.what,
-            other => panic!("{other:?}"),
-        }
+        let Reception::Refused(full) = database.receive(new).unwrap() else { panic!("not refused: {new:?}") };
+        full.what
     }
 
     fn ids(database: &Database) -> Vec<u8> {

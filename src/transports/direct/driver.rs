@@ -222,7 +222,8 @@ impl Driver {
     /// Sends a packet to every contact that is connected; false when it left for none.
     fn tell_everyone(&self, packet: Bytes) -> bool {
         let Ok(frame) = Frame::Public(packet).encode() else { return false };
-        self.peers.values().fold(false, |told, peer| peer.tell(frame.clone()) || told)
+        // Each is told, whoever was told before.
+        self.peers.values().filter(|peer| peer.tell(frame.clone())).count() > 0
     }
 
     fn answer(&mut self, sender: PeerId, id: MessageId, answer: &Frame) {
@@ -290,15 +291,30 @@ impl Driver {
     }
 
     async fn set_keys(&mut self, current: &[u8; 32], previous: Option<&[u8; 32]>) -> Result<(), StartError> {
-        for station in self.stations.take_useless(&self.config, current, previous) {
+        let useless = self.stations.take_useless(&self.config, current, previous);
+        // Whatever holds a connection of an endpoint keeps its sockets open.
+        self.hang_up().await;
+        for station in useless {
             for peer in self.peers.values_mut() {
                 peer.leave(Some(station.endpoint.id()), Code::Bye, Instant::now(), &mut self.backlog);
             }
             station.close().await;
         }
+        self.hang_up().await;
         self.stations.open_missing(&self.config, current, previous).await?;
         self.hurry();
         Ok(())
+    }
+
+    /// Gives up every call that rings, and every connection that nobody has looked at.
+    async fn hang_up(&mut self) {
+        self.calls.shutdown().await;
+        for peer in self.peers.values_mut() {
+            peer.dialling.answered();
+        }
+        while let Ok((_, connection)) = self.accepted.try_recv() {
+            close(&connection, Code::Bye);
+        }
     }
 
     fn connections(&self) -> Vec<ConnectionStatus> {

@@ -9,8 +9,8 @@ use iroh::endpoint::{
 };
 use iroh::{EndpointId, RelayMap, RelayMode, SecretKey};
 use iroh_mdns_address_lookup::MdnsAddressLookup;
-use tokio::sync::{Notify, Semaphore, mpsc, watch};
-use tokio::task::JoinHandle;
+use tokio::sync::{Notify, mpsc, watch};
+use tokio::task::{JoinHandle, JoinSet};
 
 use super::config::Config;
 use super::error::StartError;
@@ -112,22 +112,26 @@ impl Station {
     }
 }
 
+/// Takes whoever connects through the handshake. When it is aborted, so is every handshake under way.
 async fn accept(endpoint: Endpoint, accepted: mpsc::Sender<Accepted>) {
-    let handshakes = Arc::new(Semaphore::new(MAX_HANDSHAKES));
-    while let Some(incoming) = endpoint.accept().await {
-        let Ok(permit) = Arc::clone(&handshakes).try_acquire_owned() else {
+    let mut handshakes = JoinSet::new();
+    loop {
+        let incoming = tokio::select! {
+            Some(_) = handshakes.join_next() => continue,
+            incoming = endpoint.accept() => incoming,
+        };
+        let Some(incoming) = incoming else { return };
+        if handshakes.len() >= MAX_HANDSHAKES {
             incoming.ignore();
             continue;
-        };
-        let accepted = accepted.clone();
-        let id = endpoint.id();
-        tokio::spawn(async move {
+        }
+        let (id, accepted) = (endpoint.id(), accepted.clone());
+        handshakes.spawn(async move {
             match tokio::time::timeout(HANDSHAKE_TIMEOUT, handshake(incoming)).await {
                 // When nobody listens, the driver has stopped.
                 Ok(Some(connection)) => accepted.send((id, connection)).await.unwrap_or_default(),
                 Ok(None) | Err(_) => tracing::debug!("a handshake from outside failed"),
             }
-            drop(permit);
         });
     }
 }

@@ -30,10 +30,10 @@ pub(super) fn follow(
     let look = move |addr: iroh::EndpointAddr, relays: Vec<iroh::endpoint::RelayStatus>| {
         let mut found = OwnAddresses::default();
         for address in addr.addrs {
-            match address {
-                TransportAddr::Ip(address) => found.addresses.push(address),
-                TransportAddr::Relay(url) => found.relays.push(url.to_string()),
-                _ => {}
+            if let TransportAddr::Ip(address) = address {
+                found.addresses.push(address);
+            } else if let TransportAddr::Relay(url) = address {
+                found.relays.push(url.to_string());
             }
         }
         Surroundings { found, relay: relays.iter().any(iroh::endpoint::RelayStatus::is_connected) }

@@ -174,14 +174,8 @@ impl Link {
     pub(super) fn status(&self, peer: PeerId) -> ConnectionStatus {
         let paths = self.connection.paths();
         let path = paths.iter().find(iroh::endpoint::Path::is_selected).or_else(|| paths.iter().next());
-        let (kind, round_trip) = path.map_or((PathKind::Unknown, Duration::ZERO), |path| {
-            let kind = match path.remote_addr() {
-                TransportAddr::Ip(address) => PathKind::Direct(*address),
-                TransportAddr::Relay(url) => PathKind::Relayed(url.to_string()),
-                _ => PathKind::Unknown,
-            };
-            (kind, path.rtt())
-        });
+        let (kind, round_trip) = path
+            .map_or((PathKind::Unknown, Duration::ZERO), |path| (kind_of(path.remote_addr()), path.rtt()));
         ConnectionStatus { peer, path: kind, round_trip }
     }
 
@@ -315,5 +309,15 @@ async fn room_for(frame: &Frame, room: &Arc<Semaphore>) -> Result<Option<OwnedSe
     match tokio::time::timeout(ROOM_TIMEOUT, Arc::clone(room).acquire_many_owned(permits)).await {
         Ok(Ok(permit)) => Ok(Some(permit)),
         Ok(Err(_)) | Err(_) => Err(Stop::Close(Code::Full)),
+    }
+}
+
+fn kind_of(address: &TransportAddr) -> PathKind {
+    if let TransportAddr::Ip(address) = address {
+        PathKind::Direct(*address)
+    } else if let TransportAddr::Relay(url) = address {
+        PathKind::Relayed(url.to_string())
+    } else {
+        PathKind::Unknown
     }
 }
