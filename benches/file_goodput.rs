@@ -9,6 +9,7 @@
 //! The processor time of each stands beside it, both ends together: on a machine that is busy with other things it
 //! says more than the clock.
 
+#![expect(clippy::print_stdout, reason = "a benchmark talks to people")]
 #![expect(clippy::unwrap_used, reason = "a bench that cannot run stops")]
 
 use std::future::pending;
