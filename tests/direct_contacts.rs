@@ -209,9 +209,11 @@ async fn a_fixed_port_moves_to_the_next_key() {
     let mut two = Node::start(2, loopback(), vec![one.contact()]).await;
     one.befriend(&two).await;
     two.reaches(&one, Reach::Yes).await;
+    one.reaches(&two, Reach::Yes).await;
 
     one.raise_generation(true).await;
     assert_eq!(one.handle.bound().await[0], free);
+    one.reaches(&two, Reach::Perhaps).await;
     // The old card names a key that does not listen there any more, but can still call.
     one.reaches(&two, Reach::Yes).await;
     one.send_text(&two, id(1), "here is my card").await;

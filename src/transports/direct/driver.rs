@@ -180,9 +180,7 @@ impl Driver {
             Command::Warm { peer } => {
                 if let Some(peer) = self.peers.get_mut(&peer) {
                     peer.dialling.hurry(Instant::now());
-                    if let Some(link) = peer.best() {
-                        link.feel();
-                    }
+                    peer.feel();
                 }
             }
             Command::Acknowledge { sender, id, .. } => self.answer(sender, id, &Frame::Ack(id)),

@@ -143,6 +143,13 @@ impl Peer {
         }
     }
 
+    /// Makes sure that its connections live.
+    pub(super) fn feel(&self) {
+        for link in &self.links {
+            link.feel();
+        }
+    }
+
     /// Sends a frame that nobody waits for; false when it cannot leave now.
     pub(super) fn tell(&self, frame: Bytes) -> bool {
         self.best().is_some_and(|link| link.send(Outgoing::unasked(frame)))
@@ -219,6 +226,8 @@ impl Peer {
                 for attempt in self.deliveries.lost_with(serial) {
                     fail(attempt, Failure::Broken, events);
                 }
+                // What broke this one may have broken the others.
+                self.feel();
             }
         }
         if self.is_alone() {
