@@ -118,7 +118,7 @@ impl World {
 
     /// One of them, by turns, writes to the other.
     async fn send(&mut self, count: u32) {
-        let sender = usize::from(count % 2 == 0);
+        let sender = usize::from(count.is_multiple_of(2));
         let text = format!("message {count}");
         let to = self.daemons[1 - sender].peer_id.clone();
         match self.clients[sender].send(&to, &text).await {
