@@ -4,6 +4,7 @@
 
 #![cfg(feature = "node")]
 #![expect(clippy::unwrap_used, reason = "an unwrap in a test is an assertion")]
+#![expect(clippy::wildcard_enum_match_arm, reason = "a test waits for one event of many")]
 
 use hopline::capabilities::{Health, TransportKey};
 use hopline::ids::MessageId;

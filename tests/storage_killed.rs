@@ -66,13 +66,14 @@ fn kill_after(home: &Path, pairs: usize) -> usize {
 fn write_until_killed(home: &Path) {
     let mut database = open(home);
     let known = database.after(0, 1_000).unwrap().len();
+    let mut confirmations = io::stdout();
     for number in known + 1.. {
         let stored = database.transaction(|database| {
             let accepted = database.accept(&own_message(number), UnixMillis(0))?;
             Ok::<_, hopline::storage::StoreError>((accepted, database.receive(&received_message(number))?))
         });
         assert!(matches!(stored.unwrap(), (Acceptance::Accepted, Reception::Stored(_))));
-        writeln!(io::stdout(), "stored {number}").unwrap();
+        writeln!(confirmations, "stored {number}").unwrap();
     }
 }
 

@@ -141,18 +141,18 @@ impl Node {
 
     /// Waits for what became of an attempt.
     pub(crate) async fn report(&mut self, of: AttemptId) -> Report {
-        self.next(|event| match event {
-            Event::Report { attempt, report } if attempt == of => Some(report),
-            _ => None,
+        self.next(|event| {
+            let Event::Report { attempt, report } = event else { return None };
+            (attempt == of).then_some(report)
         })
         .await
     }
 
     /// Waits for the next message.
     pub(crate) async fn received(&mut self) -> Received {
-        self.next(|event| match event {
-            Event::Received(received) => Some(received),
-            _ => None,
+        self.next(|event| {
+            let Event::Received(received) = event else { return None };
+            Some(received)
         })
         .await
     }
@@ -175,9 +175,9 @@ impl Node {
 
     /// Waits for the next receipt: of whom, of which message, and whether it was read.
     pub(crate) async fn receipt(&mut self) -> (PeerId, MessageId, bool) {
-        self.next(|event| match event {
-            Event::Receipt { from, id, read } => Some((from, id, read)),
-            _ => None,
+        self.next(|event| {
+            let Event::Receipt { from, id, read } = event else { return None };
+            Some((from, id, read))
         })
         .await
     }
