@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use rand_core::{OsRng, RngCore};
 use tokio::sync::{broadcast, mpsc, watch};
 
@@ -17,6 +18,7 @@ use crate::storage::NewReceived;
 use crate::transports::bitchat::BitchatHandle;
 use crate::transports::direct::OwnAddresses;
 use crate::transports::port;
+use crate::wire;
 
 use super::carrier::Carrier;
 use super::conditions;
@@ -269,7 +271,12 @@ impl Driver {
             port::Event::Receipt { from, id, read } => self.carrier.receipt(transport, from, id, read),
             port::Event::Received(received) => self.received(transport, received).await,
             port::Event::Heard { packet } => {
-                self.ports.command_others(transport, || port::Command::Relay(packet.clone()));
+                // What came over direct was lowered by who sent it.
+                let lowered =
+                    if transport == TransportKey::Bitchat { one_hop_less(&packet) } else { Some(packet) };
+                if let Some(packet) = lowered {
+                    self.ports.command_others(transport, || port::Command::Relay(packet.clone()));
+                }
             }
         }
     }
@@ -328,6 +335,13 @@ impl Driver {
         // Nobody may be listening, and that is no error.
         self.events.send(event).ok();
     }
+}
+
+/// The packet with its TTL lowered; nothing when this was its last hop.
+fn one_hop_less(packet: &Bytes) -> Option<Bytes> {
+    let received = wire::Received::decode(packet).ok()?;
+    let ttl = received.packet().ttl.checked_sub(1).filter(|ttl| *ttl > 0)?;
+    Some(received.relayed(ttl))
 }
 
 fn random_id() -> Result<MessageId, SendError> {
