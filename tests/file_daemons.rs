@@ -84,23 +84,8 @@ impl World {
     async fn build() -> Self {
         let bench = Bench::new();
         let air = bench.air("ada ben").await;
-        let ports = [program::free_port([127, 0, 3, 1]), program::free_port([127, 0, 4, 1])];
-        let path = Path::lay(ports[0], ports[1]).await.unwrap();
-        for (name, bind, advertise) in [("ada", ports[0], path.to_first), ("ben", ports[1], path.to_second)] {
-            bench.configure(
-                name,
-                &format!(
-                    "[direct]\nbind = [\"{bind}/32\"]\nadvertise = [\"{advertise}\"]\n\
-                     [files]\naccept = \"contacts\"\n"
-                ),
-            );
-        }
-        let daemons = [bench.daemon("ada").await, bench.daemon("ben").await];
-        for (of, to) in [("ada", "ben"), ("ben", "ada")] {
-            let card = bench.json(&["--home", of, "contact", "card"]).await;
-            let link = card["link"].as_str().unwrap();
-            bench.json(&["--home", to, "contact", "add", link]).await;
-        }
+        let (path, ends) = Path::between([127, 0, 3, 1], [127, 0, 4, 1]).await.unwrap();
+        let daemons = bench.friends(ends, path.found(), "[files]\naccept = \"contacts\"\n").await;
         let clients = ["ada", "ben"].map(|name| Client::new(bench.path(name).join("hopline.sock")));
         Self { bench, _air: air, path, daemons, clients }
     }

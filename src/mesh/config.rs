@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::capabilities;
 use crate::link;
 use crate::time::UnixMillis;
 use crate::wire::Capabilities;
@@ -71,10 +72,10 @@ pub const CLOCK_TOLERANCE: Duration = Duration::from_secs(120);
 /// with room for the way.
 pub const PUBLIC_LIFETIME: Duration = Duration::from_secs(100);
 /// The longest public text, in bytes: the apps' input limit of 60,000 characters (spec 2.7).
-pub const MAX_PUBLIC_TEXT: usize = 60_000;
+pub const MAX_PUBLIC_TEXT: usize = capabilities::Capabilities::BITCHAT.max_broadcast_size;
 /// The longest private text, in bytes: 32 parts of 255 (spec 3.6), each at worst 3 bytes short where a character
 /// would be cut.
-pub const MAX_PRIVATE_TEXT: usize = 32 * 252;
+pub const MAX_PRIVATE_TEXT: usize = capabilities::Capabilities::BITCHAT.max_message_size;
 /// How long a packet that expects an answer waits before it is sent again on all links.
 pub const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a link is not taken for a peer's after an answer failed to come over it.

@@ -3,7 +3,6 @@
 #![allow(dead_code, reason = "each user takes a part")]
 
 use std::error::Error;
-use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::time::Duration;
 
 use hopline::crypto::Identity;
@@ -39,9 +38,7 @@ impl Pair {
     /// Starts both; the seed makes their keys and the air's whims.
     pub(crate) async fn meet(seed: u64) -> Result<Self, Failed> {
         let mut rng = ChaCha20Rng::seed_from_u64(seed);
-        // Each on an address of its own, and confined to it: no datagram goes around the path.
-        let places = [free_port([127, 0, 1, 1])?, free_port([127, 0, 2, 1])?];
-        let path = Path::lay(places[0], places[1]).await?;
+        let (path, places) = Path::between([127, 0, 1, 1], [127, 0, 2, 1]).await?;
         let topology: Topology = "ada ben".parse()?;
         let mut air = Air::new(draw(&mut rng));
         let stations = air.lay_out(&topology, Instant::ZERO);
@@ -49,7 +46,7 @@ impl Pair {
         let air = SimulatedAir::spawn(air);
 
         let mut nodes = Vec::new();
-        let found = [path.to_first, path.to_second];
+        let found = path.found();
         for (index, name) in ["ada", "ben"].into_iter().enumerate() {
             let identity = Identity::generate(&mut rng);
             let radio = Radio { adapter: AdapterId(0), peer: Some(identity.peer_id()), first_serial: 1 };
@@ -93,11 +90,6 @@ async fn befriend(one: &Node, other: &Node) -> Result<(), Failed> {
         tokio::time::timeout(PATIENCE, has_address).await.map_err(|_| "the card names no address")??;
     one.handle().contacts(ContactRequest::Add { link: link(&card), name: None }).await?;
     Ok(())
-}
-
-/// A UDP port of this address that was free a moment ago, and that the system does not hand out soon again.
-fn free_port(address: [u8; 4]) -> Result<SocketAddr, Failed> {
-    Ok(UdpSocket::bind((Ipv4Addr::from(address), 0))?.local_addr()?)
 }
 
 fn draw(rng: &mut ChaCha20Rng) -> [u8; 32] {

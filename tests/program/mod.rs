@@ -3,7 +3,7 @@
 #![allow(dead_code, reason = "each test file uses a part of it")]
 #![expect(clippy::unwrap_used, reason = "an unwrap in a test is an assertion")]
 
-use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::{Output, Stdio};
@@ -80,6 +80,27 @@ impl Bench {
         std::fs::write(self.path(name).join("config.toml"), config).unwrap();
     }
 
+    /// Runs ada and ben, who have each other's card, in the air's places of these names. Each talks over IP from its
+    /// own end alone, and is found at another address; the rest of their configuration is the same.
+    pub(crate) async fn friends(
+        &self,
+        ends: [SocketAddr; 2],
+        found: [SocketAddr; 2],
+        config: &str,
+    ) -> [Daemon; 2] {
+        for ((name, bind), advertise) in ["ada", "ben"].into_iter().zip(ends).zip(found) {
+            let direct = format!("[direct]\nbind = [\"{bind}/32\"]\nadvertise = [\"{advertise}\"]\n");
+            self.configure(name, &format!("{direct}{config}"));
+        }
+        let daemons = [self.daemon("ada").await, self.daemon("ben").await];
+        for (of, to) in [("ada", "ben"), ("ben", "ada")] {
+            let card = self.json(&["--home", of, "contact", "card"]).await;
+            let link = card["link"].as_str().unwrap();
+            self.json(&["--home", to, "contact", "add", link]).await;
+        }
+        daemons
+    }
+
     /// Runs a daemon in a home of the same name, in the air's place of the same name.
     pub(crate) async fn daemon(&self, name: &str) -> Daemon {
         self.daemon_called(name, name).await
@@ -154,9 +175,4 @@ pub(crate) fn stderr(output: &Output) -> String {
 
 pub(crate) fn stdout(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
-}
-
-/// A UDP port of this address that was free a moment ago, and that the system does not hand out soon again.
-pub(crate) fn free_port(address: impl Into<Ipv4Addr>) -> SocketAddr {
-    UdpSocket::bind((address.into(), 0)).unwrap().local_addr().unwrap()
 }

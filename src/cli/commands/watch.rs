@@ -31,21 +31,10 @@ pub(in crate::cli) async fn run(context: &Context, arguments: Arguments) -> Resu
 
 /// The event, and the number to come back with.
 fn line(event: &EventReport) -> String {
-    match event {
-        EventReport::PublicMessage(message) | EventReport::PrivateMessage(message) => {
-            format!("{} {}", message.number, words::event(event))
-        }
-        EventReport::Adapter { .. }
-        | EventReport::LinkUp { .. }
-        | EventReport::LinkDown { .. }
-        | EventReport::Peer(_)
-        | EventReport::PeerGone { .. }
-        | EventReport::Session { .. }
-        | EventReport::Status { .. }
-        | EventReport::File(_)
-        | EventReport::Transport(_)
-        | EventReport::Contact(_)
-        | EventReport::ClockUnset
-        | EventReport::Missed { .. } => words::event(event),
+    let words = words::event(event);
+    if let EventReport::PublicMessage(message) | EventReport::PrivateMessage(message) = event {
+        format!("{} {words}", message.number)
+    } else {
+        words
     }
 }
