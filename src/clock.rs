@@ -36,11 +36,13 @@ impl Clock {
         Now { instant: Instant::from_start(elapsed), unix: wall_clock() }
     }
 
-    /// The runtime's name for an instant of this run; the far future for one that it cannot name.
-    pub fn wake_at(&self, at: Instant) -> tokio::time::Instant {
-        const FAR: Duration = Duration::from_secs(24 * 60 * 60);
-        let start = tokio::time::Instant::from_std(self.start);
-        start.checked_add(at.since_start()).unwrap_or(start + FAR)
+    /// Waits until an instant of this run; for ever when there is none.
+    pub async fn sleep_until(&self, at: Option<Instant>) {
+        match at.and_then(|at| tokio::time::Instant::from_std(self.start).checked_add(at.since_start())) {
+            Some(at) => tokio::time::sleep_until(at).await,
+            // None was asked for, or one that lies beyond what the runtime can name.
+            None => std::future::pending().await,
+        }
     }
 }
 

@@ -97,7 +97,7 @@ impl Driver {
     }
 
     async fn wait(&mut self, conditions: &mut tokio::time::Interval) -> Wake {
-        let deadline = self.carrier.poll_timeout().map(|at| self.clock.wake_at(at));
+        let deadline = self.carrier.poll_timeout();
         if self.carrier.waiting() > 0 {
             return Wake::Timeout;
         }
@@ -107,7 +107,7 @@ impl Driver {
             Ok(event) = self.mesh_events.recv() => Wake::Mesh(event),
             addresses = moved(&mut self.own_addresses) => Wake::Moved(addresses),
             _ = conditions.tick() => Wake::Conditions,
-            () = sleep_until(deadline) => Wake::Timeout,
+            () = self.clock.sleep_until(deadline) => Wake::Timeout,
         }
     }
 
@@ -358,11 +358,4 @@ async fn moved(own_addresses: &mut Option<watch::Receiver<OwnAddresses>>) -> Own
         return watched.borrow_and_update().clone();
     }
     std::future::pending().await
-}
-
-async fn sleep_until(deadline: Option<tokio::time::Instant>) {
-    match deadline {
-        Some(deadline) => tokio::time::sleep_until(deadline).await,
-        None => std::future::pending().await,
-    }
 }

@@ -1,20 +1,17 @@
 //! Our own texts for everyone: each is signed once, and every transport carries those bytes.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 
 use crate::crypto::Identity;
 use crate::ids::MessageId;
+use crate::mesh::config::PUBLIC_LIFETIME;
 use crate::mesh::error::Refusal;
 use crate::mesh::{PublicPacket, public_packet};
 use crate::message::Body;
 use crate::time::UnixMillis;
 use crate::wire;
-
-/// How old a signed packet may be when it leaves: receivers take 120 s (spec 2.7), and there is a way to go.
-const FRESH: Duration = Duration::from_secs(100);
 
 /// Signs texts, no two at the same time: several dedupe keys of the apps rest on it (spec 4.3, 9).
 pub(super) struct PublicText {
@@ -38,7 +35,7 @@ impl PublicText {
     pub(super) fn refresh(&mut self, packet: &Bytes, now: UnixMillis) -> Option<Bytes> {
         let received = wire::Received::decode(packet).ok()?;
         let old = received.packet();
-        if old.timestamp.abs_diff(now) < FRESH {
+        if old.timestamp.abs_diff(now) < PUBLIC_LIFETIME {
             return None;
         }
         let text = std::str::from_utf8(&old.payload).ok()?;

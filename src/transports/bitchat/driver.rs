@@ -113,7 +113,7 @@ impl Driver {
     }
 
     async fn wait(&mut self) -> Wake {
-        let deadline = self.engine.poll_timeout().map(|at| self.clock.wake_at(at));
+        let deadline = self.engine.poll_timeout();
         tokio::select! {
             permit = self.radio.commands.reserve(), if !self.radio_gone && !self.pending.is_empty() => {
                 let Ok(permit) = permit else { return Wake::RadioGone };
@@ -148,7 +148,7 @@ impl Driver {
                 };
                 Wake::Question(question)
             }
-            () = sleep_until(deadline) => Wake::Timeout,
+            () = self.clock.sleep_until(deadline) => Wake::Timeout,
         }
     }
 
@@ -308,13 +308,6 @@ impl Driver {
 
     fn flushed(&self) -> bool {
         self.pending.is_empty() && self.unanswered.values().all(|writes| *writes == 0)
-    }
-}
-
-async fn sleep_until(deadline: Option<tokio::time::Instant>) {
-    match deadline {
-        Some(deadline) => tokio::time::sleep_until(deadline).await,
-        None => std::future::pending().await,
     }
 }
 
