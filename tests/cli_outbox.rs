@@ -119,3 +119,21 @@ async fn who_comes_back_gets_what_was_stored_and_then_what_comes_each_once() {
         assert_eq!(watching.event("private_message", |_| true).await["text"], text(number));
     }
 }
+
+#[tokio::test]
+async fn two_without_bluetooth_talk_over_ip_under_the_names_they_gave_each_other() {
+    let bench = Bench::new();
+    for name in ["ada", "ben"] {
+        bench.configure(name, "[bitchat]\nenabled = false\n[direct]\nbind = [\"127.0.0.1:0\"]\n");
+    }
+    let (ada, ben) = (bench.daemon("ada").await, bench.daemon("ben").await);
+    bench.exchange_cards("ada", "ben").await;
+    let sent = bench.json(&["--home", "ada", "send", "ben", "over IP", "--wait", "delivered"]).await;
+    assert_eq!((sent["to"].as_str(), sent["via"].as_str()), (Some(ben.peer_id.as_str()), Some("direct")));
+    let history = bench.json(&["--home", "ben", "history"]).await;
+    let line = &history["lines"][0];
+    assert_eq!(line["sender"], ada.peer_id.as_str());
+    assert_eq!((line["nickname"].as_str(), line["text"].as_str()), (Some("ada"), Some("over IP")));
+    let status = bench.json(&["--home", "ada", "status"]).await;
+    assert_eq!(status["transports"][0]["reason"], "switched off in the configuration");
+}

@@ -286,6 +286,7 @@ impl Driver {
         match body {
             Body::Text(text) => {
                 let (via, received) = (transport, self.clock.now().unix);
+                let nickname = self.people.name_of(sender, nickname);
                 let new =
                     NewReceived { sender, nickname, public, id, text, sent, received, via, wire_ids, ttl };
                 self.carrier.receive(new, fragments);

@@ -43,8 +43,8 @@ pub struct Setup {
     pub identity: Identity,
     /// Feeds every random choice its machines make.
     pub seed: [u8; 32],
-    /// What it talks through in the air.
-    pub radio: RadioHandle,
+    /// What it talks through in the air; nothing when the mesh is switched off.
+    pub radio: Option<RadioHandle>,
     /// What it keeps.
     pub database: Database,
     /// Its settings.

@@ -87,6 +87,12 @@ impl People {
         &self.contacts
     }
 
+    /// The name somebody goes by who told none: the one a contact has here.
+    pub(super) fn name_of(&self, sender: Fingerprint, told: String) -> String {
+        let contact = self.contacts.find(sender.peer_id()).filter(|_| told.is_empty());
+        contact.map_or(told, |contact| contact.name.clone())
+    }
+
     /// Tells everybody what an earlier run knew, and makes our card.
     pub(super) async fn begin(&mut self, now: UnixMillis) -> Result<(), ContactError> {
         for contact in self.contacts.people().cloned().collect::<Vec<_>>() {

@@ -1,7 +1,7 @@
 //! Opening the radio a node was configured with.
 
 use crate::ids::{AdapterId, PeerId};
-use crate::radio::{RadioHandle, RadioPort, simulated};
+use crate::radio::{RadioHandle, simulated};
 
 use super::config::Radio;
 
@@ -19,17 +19,6 @@ pub enum RadioError {
     /// The simulated air did not let us in.
     #[error(transparent)]
     Simulated(#[from] simulated::JoinError),
-}
-
-/// A radio without an adapter, which never sees anything: for a node that talks over other transports alone.
-pub fn absent() -> RadioHandle {
-    let (radio, port) = crate::radio::channel(1);
-    tokio::spawn(async move {
-        let RadioPort { mut commands, events } = port;
-        while commands.recv().await.is_some() {}
-        drop(events);
-    });
-    radio
 }
 
 /// Opens it; `peer` is the id that its advertisements may show.

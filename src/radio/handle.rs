@@ -45,3 +45,14 @@ pub fn channel(bound: usize) -> (RadioHandle, RadioPort) {
         RadioPort { commands: command_receiver, events: event_sender },
     )
 }
+
+/// A radio without an adapter, which never sees anything: for a node that talks over other transports alone.
+pub fn absent() -> RadioHandle {
+    let (radio, port) = channel(1);
+    tokio::spawn(async move {
+        let RadioPort { mut commands, events } = port;
+        while commands.recv().await.is_some() {}
+        drop(events);
+    });
+    radio
+}

@@ -7,4 +7,4 @@ pub mod bluez;
 pub mod handle;
 pub mod simulated;
 
-pub use handle::{RadioHandle, RadioPort, channel};
+pub use handle::{RadioHandle, RadioPort, absent, channel};

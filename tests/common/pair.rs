@@ -58,7 +58,7 @@ impl Pair {
             let setup = Setup {
                 identity,
                 seed: draw(&mut rng),
-                radio: air.switch_on(stations[index], radio).await?,
+                radio: Some(air.switch_on(stations[index], radio).await?),
                 database: Database::in_memory(&DeviceKey::generate(&mut rng), Limits::default())?,
                 settings: Settings { direct: Some(direct), ..Settings::named(name) },
             };

@@ -93,12 +93,17 @@ impl Bench {
             self.configure(name, &format!("{direct}{config}"));
         }
         let daemons = [self.daemon("ada").await, self.daemon("ben").await];
-        for (of, to) in [("ada", "ben"), ("ben", "ada")] {
+        self.exchange_cards("ada", "ben").await;
+        daemons
+    }
+
+    /// Each of two running daemons gets the card of the other and adds it.
+    pub(crate) async fn exchange_cards(&self, one: &str, other: &str) {
+        for (of, to) in [(one, other), (other, one)] {
             let card = self.json(&["--home", of, "contact", "card"]).await;
             let link = card["link"].as_str().unwrap();
             self.json(&["--home", to, "contact", "add", link]).await;
         }
-        daemons
     }
 
     /// Runs a daemon in a home of the same name, in the air's place of the same name.

@@ -61,8 +61,8 @@ pub(in crate::cli) async fn run(context: &Context, arguments: Arguments) -> Resu
     let key = storage::DeviceKey::load_or_create(home.path(), &mut OsRng)?;
     let database = storage::Database::open(home.path(), &key, config.limits())?;
     let radio = match config.bitchat.enabled {
-        true => radio::open(&config.bitchat.radio, identity.peer_id()).await?,
-        false => radio::absent(),
+        true => Some(radio::open(&config.bitchat.radio, identity.peer_id()).await?),
+        false => None,
     };
     let (seed, settings) = (lifecycle::random_seed()?, config.settings());
     let mut node = lifecycle::start(Setup { identity, seed, radio, database, settings }).await?;

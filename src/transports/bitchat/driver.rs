@@ -331,7 +331,7 @@ mod tests {
 
     fn transport(bound: usize) -> (Transport, BitchatHandle, RadioPort) {
         let (radio, port) = channel(bound);
-        let (transport, handle) = start(ada(), Config::default(), [2; 32], radio, Clock::start());
+        let (transport, handle) = start(ada(), Config::default(), [2; 32], Some(radio), Clock::start());
         (transport, handle, port)
     }
 

@@ -8,22 +8,27 @@ use crate::capabilities::{Capabilities, DownReason, Health, TransportKey};
 use crate::clock::Clock;
 use crate::crypto::Identity;
 use crate::mesh::{Config, Engine};
-use crate::radio::RadioHandle;
+use crate::radio::{self, RadioHandle};
 use crate::transports::port::{self, COMMAND_BOUND, Transport};
 
 /// Starts the mesh over a radio; `seed` feeds every random choice its engine makes.
+/// Without a radio the mesh is switched off, and still verifies what other transports bring.
 pub fn start(
     identity: Identity,
     config: Config,
     seed: [u8; 32],
-    radio: RadioHandle,
+    radio: Option<RadioHandle>,
     clock: Clock,
 ) -> (Transport, BitchatHandle) {
+    let (radio, down) = match radio {
+        Some(radio) => (radio, DownReason::Starting),
+        None => (radio::absent(), DownReason::Disabled),
+    };
     let engine = Engine::new(identity, config, seed);
     let (commands, commanded) = mpsc::channel(COMMAND_BOUND);
     let (told, events) = mpsc::channel(port::EVENT_BOUND);
     let (questions, asked) = mpsc::channel(QUESTION_BOUND);
-    let (health, watched) = watch::channel(Health::Down(DownReason::Starting));
+    let (health, watched) = watch::channel(Health::Down(down));
     let (mesh_events, _) = broadcast::channel(EVENT_BOUND);
     let handle = BitchatHandle { questions, events: mesh_events.downgrade() };
     let ends = Ends { commands: commanded, events: told, questions: asked, health, mesh_events };

@@ -56,7 +56,8 @@ impl Cast {
             let handle = air.switch_on(station, radio).await?;
             let database = Database::in_memory(&DeviceKey::generate(rng), Limits::default())?;
             let settings = Settings::named(name);
-            let node = start(Setup { identity, seed: draw(rng), radio: handle, database, settings }).await?;
+            let node =
+                start(Setup { identity, seed: draw(rng), radio: Some(handle), database, settings }).await?;
             let events = node.handle().subscribe()?;
             players.push(Player { name, id, node, events, told: Vec::new() });
         }
