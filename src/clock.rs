@@ -20,20 +20,28 @@ const ASK_TIMEOUT: Duration = Duration::from_secs(3);
 #[derive(Debug, Clone, Copy)]
 pub struct Clock {
     start: std::time::Instant,
+    /// What the wall clock said at the start, where it is not this machine's.
+    wall: Option<UnixMillis>,
 }
 
 impl Clock {
     /// A clock whose run starts here.
     #[expect(clippy::disallowed_methods, reason = "this is the clock")]
     pub fn start() -> Self {
-        Self { start: std::time::Instant::now() }
+        Self { start: std::time::Instant::now(), wall: None }
+    }
+
+    /// A clock whose run starts here, at a wall clock time that is handed in: for programs under test.
+    pub fn starting_at(wall: UnixMillis) -> Self {
+        Self { wall: Some(wall), ..Self::start() }
     }
 
     /// Both clocks, read once.
     #[expect(clippy::disallowed_methods, reason = "this is the clock")]
     pub fn now(&self) -> Now {
         let elapsed = std::time::Instant::now().saturating_duration_since(self.start);
-        Now { instant: Instant::from_start(elapsed), unix: wall_clock() }
+        let unix = self.wall.map_or_else(wall_clock, |start| start + elapsed);
+        Now { instant: Instant::from_start(elapsed), unix }
     }
 
     /// Waits until an instant of this run; for ever when there is none.

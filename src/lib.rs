@@ -1,15 +1,16 @@
 //! Hopline: a peer-to-peer messaging node for Linux, native to the BitChat Bluetooth mesh and at home on IP.
 //!
 //! ```text
-//!  9  cli                     people             ┐
-//!  8  api                     programs           │
-//!  7  node                    the program        │  shell: tokio, disk, sockets, D-Bus, the clock
-//!  6  transports              who carries        │
-//!  5  radio  storage  clock   air / disk / time  ┘  (cargo features)
+//! 10  cli                     people             ┐
+//!  9  api                     programs           │
+//!  8  node  relay             the two programs   │
+//!  7  transports              who carries        │  shell: tokio, disk, sockets, D-Bus
+//!  6  radio  net  storage     air / IP / disk    │  (cargo features)
+//!  5  clock                   time               ┘
 //!  ═════════ the wall: below it no runtime is in the dependency graph ═════════
 //!  4  sim                     a virtual world    ┐
 //!  3  mesh  router            BitChat; which way │
-//!  2  link                    whole frames       │  pure: bytes, state, time as an argument
+//!  2  link  htx               frames, tunnels    │  pure: bytes, state, time as an argument
 //!  1  wire  crypto            formats, keys      │  (always compiled)
 //!  0  ids time message        vocabulary         │
 //!     capabilities                               ┘
@@ -27,6 +28,7 @@ pub mod time;
 pub mod crypto;
 pub mod wire;
 
+pub mod htx;
 pub mod link;
 
 pub mod mesh;
@@ -37,6 +39,8 @@ pub mod sim;
 #[cfg(feature = "node")]
 pub mod clock;
 #[cfg(feature = "node")]
+pub mod net;
+#[cfg(feature = "node")]
 pub mod radio;
 #[cfg(feature = "node")]
 pub mod storage;
@@ -46,6 +50,8 @@ pub mod transports;
 
 #[cfg(feature = "node")]
 pub mod node;
+#[cfg(feature = "node")]
+pub mod relay;
 
 #[cfg(feature = "api")]
 pub mod api;

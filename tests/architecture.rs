@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Every room and its floor. A room not listed here does not pass.
-const FLOORS: [(&str, u8); 18] = [
+const FLOORS: [(&str, u8); 21] = [
     ("ids", 0),
     ("time", 0),
     ("message", 0),
@@ -15,17 +15,20 @@ const FLOORS: [(&str, u8); 18] = [
     ("wire", 1),
     ("crypto", 1),
     ("link", 2),
+    ("htx", 2),
     ("mesh", 3),
     ("router", 3),
     ("sim", 4),
     ("clock", 5),
-    ("radio", 5),
-    ("storage", 5),
-    ("transports", 6),
-    ("node", 7),
-    ("api", 8),
-    ("cli", 9),
-    ("main", 10),
+    ("radio", 6),
+    ("net", 6),
+    ("storage", 6),
+    ("transports", 7),
+    ("node", 8),
+    ("relay", 8),
+    ("api", 9),
+    ("cli", 10),
+    ("main", 11),
 ];
 /// The highest floor below the wall.
 const WALL: u8 = 4;

@@ -1,0 +1,1 @@
+//! HTX: a tunnel that looks like ordinary web traffic, one connection at a time, client and server.

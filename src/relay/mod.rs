@@ -1,0 +1,1 @@
+//! The BetaNet relay: a web site to everyone, a door to those who hold a ticket.
