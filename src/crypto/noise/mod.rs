@@ -1,0 +1,13 @@
+//! The Noise handshakes, over snow; no Noise code of our own.
+//!
+//! XX between two phones or nodes (BitChat, spec 3.4), [`xk`] between a client and an HTX relay, with a secret of
+//! its own or without. Randomness is handed in: a handshake draws its ephemeral key once and no more.
+
+mod message;
+mod resolver;
+mod split;
+pub mod xk;
+mod xx;
+
+pub use split::Split;
+pub use xx::{Established, Initiator, MESSAGE_1_LEN, MESSAGE_2_LEN, MESSAGE_3_LEN, Refused, Responder};
