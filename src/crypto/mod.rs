@@ -8,6 +8,7 @@
 mod error;
 pub mod kem;
 mod keys;
+mod mailbox;
 mod noise;
 mod replay;
 mod subkey;
@@ -16,6 +17,7 @@ mod verified;
 
 pub use error::{CipherError, NoiseError, SignatureError};
 pub use keys::Identity;
+pub use mailbox::MailboxKey;
 pub use noise::{
     Established, Initiator, MESSAGE_1_LEN, MESSAGE_2_LEN, MESSAGE_3_LEN, Refused, Responder, Split, xk,
 };
