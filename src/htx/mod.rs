@@ -1,10 +1,12 @@
 //! HTX: a tunnel that looks like ordinary web traffic, one connection at a time, client and server.
 //!
-//! [`handshake`] is what a tunnel begins with and [`keys`] what it ends in; [`record::accept`] says whether what a relay
-//! tells about itself counts.
+//! [`handshake`] is what a tunnel begins with and [`keys`] what it ends in; [`cover`] is what it looks like from
+//! outside; [`paths`] chooses among relays; [`record::accept`] says whether what a relay tells about itself counts.
 
 #![warn(clippy::indexing_slicing)]
 
+pub mod cover;
 pub mod handshake;
 pub mod keys;
+pub mod paths;
 pub mod record;
