@@ -21,6 +21,8 @@ const LAST_COUNTER: u64 = 1 << 48;
 const FRAMES_BETWEEN: u64 = 1000;
 /// ... after this long.
 const TIME_BETWEEN: Duration = Duration::from_secs(600);
+/// What we add to that: the peer counts from when a KEY_UPDATE arrives, and the first may have been on its way longer.
+const TRANSIT: Duration = Duration::from_secs(60);
 /// Bytes of a KEY_UPDATE frame.
 const KEY_UPDATE_LEN: u64 = 4 + TAG_LEN as u64;
 
@@ -160,7 +162,7 @@ impl Sealer {
     pub fn may_update_key(&self, now: Instant) -> bool {
         self.updates == 0
             || self.epoch.counter.saturating_add(1) >= FRAMES_BETWEEN
-            || now.since(self.epoch.since) >= TIME_BETWEEN
+            || now.since(self.epoch.since) >= TIME_BETWEEN + TRANSIT
     }
 
     /// When the key is to be changed for its age.
@@ -404,7 +406,7 @@ mod tests {
                 let wire = sealed(&mut sealer, Kind::Ping, 0, b"");
                 opened(&mut opener, &wire, at(1));
             }
-            assert_eq!(sealer.may_update_key(at(1 + seconds)), allowed);
+            assert_eq!(sealer.may_update_key(at(61 + seconds)), allowed);
             let mut out = BytesMut::new();
             sealer.update_key(at(1 + seconds), &mut out).unwrap();
             opener.open(only(&out)).unwrap();
