@@ -297,6 +297,9 @@ impl Connection {
 
 impl fmt::Debug for Connection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Connection").field("role", &self.role).field("ahead", &self.ahead).finish_non_exhaustive()
+        f.debug_struct("Connection")
+            .field("role", &self.role)
+            .field("ahead", &self.ahead)
+            .finish_non_exhaustive()
     }
 }

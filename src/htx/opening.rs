@@ -91,13 +91,17 @@ impl Opening {
             return Ok(Progress::Pending(Self { step, suite, pending }, Bytes::new()));
         };
         match step {
-            Step::Began(initiator) => initiator.finish(&message).map(|(third, keys)| Progress::Done(keys, third)),
+            Step::Began(initiator) => {
+                initiator.finish(&message).map(|(third, keys)| Progress::Done(keys, third))
+            }
             Step::Listening(listener) | Step::Chosen(listener) => {
                 let Listener { static_secret, binding, .. } = &listener;
                 let (responder, second) = Responder::new(static_secret, binding, suite, &message, rng)?;
                 Ok(Progress::Pending(Self::at(Step::Answered(Box::new(responder)), suite), second))
             }
-            Step::Answered(responder) => responder.finish(&message).map(|keys| Progress::Done(keys, Bytes::new())),
+            Step::Answered(responder) => {
+                responder.finish(&message).map(|keys| Progress::Done(keys, Bytes::new()))
+            }
         }
     }
 }
@@ -108,7 +112,12 @@ struct Pending(BytesMut);
 
 impl Pending {
     /// Takes what is missing. A length that is not the one of its place is refused as soon as it is known.
-    fn take(&mut self, suite: Suite, number: u8, bytes: &mut Bytes) -> Result<Option<BytesMut>, HandshakeError> {
+    fn take(
+        &mut self,
+        suite: Suite,
+        number: u8,
+        bytes: &mut Bytes,
+    ) -> Result<Option<BytesMut>, HandshakeError> {
         let expected = message_len(suite, number);
         let missing = (LENGTH_LEN + expected).saturating_sub(self.0.len());
         self.0.extend_from_slice(&bytes.split_to(missing.min(bytes.len())));

@@ -7,11 +7,11 @@ use bytes::{Bytes, BytesMut};
 use rand_chacha::ChaCha20Rng;
 
 use super::config::TunnelConfig;
+use super::cover::IdlePadding;
 use super::error::{ErrorCode, Violation};
 use super::event::{Event, Role, Side, StreamId};
 use super::frame::{Header, Kind, Reader};
 use super::keys::TunnelKeys;
-use super::cover::IdlePadding;
 use super::pings::Pings;
 use super::sealing::{Exhausted, Opener, Sealer};
 use super::streams::{Outgoing, Streams};
@@ -121,7 +121,13 @@ impl Tunnel {
     }
 
     /// Ends the tunnel with a CLOSE.
-    pub(super) fn close(&mut self, code: ErrorCode, reason: &str, now: Instant, events: &mut VecDeque<Event>) {
+    pub(super) fn close(
+        &mut self,
+        code: ErrorCode,
+        reason: &str,
+        now: Instant,
+        events: &mut VecDeque<Event>,
+    ) {
         if !self.is_open() {
             return;
         }
@@ -220,7 +226,9 @@ impl Tunnel {
             match outgoing {
                 Outgoing::Stream { id, pieces } => {
                     if out.is_empty() {
-                        out.reserve(self.streams.queued().min(chunk) + pieces.iter().map(Bytes::len).sum::<usize>());
+                        out.reserve(
+                            self.streams.queued().min(chunk) + pieces.iter().map(Bytes::len).sum::<usize>(),
+                        );
                     }
                     self.sealer.seal(Kind::Stream, id, &pieces, now, out)?;
                 }
@@ -255,7 +263,8 @@ impl Tunnel {
             Kind::KeyUpdate => Err(Violation::Content { frame: "KEY_UPDATE" }),
             Kind::Stream => self.streams.received(header.stream(), content, events),
             Kind::WindowUpdate => {
-                let increment = whole_varint(&content).ok_or(Violation::Content { frame: "WINDOW_UPDATE" })?;
+                let increment =
+                    whole_varint(&content).ok_or(Violation::Content { frame: "WINDOW_UPDATE" })?;
                 self.streams.credited(header.stream(), increment, events)
             }
             Kind::Ping => {
@@ -267,7 +276,12 @@ impl Tunnel {
     }
 
     /// The peer's CLOSE; ours follows, unless it was first.
-    fn closed(&mut self, content: &[u8], now: Instant, events: &mut VecDeque<Event>) -> Result<(), Violation> {
+    fn closed(
+        &mut self,
+        content: &[u8],
+        now: Instant,
+        events: &mut VecDeque<Event>,
+    ) -> Result<(), Violation> {
         if !self.is_open() {
             return Ok(());
         }

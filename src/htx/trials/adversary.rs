@@ -182,9 +182,10 @@ fn r21_a_reflected_frame_is_refused_since_each_direction_has_its_own_key() {
     let sent = pair.client.sent;
     pair.client.handle(Input::Received(own), pair.now);
     let events = pair.client.news();
-    assert!(
-        matches!(&events[..], [Event::Closed { code: ErrorCode::AuthFailed, by: Side::Ours, .. }, Event::Drained])
-    );
+    assert!(matches!(
+        &events[..],
+        [Event::Closed { code: ErrorCode::AuthFailed, by: Side::Ours, .. }, Event::Drained]
+    ));
     assert_eq!((pair.client.sent, pair.client.received.len()), (sent, 0));
 }
 

@@ -12,7 +12,9 @@ use super::super::handshake::{Classical, Suite};
 use super::super::sealing::{RekeyLimits, Sealer};
 use super::super::varint;
 use super::super::{Connection, ServerSetup, TunnelConfig};
-use super::pair::{CLIENT_KEY, End, Pair, RELAY_SECRET, SERVER_KEY, TRANSCRIPT, at, binding, client, quiet, rng};
+use super::pair::{
+    CLIENT_KEY, End, Pair, RELAY_SECRET, SERVER_KEY, TRANSCRIPT, at, binding, client, quiet, rng,
+};
 use crate::time::{Instant, Now, UnixMillis};
 
 const START: Duration = Duration::ZERO;
@@ -55,12 +57,8 @@ impl Rogue {
         self.sends(Kind::WindowUpdate, stream, &content);
     }
 
-    /// What the victim closed with, if it did.
     fn verdict(&mut self) -> Option<ErrorCode> {
-        self.victim.news().into_iter().find_map(|event| match event {
-            Event::Closed { code, by: Side::Ours, .. } => Some(code),
-            _ => None,
-        })
+        self.victim.verdict()
     }
 }
 
@@ -271,7 +269,8 @@ fn r28_our_ids_rise_on_the_wire_in_whatever_order_streams_are_first_used() {
 
 #[test]
 fn r25_data_after_the_end_of_a_stream_is_malformed() {
-    let frames: [(Kind, u64, &[u8]); 3] = [(Kind::Stream, 3, b"x"), (Kind::Stream, 3, b""), (Kind::Stream, 3, b"y")];
+    let frames: [(Kind, u64, &[u8]); 3] =
+        [(Kind::Stream, 3, b"x"), (Kind::Stream, 3, b""), (Kind::Stream, 3, b"y")];
     assert_eq!(verdict_on(Role::Client, &frames), Some(ErrorCode::MalformedFrame));
     let twice_ended: [(Kind, u64, &[u8]); 2] = [(Kind::Stream, 3, b""), (Kind::Stream, 3, b"")];
     assert_eq!(verdict_on(Role::Client, &twice_ended), Some(ErrorCode::MalformedFrame));
@@ -288,7 +287,8 @@ fn r25_data_after_the_end_of_a_stream_is_malformed() {
 
 #[test]
 fn padding_on_stream_0_is_thrown_away() {
-    let frames: [(Kind, u64, &[u8]); 3] = [(Kind::Stream, 0, &[0; 3072]), (Kind::Stream, 0, b""), (Kind::Stream, 0, b"x")];
+    let frames: [(Kind, u64, &[u8]); 3] =
+        [(Kind::Stream, 0, &[0; 3072]), (Kind::Stream, 0, b""), (Kind::Stream, 0, b"x")];
     let mut rogue = Rogue::new(Role::Client);
     for (kind, stream, content) in frames {
         rogue.sends(kind, stream, content);
@@ -376,7 +376,8 @@ fn r31_a_close_is_answered_by_a_close_and_nothing_after_it_counts() {
     let mut pair = Pair::with_keys(&quiet());
     let stream = pair.server.open(pair.now);
     pair.server.send(stream, &b"before"[..], pair.now);
-    pair.client.handle(Input::Close { code: ErrorCode::PolicyRejected, reason: "enough".to_owned() }, pair.now);
+    pair.client
+        .handle(Input::Close { code: ErrorCode::PolicyRejected, reason: "enough".to_owned() }, pair.now);
     let closed = |by| Event::Closed { code: ErrorCode::PolicyRejected, reason: "enough".to_owned(), by };
     assert_eq!(pair.client.news(), [closed(Side::Ours)]);
     assert_eq!(pair.client.outbox[3], Kind::Close.code());
@@ -424,7 +425,8 @@ fn an_end_without_a_close_is_told_apart_from_a_close() {
     let mut pair = Pair::with_keys(&quiet());
     pair.server.handle(Input::Ended, pair.now);
     let events = pair.server.news();
-    let [Event::Closed { code: ErrorCode::CUT_OFF, by: Side::Theirs, .. }, Event::Drained] = &events[..] else {
+    let [Event::Closed { code: ErrorCode::CUT_OFF, by: Side::Theirs, .. }, Event::Drained] = &events[..]
+    else {
         panic!("{events:?}")
     };
 }

@@ -6,7 +6,7 @@ use bytes::{Bytes, BytesMut};
 use zeroize::Zeroizing;
 
 use super::super::error::ErrorCode;
-use super::super::event::{Event, Input, Output, Role, Side};
+use super::super::event::{Event, Input, Output, Role};
 use super::super::frame::{Kind, MAX_ACCEPTED, MAX_SENT, Reader};
 use super::super::sealing::{Opener, RekeyLimits, Sealer};
 use super::super::varint;
@@ -71,22 +71,15 @@ impl Sender {
     }
 }
 
-fn verdict(end: &mut End) -> Option<ErrorCode> {
-    end.news().into_iter().find_map(|event| match event {
-        Event::Closed { code, by: Side::Ours, .. } => Some(code),
-        _ => None,
-    })
-}
-
 #[test]
 fn r29_65535_bytes_are_taken_and_one_more_is_a_violation_on_a_stream_and_on_the_connection() {
     let mut server = End::with_keys(Role::Server, small());
     server.reads = false;
     let mut sender = Sender::new();
     sender.sends(&mut server, 3, 65_535);
-    assert_eq!(verdict(&mut server), None);
+    assert_eq!(server.verdict(), None);
     sender.sends(&mut server, 3, 1);
-    assert_eq!(verdict(&mut server), Some(ErrorCode::FlowControlViolation));
+    assert_eq!(server.verdict(), Some(ErrorCode::FlowControlViolation));
     assert_eq!(server.received[&3].len(), 65_535);
 
     // The connection's window is full, the second stream's is not.
@@ -95,9 +88,9 @@ fn r29_65535_bytes_are_taken_and_one_more_is_a_violation_on_a_stream_and_on_the_
     let mut sender = Sender::new();
     sender.sends(&mut server, 3, 40_000);
     sender.sends(&mut server, 5, 25_535);
-    assert_eq!(verdict(&mut server), None);
+    assert_eq!(server.verdict(), None);
     sender.sends(&mut server, 5, 1);
-    assert_eq!(verdict(&mut server), Some(ErrorCode::FlowControlViolation));
+    assert_eq!(server.verdict(), Some(ErrorCode::FlowControlViolation));
 }
 
 #[test]
@@ -165,7 +158,7 @@ fn r29_streams_with_much_to_say_take_turns_frame_by_frame() {
     let mut watcher = Watcher::new();
     for _ in 0..3 {
         let stream = server.connection.open_now();
-        let data = Bytes::from(vec![1; 5 * MAX_SENT / 2]);
+        let data = Bytes::from(vec![1; 5 * MAX_SENT / 4]);
         server.connection.handle(Input::Send { stream, data }, at(Duration::ZERO));
     }
     server.handle(Input::Timeout, at(Duration::ZERO));
@@ -175,7 +168,7 @@ fn r29_streams_with_much_to_say_take_turns_frame_by_frame() {
         .filter(|(kind, ..)| *kind == Kind::Stream)
         .map(|(_, id, _)| id)
         .collect();
-    assert_eq!(turns, [4, 6, 8, 4, 6, 8, 4, 6, 8]);
+    assert_eq!(turns, [4, 6, 8, 4, 6, 8]);
 }
 
 #[test]
@@ -189,7 +182,7 @@ fn credit_beyond_the_largest_number_is_a_violation() {
         let mut out = BytesMut::new();
         sender.0.seal(Kind::WindowUpdate, stream, &[content.freeze()], Instant::ZERO, &mut out).unwrap();
         server.handle(Input::Received(out.freeze()), at(Duration::ZERO));
-        assert_eq!(verdict(&mut server), Some(ErrorCode::FlowControlViolation));
+        assert_eq!(server.verdict(), Some(ErrorCode::FlowControlViolation));
     }
 }
 
@@ -204,7 +197,7 @@ fn a_writer_stops_at_a_full_buffer_and_is_told_when_half_of_it_is_empty() {
         written += 10 * KIB;
         pair.carry();
     }
-    assert!((1 << 20) + 256 * KIB <= written && written < (1 << 20) + 270 * KIB, "{written}");
+    assert!((1280 * KIB..1294 * KIB).contains(&written), "{written}");
     assert_eq!(pair.client.news(), []);
     // The window opens by half of itself, and the buffer is emptied into it.
     pair.server.handle(Input::Consumed { stream: 3, bytes: 1 << 19 }, pair.now);
@@ -221,7 +214,7 @@ fn data_for_a_full_stream_is_a_mistake_that_does_not_pass_unseen() {
         let data = Bytes::from(vec![1; 1 << 20]);
         pair.client.handle(Input::Send { stream, data }, pair.now);
     }
-    assert_eq!(verdict(&mut pair.client), Some(ErrorCode::InternalError));
+    assert_eq!(pair.client.verdict(), Some(ErrorCode::InternalError));
 }
 
 #[test]

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
+use super::super::TunnelConfig;
 use super::super::event::{Event, Input, StreamId};
 use super::super::sealing::RekeyLimits;
-use super::super::TunnelConfig;
 use super::pair::{End, Pair};
 
 /// What one end does next.

@@ -10,11 +10,12 @@ use rand_core::SeedableRng;
 use x25519_dalek::{PublicKey, StaticSecret};
 use zeroize::Zeroizing;
 
+use super::super::TunnelConfig;
 use super::super::connection::{ClientSetup, Connection, ServerSetup};
-use super::super::event::{Event, Input, Output, Role, StreamId};
+use super::super::error::ErrorCode;
+use super::super::event::{Event, Input, Output, Role, Side, StreamId};
 use super::super::handshake::{Binding, Classical, Suite};
 use super::super::keys::TunnelKeys;
-use super::super::TunnelConfig;
 use crate::time::{Instant, Now, UnixMillis};
 
 pub(super) const RELAY_SECRET: [u8; 32] = [0x42; 32];
@@ -126,6 +127,13 @@ impl End {
     /// The events since the last time.
     pub(super) fn news(&mut self) -> Vec<Event> {
         std::mem::take(&mut self.events)
+    }
+
+    /// What this end closed with since the last time, if it did.
+    pub(super) fn verdict(&mut self) -> Option<ErrorCode> {
+        self.news().into_iter().find_map(|event| {
+            if let Event::Closed { code, by: Side::Ours, .. } = event { Some(code) } else { None }
+        })
     }
 
     pub(super) fn open(&mut self, now: Now) -> StreamId {
