@@ -498,9 +498,10 @@ mod tests {
 
     #[test]
     fn r18_a_classical_initiator_is_refused_from_2027_unless_configured() {
-        let last = UnixMillis(CLASSICAL_ENDS.0 - 1);
+        let ends = UnixMillis(1_798_761_600_000);
+        let last = UnixMillis(ends.0 - 1);
         assert_eq!(Suite::read(0x01, Classical::Until2027, last), Ok(Suite::Classical));
-        for now in [CLASSICAL_ENDS, UnixMillis(u64::MAX)] {
+        for now in [ends, UnixMillis(u64::MAX)] {
             let ended = Err(HandshakeError::ClassicalEnded);
             assert_eq!(Suite::read(0x01, Classical::Until2027, now), ended);
             assert_eq!(Suite::Classical.permitted(Classical::Until2027, now), ended);

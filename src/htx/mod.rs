@@ -14,6 +14,8 @@ pub mod cover;
 pub mod error;
 mod event;
 pub mod frame;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 pub mod gate;
 pub mod handshake;
 pub mod keys;
