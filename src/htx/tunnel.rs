@@ -20,6 +20,8 @@ use crate::time::Instant;
 
 /// The most bytes of what a CLOSE says in words (D-25).
 const MAX_REASON: usize = 256;
+/// Room for headers and tags of a chunk of long frames.
+const FRAMING: usize = 512;
 /// What padding is made of.
 static ZEROS: [u8; 3072] = [0; 3072];
 
@@ -226,9 +228,8 @@ impl Tunnel {
             match outgoing {
                 Outgoing::Stream { id, pieces } => {
                     if out.is_empty() {
-                        out.reserve(
-                            self.streams.queued().min(chunk) + pieces.iter().map(Bytes::len).sum::<usize>(),
-                        );
+                        let first: usize = pieces.iter().map(Bytes::len).sum();
+                        out.reserve(self.streams.queued().min(chunk) + first + FRAMING);
                     }
                     self.sealer.seal(Kind::Stream, id, &pieces, now, out)?;
                 }
