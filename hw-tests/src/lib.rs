@@ -1,18 +1,21 @@
-//! Tests that need radios.
+//! Tests that need radios, or networks of their own.
 //!
 //! What is there is told by the environment: `HW_ADAPTERS` names the adapters (`hci0,hci1`), `HW_TOPOLOGY` how
 //! they hear each other. Without it every test is listed as ignored, and so is a test whose topology is not the
-//! one there is: never as passed.
+//! one there is: never as passed. Whether networks can be made is tried.
 //!
 //! [`driver`] drives a radio by hand. [`stage`], [`node`] and [`record`] run `hopline daemon` processes, speak
-//! to them through their interface and take down what they show; [`foreign`] is a peer of other make.
+//! to them through their interface and take down what they show; [`foreign`] is a peer of other make. [`network`]
+//! makes networks for them, and [`relay`] runs an iroh relay there.
 
 pub mod bench;
 pub mod driver;
 pub mod foreign;
+pub mod network;
 pub mod node;
 pub mod radio;
 pub mod record;
+pub mod relay;
 pub mod stage;
 
 use std::future::Future;

@@ -1,20 +1,29 @@
-//! One `hopline daemon`: a process over real adapters, with a home of its own.
+//! One `hopline daemon`: a process over real adapters or a network of the test's own, with a home of its own.
 
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
 use hopline::api::Client;
+use hopline::api::contacts::{CardQuery, NewContact};
 use hopline::api::schema::{
-    EventReport, LinkReport, ReachWord, ReceivedMessage, RoleWord, StatusReport, StatusWord,
+    ConnectionReport, EventReport, LinkReport, PathWord, ReachWord, ReceivedMessage, RoleWord, StatusReport,
+    StatusWord,
 };
 use hopline::ids::{MessageId, PeerId};
+use hopline::wire::ReceivedCard;
 use libtest_mimic::Failed;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, ChildStdout, Command};
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, interval, timeout};
 
+use crate::network::Place;
 use crate::record::{Mark, PATIENCE, Record};
+
+/// How often something is looked at that nobody tells of.
+const LOOK: Duration = Duration::from_millis(100);
 
 /// What a node is started with.
 #[derive(Debug, Clone)]
@@ -22,6 +31,10 @@ pub(crate) struct Plan {
     pub(crate) program: PathBuf,
     pub(crate) name: String,
     pub(crate) adapters: Vec<String>,
+    /// Where on the network; nothing for where the test itself is.
+    pub(crate) place: Option<Place>,
+    /// Its `config.toml`.
+    pub(crate) config: String,
     pub(crate) home: PathBuf,
     pub(crate) log: PathBuf,
 }
@@ -48,6 +61,8 @@ struct Process {
 impl Node {
     /// Starts the daemon, and waits until its adapters work.
     pub(crate) async fn start(plan: Plan, record: Record) -> Result<Self, Failed> {
+        DirBuilder::new().recursive(true).mode(0o700).create(&plan.home)?;
+        std::fs::write(plan.home.join("config.toml"), &plan.config)?;
         let client = Client::new(plan.home.join("hopline.sock"));
         let mut node = Self { plan, process: None, client, id: PeerId::BROADCAST, record };
         node.restart().await?;
@@ -76,8 +91,8 @@ impl Node {
     /// Returns when the daemon says that it is ready.
     async fn spawn(&mut self) -> Result<(), Failed> {
         let log = std::fs::OpenOptions::new().create(true).append(true).open(&self.plan.log)?;
-        let mut command = Command::new(&self.plan.program);
-        command.arg("--home").arg(&self.plan.home).args(["--json", "-v", "daemon"]);
+        let mut command = self.command();
+        command.args(["--json", "-v", "daemon"]);
         command.args(["--nickname", &self.plan.name]);
         for adapter in &self.plan.adapters {
             command.args(["--adapter", adapter]);
@@ -94,6 +109,26 @@ impl Node {
         }
         self.process = Some(Process { child, _output: output });
         Ok(())
+    }
+
+    /// The program, for this node's home, where this node is.
+    fn command(&self) -> Command {
+        let program = &self.plan.program;
+        let mut command = match &self.plan.place {
+            Some(place) => place.command(program),
+            None => Command::new(program),
+        };
+        command.arg("--home").arg(&self.plan.home);
+        command
+    }
+
+    /// What the program prints when a person asks it something about this node.
+    pub async fn tells(&self, arguments: &[&str]) -> Result<String, Failed> {
+        let output = timeout(PATIENCE, self.command().args(arguments).output()).await??;
+        if output.status.success() {
+            return Ok(String::from_utf8(output.stdout)?);
+        }
+        Err(format!("{arguments:?}: {}", String::from_utf8_lossy(&output.stderr)).into())
     }
 
     /// Its nickname.
@@ -121,6 +156,51 @@ impl Node {
     /// Its sides of the links to another node.
     pub async fn roles_towards(&self, other: &Self) -> Result<Vec<RoleWord>, Failed> {
         Ok(self.links_to(other).await?.iter().map(|link| link.role).collect())
+    }
+
+    /// Adds another node to its contacts, with the card that says how to reach it over IP.
+    pub async fn adds(&self, other: &Self) -> Result<(), Failed> {
+        let late = |_| format!("{}'s card says no way over IP", other.name());
+        let link = timeout(PATIENCE, other.reachable_card()).await.map_err(late)??;
+        self.client.add_contact(&NewContact { link: Some(link), ..NewContact::default() }).await?;
+        Ok(())
+    }
+
+    /// Its card, from when on it says how to reach it over IP. Nothing tells when that is.
+    async fn reachable_card(&self) -> Result<String, Failed> {
+        let mut tick = interval(LOOK);
+        loop {
+            tick.tick().await;
+            let link = self.client.card(CardQuery { addresses: true }).await?.link;
+            let direct = ReceivedCard::from_link(&link)?.card().direct.clone();
+            if direct.is_some_and(|direct| !direct.addresses.is_empty()) {
+                return Ok(link);
+            }
+        }
+    }
+
+    /// How it is connected to another node over direct, if it is.
+    pub async fn connection_to(&self, other: &Self) -> Result<Option<ConnectionReport>, Failed> {
+        let connections = self.status().await?.connections;
+        Ok(connections.into_iter().find(|connection| connection.peer == other.id))
+    }
+
+    /// Waits until its connection to another node takes this way; how it is after so long, if it does not.
+    pub async fn connection_becomes(
+        &self,
+        other: &Self,
+        path: PathWord,
+        within: Duration,
+    ) -> Result<Option<ConnectionReport>, Failed> {
+        let end = Instant::now() + within;
+        let mut tick = interval(LOOK);
+        loop {
+            tick.tick().await;
+            let connection = self.connection_to(other).await?;
+            if connection.as_ref().is_some_and(|now| now.path == path) || Instant::now() >= end {
+                return Ok(connection);
+            }
+        }
     }
 
     /// Whether an encrypted session with another node stands.

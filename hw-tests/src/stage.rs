@@ -11,6 +11,7 @@ use libtest_mimic::{Failed, Trial};
 use tempfile::TempDir;
 use tokio::time::{interval, timeout};
 
+use crate::network::Place;
 use crate::node::{Node, Plan};
 use crate::record::{Mark, PATIENCE, Record};
 use crate::{Bench, Needs, radio};
@@ -25,6 +26,17 @@ pub struct Stage {
     pub bench: Arc<Bench>,
     program: PathBuf,
     folder: TempDir,
+}
+
+/// What a node has to talk with.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Means<'a> {
+    /// Its adapters.
+    pub adapters: &'a [&'a str],
+    /// Where it is on the network; nothing for where the test itself is.
+    pub place: Option<&'a Place>,
+    /// Its `config.toml`.
+    pub config: &'a str,
 }
 
 /// A test over daemons of `program`, unless `HW_NODE` names another one. Their logs go to `HW_RESULTS`, and
@@ -80,10 +92,17 @@ impl Stage {
 
     /// Starts a node that was never there before.
     pub async fn start(&self, name: &str, adapters: &[&str]) -> Result<Node, Failed> {
+        self.start_as(name, Means { adapters, ..Means::default() }).await
+    }
+
+    /// The same with more than adapters.
+    pub async fn start_as(&self, name: &str, means: Means<'_>) -> Result<Node, Failed> {
         let plan = Plan {
             program: self.program.clone(),
             name: name.to_owned(),
-            adapters: adapters.iter().map(|&adapter| adapter.to_owned()).collect(),
+            adapters: means.adapters.iter().map(|&adapter| adapter.to_owned()).collect(),
+            place: means.place.cloned(),
+            config: means.config.to_owned(),
             home: self.folder.path().join(name),
             log: self.log(name),
         };
