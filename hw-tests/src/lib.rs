@@ -6,16 +6,16 @@
 //!
 //! [`driver`] drives a radio by hand. [`stage`], [`node`] and [`record`] run `hopline daemon` processes, speak
 //! to them through their interface and take down what they show; [`foreign`] is a peer of other make. [`network`]
-//! makes networks for them, and [`relay`] runs an iroh relay there.
+//! makes networks for them, and [`iroh_relay`] runs an iroh relay there.
 
 pub mod bench;
 pub mod driver;
 pub mod foreign;
+pub mod iroh_relay;
 pub mod network;
 pub mod node;
 pub mod radio;
 pub mod record;
-pub mod relay;
 pub mod stage;
 
 use std::future::Future;
@@ -26,7 +26,7 @@ use libtest_mimic::{Arguments, Completion, Failed, Trial};
 
 pub use bench::{Bench, Needs, Topology};
 
-/// A test over radios: it needs a topology, and must end within `limit`.
+/// A test over radios or networks: it needs a topology, and must end within `limit`.
 pub fn trial<F>(
     name: &'static str,
     needs: impl Into<Needs>,

@@ -121,7 +121,7 @@ def test(chosen: list[plans.Plan], options: argparse.Namespace) -> int:
     watch.lap(f"built {len(tests)} test executables")
     environment = {"HW_NODE": str(node)} if node else {}
     if any(plan.controllers == "none" for plan in chosen):
-        environment["HW_RELAY"] = str(prepare.relay_program())
+        environment["HW_IROH_RELAY"] = str(prepare.relay_program())
         watch.lap("built the relay")
     failed, repeated = [], []
     for plan in chosen:

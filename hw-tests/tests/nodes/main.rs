@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use hw_tests::network::Networks;
 use hw_tests::stage::trial;
-use hw_tests::{Topology, foreign as peer, relay as server};
+use hw_tests::{Topology, foreign as peer, iroh_relay};
 
 const NODE: &str = env!("CARGO_BIN_EXE_hw-node");
 /// How long a test may take.
@@ -24,7 +24,7 @@ const LIMIT: Duration = Duration::from_secs(300);
 fn main() {
     let restart = Topology::Pair.and(&["HW_RESTART_BLUETOOTHD"]);
     let both = Topology::Pair.and(&[]).and_networks(Networks::Wired);
-    let networks = Topology::Network.and(server::VARIABLES).and_networks(Networks::Wired);
+    let networks = Topology::Network.and(iroh_relay::VARIABLES).and_networks(Networks::Wired);
     hw_tests::run(vec![
         trial(NODE, "two_nodes_talk_whoever_dialled_and_whoever_began", Topology::Pair, LIMIT, talk::run),
         trial(NODE, "a_message_of_32_kib_crosses_in_fragments", Topology::Pair, LIMIT, large::run),

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hopline::api::schema::{ConnectionReport, PathWord, StatusWord};
+use hw_tests::iroh_relay::IrohRelay;
 use hw_tests::network::{Place, wire};
 use hw_tests::node::Node;
-use hw_tests::relay::Relay;
 use hw_tests::stage::{Means, Stage};
 use libtest_mimic::Failed;
 
@@ -128,8 +128,8 @@ impl World {
     }
 
     /// Starts the relay and a daemon in each home, and gives each daemon the other's card.
-    async fn people(&self, stage: &Stage) -> Result<(Node, Node, Relay), Failed> {
-        let relay = Relay::start(&self.relay, RELAY.parse()?, &stage.log("relay")).await?;
+    async fn people(&self, stage: &Stage) -> Result<(Node, Node, IrohRelay), Failed> {
+        let relay = IrohRelay::start(&self.relay, RELAY.parse()?, &stage.log("relay")).await?;
         let mut nodes = Vec::new();
         for ((name, home), public) in ["ada", "ben"].into_iter().zip(&self.homes).zip(PUBLIC) {
             let config = format!(

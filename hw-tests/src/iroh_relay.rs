@@ -1,4 +1,4 @@
-//! A self-hosted iroh relay: the program of `HW_RELAY`, which is `iroh-relay` 1.4 as anybody may run it.
+//! A self-hosted iroh relay: the program of `HW_IROH_RELAY`, which is `iroh-relay` 1.4 as anybody may run it.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -13,19 +13,19 @@ use crate::network::Place;
 use crate::record::PATIENCE;
 
 /// The variable that names the program.
-pub const VARIABLES: &[&str] = &["HW_RELAY"];
+pub const VARIABLES: &[&str] = &["HW_IROH_RELAY"];
 /// The state of a TCP socket that listens, in `/proc/net/tcp`.
 const LISTENS: &str = "0A";
 
 /// A relay that runs; it is killed with this.
 #[derive(Debug)]
-pub struct Relay {
+pub struct IrohRelay {
     _child: Child,
     /// What daemons are configured with: plain HTTP.
     pub url: String,
 }
 
-impl Relay {
+impl IrohRelay {
     /// Starts it in a place, at an address there; its log goes to `log`, its configuration lies beside that.
     pub async fn start(place: &Place, at: SocketAddr, log: &Path) -> Result<Self, Failed> {
         let config = log.with_extension("toml");
@@ -35,7 +35,7 @@ impl Relay {
         );
         std::fs::write(&config, text)?;
         let (out, err) = (std::fs::File::create(log)?, std::fs::File::create(log.with_extension("err.log"))?);
-        let mut command = place.command(&std::env::var("HW_RELAY")?);
+        let mut command = place.command(&std::env::var("HW_IROH_RELAY")?);
         command.arg("--config-path").arg(&config).env("RUST_LOG", "iroh_relay=info");
         let mut child = command.stdin(Stdio::null()).stdout(out).stderr(err).kill_on_drop(true).spawn()?;
         let listening = listens(&mut child, at.port());
