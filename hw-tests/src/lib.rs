@@ -6,7 +6,7 @@
 //!
 //! [`driver`] drives a radio by hand. [`stage`], [`node`] and [`record`] run `hopline daemon` processes, speak
 //! to them through their interface and take down what they show; [`foreign`] is a peer of other make. [`network`]
-//! makes networks for them, and [`iroh_relay`] runs an iroh relay there.
+//! makes networks for them, [`relay`] runs a `hopline relay` there and [`iroh_relay`] an iroh relay.
 
 pub mod bench;
 pub mod driver;
@@ -14,8 +14,10 @@ pub mod foreign;
 pub mod iroh_relay;
 pub mod network;
 pub mod node;
+mod process;
 pub mod radio;
 pub mod record;
+pub mod relay;
 pub mod stage;
 
 use std::future::Future;

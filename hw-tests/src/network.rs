@@ -27,7 +27,8 @@ const WIRE: &str = "ip link add one type veth peer name other && ip link set one
     nft 'add table ip nat; add chain ip nat out { type nat hook postrouting priority 100; };
          add rule ip nat out oifname one masquerade fully-random'";
 /// Loss and delay on that wire.
-const LOSS: &str = "tc qdisc add dev one root netem delay 1ms loss 1%";
+const LOSS: &str = "tc qdisc add dev one root handle 1: tbf rate 1gbit burst 1600 limit 64mb &&
+    tc qdisc add dev one parent 1: netem delay 1ms loss 1%";
 
 /// What networks a test makes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -138,14 +139,30 @@ impl Place {
     }
 
     /// Holds back what leaves on the wire to another place for so long, and loses so many percent of it.
-    pub async fn impair(&self, towards: &Self, delay: Duration, loss: f32) -> Result<(), Failed> {
-        let (device, delay) = (towards.device(), format!("{}us", delay.as_micros()));
-        let loss = format!("{loss}%");
+    async fn hold_back(&self, towards: &Self, delay: Duration, loss: f32) -> Result<(), Failed> {
+        let device = towards.device();
+        // The kernel passes on several packets as one until they meet a bucket that is too small for that. What is
+        // on the way at full speed has room in the queue: nothing is lost but what shall be.
+        let commands = format!(
+            "qdisc replace dev {device} root handle 1: tbf rate 1gbit burst 1600 limit 64mb\n\
+             qdisc replace dev {device} parent 1: handle 2: \
+             netem delay {}us loss random {loss}% limit 40000",
+            delay.as_micros()
+        );
         let mut tc = Command::new("tc");
-        tc.args(["-netns", &self.0.name, "qdisc", "replace", "dev", &device, "root", "netem"]);
-        // What is on the way at full speed has room in the queue: nothing is lost but what shall be.
-        tc.args(["delay", &delay, "loss", "random", &loss, "limit", "20000"]);
-        run(&mut tc, "").await.map(drop)
+        tc.args(["-netns", &self.0.name, "-batch", "-"]);
+        run(&mut tc, &commands).await.map(drop)
+    }
+
+    /// How many packets were lost on the way to another place since that was made worse.
+    pub async fn lost(&self, towards: &Self) -> Result<u64, Failed> {
+        let mut tc = Command::new("tc");
+        tc.args(["-netns", &self.0.name, "-json", "-statistics", "qdisc", "show", "dev", &towards.device()]);
+        let asked = run(&mut tc, "").await?;
+        let listed: Value = serde_json::from_str(&asked)?;
+        let netem = listed.as_array().into_iter().flatten().find(|qdisc| qdisc["kind"] == "netem");
+        let lost = netem.and_then(|netem| netem["drops"].as_u64());
+        Ok(lost.ok_or_else(|| format!("no netem on the way to {}: {asked}", towards.0.label))?)
     }
 
     /// The device that leads to this place, in every place with a wire to it.
@@ -163,6 +180,12 @@ pub async fn wire(one: (&Place, &str), other: (&Place, &str)) -> Result<(), Fail
         place.ip(&format!("address add {address} dev {device}\nlink set {device} up")).await?;
     }
     Ok(())
+}
+
+/// Makes a wire worse: packets take so long there and back, and so many percent are lost each way.
+pub async fn impair(one: &Place, other: &Place, round_trip: Duration, loss: f32) -> Result<(), Failed> {
+    one.hold_back(other, round_trip / 2, loss).await?;
+    other.hold_back(one, round_trip / 2, loss).await
 }
 
 /// Runs a program to a good end; what it printed.

@@ -2,12 +2,12 @@
 
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt;
-use std::path::PathBuf;
-use std::process::Stdio;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use hopline::api::Client;
 use hopline::api::contacts::{CardQuery, NewContact};
+use hopline::api::files::{DirectionWord, FileReport, NewFile};
 use hopline::api::schema::{
     ConnectionReport, EventReport, LinkReport, PathWord, ReachWord, ReceivedMessage, RoleWord, StatusReport,
     StatusWord,
@@ -15,11 +15,11 @@ use hopline::api::schema::{
 use hopline::ids::{MessageId, PeerId};
 use hopline::wire::ReceivedCard;
 use libtest_mimic::Failed;
-use tokio::io::{AsyncBufReadExt, BufReader};
-use tokio::process::{Child, ChildStdout, Command};
+use tokio::process::Command;
 use tokio::time::{Instant, interval, timeout};
 
 use crate::network::Place;
+use crate::process::Process;
 use crate::record::{Mark, PATIENCE, Record};
 
 /// How often something is looked at that nobody tells of.
@@ -49,13 +49,6 @@ pub struct Node {
     pub id: PeerId,
     /// What it said, over all its lives.
     pub record: Record,
-}
-
-#[derive(Debug)]
-struct Process {
-    child: Child,
-    /// Held open, so that the daemon may go on printing.
-    _output: BufReader<ChildStdout>,
 }
 
 impl Node {
@@ -90,24 +83,14 @@ impl Node {
 
     /// Returns when the daemon says that it is ready.
     async fn spawn(&mut self) -> Result<(), Failed> {
-        let log = std::fs::OpenOptions::new().create(true).append(true).open(&self.plan.log)?;
         let mut command = self.command();
         command.args(["--json", "-v", "daemon"]);
         command.args(["--nickname", &self.plan.name]);
         for adapter in &self.plan.adapters {
             command.args(["--adapter", adapter]);
         }
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log).kill_on_drop(true);
-        let mut child =
-            command.spawn().map_err(|error| format!("{}: {error}", self.plan.program.display()))?;
-        let output = child.stdout.take().ok_or("a daemon without output")?;
-        let mut output = BufReader::new(output);
-        let mut line = String::new();
-        timeout(PATIENCE, output.read_line(&mut line)).await??;
-        if !line.contains(r#""ready""#) {
-            return Err(format!("{} did not get ready: {line:?}", self.plan.name).into());
-        }
-        self.process = Some(Process { child, _output: output });
+        let (process, _) = Process::start(&mut command, &self.plan.log).await?;
+        self.process = Some(process);
         Ok(())
     }
 
@@ -236,6 +219,28 @@ impl Node {
     /// Sends a text to a person or to `everyone`; its id.
     pub async fn send(&self, to: &str, text: &str) -> Result<MessageId, Failed> {
         Ok(self.client.send(to, text).await?.id)
+    }
+
+    /// Sends a file to a contact.
+    pub async fn send_file(&self, to: &Self, file: &Path) -> Result<(), Failed> {
+        let path = file.to_str().ok_or("a path that is no text")?.to_owned();
+        self.client.send_file(&NewFile { to: to.id.to_string(), path }).await?;
+        Ok(())
+    }
+
+    /// Waits until a file that goes this way is as wanted.
+    pub async fn file(
+        &self,
+        direction: DirectionWord,
+        what: &str,
+        within: Duration,
+        fits: impl Fn(&FileReport) -> bool,
+    ) -> Result<FileReport, Failed> {
+        let file = |event: &EventReport| {
+            let EventReport::File(report) = event else { return None };
+            (report.direction == direction && fits(report)).then(|| report.clone())
+        };
+        Ok(self.record.find(Mark::START, what, within, file).await?.value)
     }
 
     /// Tells the sender of a private message that it was seen.

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::future::Future;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,6 +15,7 @@ use tokio::time::{interval, timeout};
 use crate::network::Place;
 use crate::node::{Node, Plan};
 use crate::record::{Mark, PATIENCE, Record};
+use crate::relay::{self, Relay};
 use crate::{Bench, Needs, radio};
 
 /// Lines of each log that are printed when a test failed.
@@ -109,6 +111,13 @@ impl Stage {
         Node::start(plan, Record::new(name, self.folder.path().join(format!("{name}.events")))).await
     }
 
+    /// Makes a relay in a place and starts it, to listen at an address there.
+    pub async fn start_relay(&self, name: &str, place: &Place, at: SocketAddr) -> Result<Relay, Failed> {
+        let (program, place) = (self.program.clone(), place.clone());
+        let plan = relay::Plan { program, place, home: self.path(name), log: self.log(name) };
+        Relay::start(plan, at).await
+    }
+
     /// Starts a node that dials `other`, which is halted until they are connected and so cannot dial itself.
     pub async fn start_dialling(&self, name: &str, adapter: &str, other: &Node) -> Result<Node, Failed> {
         let mark = other.record.mark();
@@ -129,6 +138,11 @@ impl Stage {
     /// A log of this name.
     pub fn log(&self, name: &str) -> PathBuf {
         self.folder.path().join(format!("{name}.log"))
+    }
+
+    /// A path for a file of the test's own.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
     }
 
     fn logs(&self) -> Result<Vec<PathBuf>, Failed> {

@@ -28,7 +28,7 @@ GUEST_MODULES = [
     "sha512_generic", "ctr", "drbg",
     "ecb", "cmac", "ecdh_generic", "algif_hash", "algif_skcipher",
     "bluetooth", "hci_uart", "hci_vhci", "uhid",
-    "veth", "nf_tables", "nft_chain_nat", "nft_ct", "nft_masq", "nft_objref", "sch_netem",
+    "veth", "nf_tables", "nft_chain_nat", "nft_ct", "nft_masq", "nft_objref", "sch_netem", "sch_tbf",
 ]
 # What people host who want a relay of their own; apart from the checkout's own dependencies.
 RELAY, RELAY_VERSION = "iroh-relay", "1.4.1"

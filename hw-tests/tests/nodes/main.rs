@@ -5,6 +5,7 @@
 mod failover;
 mod foreign;
 mod large;
+mod lossy;
 mod nat;
 mod recovery;
 mod relay;
@@ -24,6 +25,7 @@ const LIMIT: Duration = Duration::from_secs(300);
 fn main() {
     let restart = Topology::Pair.and(&["HW_RESTART_BLUETOOTHD"]);
     let both = Topology::Pair.and(&[]).and_networks(Networks::Wired);
+    let lossy = Topology::Network.and(&[]).and_networks(Networks::Lossy);
     let networks = Topology::Network.and(iroh_relay::VARIABLES).and_networks(Networks::Wired);
     hw_tests::run(vec![
         trial(NODE, "two_nodes_talk_whoever_dialled_and_whoever_began", Topology::Pair, LIMIT, talk::run),
@@ -49,5 +51,6 @@ fn main() {
         trial(NODE, "failover_to_bluetooth_and_back", both, LIMIT, failover::run),
         trial(NODE, "nat_that_lets_no_path_through", networks, LIMIT, nat::symmetric),
         trial(NODE, "nat_that_keeps_ports", networks, LIMIT, nat::port_keeping),
+        trial(NODE, "lossy_network_under_direct", lossy, LIMIT, lossy::direct),
     ]);
 }
