@@ -141,22 +141,24 @@ impl Node {
         Ok(self.links_to(other).await?.iter().map(|link| link.role).collect())
     }
 
-    /// Adds another node to its contacts, with the card that says how to reach it over IP.
+    /// Adds another node to its contacts, with the card that says how to reach it.
     pub async fn adds(&self, other: &Self) -> Result<(), Failed> {
-        let late = |_| format!("{}'s card says no way over IP", other.name());
+        let late = |_| format!("{}'s card names no way to it", other.name());
         let link = timeout(PATIENCE, other.reachable_card()).await.map_err(late)??;
         self.client.add_contact(&NewContact { link: Some(link), ..NewContact::default() }).await?;
         Ok(())
     }
 
-    /// Its card, from when on it says how to reach it over IP. Nothing tells when that is.
+    /// Its card, from when on it names an address or a mailbox. Nothing tells when that is.
     async fn reachable_card(&self) -> Result<String, Failed> {
         let mut tick = interval(LOOK);
         loop {
             tick.tick().await;
-            let link = self.client.card(CardQuery { addresses: true }).await?.link;
-            let direct = ReceivedCard::from_link(&link)?.card().direct.clone();
-            if direct.is_some_and(|direct| !direct.addresses.is_empty()) {
+            let link = self.client.card(CardQuery { addresses: true, mailbox: true }).await?.link;
+            let received = ReceivedCard::from_link(&link)?;
+            let card = received.card();
+            let has_address = card.direct.as_ref().is_some_and(|direct| !direct.addresses.is_empty());
+            if has_address || card.mailbox.is_some() {
                 return Ok(link);
             }
         }
