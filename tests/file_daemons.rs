@@ -61,6 +61,16 @@ async fn a_file_goes_on_after_a_cut_and_after_its_receiver_was_killed() {
         news(&mut events).await;
     };
     assert!(sending.ended_well().await);
+    let status = world.bench.json(&["--home", "ada", "status"]).await;
+    let connection = &status["connections"][0];
+    assert_eq!(
+        (&connection["peer"], &connection["path"], &connection["through"]),
+        (
+            &world.daemons[1].peer_id.as_str().into(),
+            &"straight".into(),
+            &world.path.to_second.to_string().into()
+        )
+    );
 
     let hash = blake3::hash(&content).to_hex();
     assert!(std::fs::read(received.path.unwrap()).unwrap() == content);

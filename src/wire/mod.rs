@@ -1,9 +1,10 @@
-//! BitChat bytes to values and back; no state, no keys, no time.
+//! Bytes to values and back, BitChat's first; no state, no keys, no time.
 //!
 //! [`Packet`] is a value that can be encoded; [`Received`] is the bytes of a frame that came, with the packet
 //! they mean. What a packet carries is read by the file named after it: [`Announce`], [`message`],
 //! [`Leave`], [`noise`], [`Fragment`], [`NoisePayload`] for what is inside a Noise session, and [`Card`] for what contacts tell each
-//! other.
+//! other. What a BetaNet relay says about itself is a [`record`], what is asked of it a request of [`mailbox`]; both are
+//! written in [`cbor`].
 //!
 //! A packet is decoded once, relayed as the bytes that came (only the TTL byte changes) and verified over the
 //! bytes that came. Every reader takes bytes from strangers: it answers with a typed error, never a panic, and
@@ -15,6 +16,7 @@ mod announce;
 pub mod body;
 mod capabilities;
 mod card;
+pub mod cbor;
 mod compression;
 pub mod direct;
 mod error;
@@ -25,6 +27,8 @@ pub mod fuzz;
 mod header;
 pub mod json;
 mod leave;
+pub mod letter;
+pub mod mailbox;
 pub mod message;
 pub mod noise;
 mod packet;
@@ -34,13 +38,16 @@ mod part;
 mod private;
 mod reader;
 mod received;
+pub mod record;
+mod record_link;
 mod signing;
 mod tlv;
 
 pub use announce::{Announce, MAX_NEIGHBOURS};
 pub use capabilities::Capabilities;
 pub use card::{
-    Card, DirectAddress, LINK_PREFIX, MAX_ADDRESSES, MAX_CARD_LEN, MAX_RELAYS, ReceivedCard, link,
+    Card, DirectAddress, LINK_PREFIX, MAX_ADDRESSES, MAX_CARD_LEN, MAX_PROVIDER_LEN, MAX_RELAYS, Mailbox,
+    ReceivedCard, link,
 };
 pub use error::{CardError, DecodeError, EncodeError, Field, InflateError, LinkError, PayloadError};
 pub use fragment::{Fragment, FragmentError, Fragments, MAX_FRAGMENTS, chunk_for, fragments};
@@ -53,3 +60,6 @@ pub use packet_type::PacketType;
 pub use part::{MAX_PARTS, ParsePartIdError, PartId, split_text};
 pub use private::{MAX_TEXT_LEN, NoisePayload, PeerState};
 pub use received::Received;
+pub use record_link::{
+    RECORD_LINK_PREFIX, RecordLinkError, is_record_link, read_record, read_record_link, record_link,
+};
