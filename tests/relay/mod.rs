@@ -87,6 +87,10 @@ impl Owner {
         mailbox::address(&self.keys.signing_public())
     }
 
+    pub(crate) fn public(&self) -> [u8; 32] {
+        self.keys.signing_public()
+    }
+
     pub(crate) fn create(&self, tunnel: &Tunnel, token: [u8; 16]) -> Request {
         Request::create(self.keys.signing_public(), token, tunnel.exporter(), |bytes| self.keys.sign(bytes))
     }
