@@ -16,8 +16,7 @@ use tokio::net::TcpStream;
 
 use program::{Bench, DEADLINE, Running, stderr, stdout};
 
-const INIT: [&str; 8] =
-    ["--home", "r", "relay", "init", "--host", "relay.test", "--listen", "127.0.0.1:0"];
+const INIT: [&str; 8] = ["--home", "r", "relay", "init", "--host", "relay.test", "--listen", "127.0.0.1:0"];
 
 async fn made() -> Bench {
     let bench = Bench::new();

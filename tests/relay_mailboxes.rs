@@ -9,7 +9,9 @@ use bytes::Bytes;
 use hopline::clock::Clock;
 use hopline::ids::NodeId;
 use hopline::storage::{Bound, MailboxLimits};
+use hopline::time::UnixMillis;
 use hopline::wire::mailbox::{Answer, MAX_ENVELOPE_LEN, MAX_FRAME_LEN, Request};
+use hopline::wire::read_record;
 use hopline::wire::record::SignedRecord;
 
 use relay::{House, NOON, Owner, TOKEN, ask, ask_raw, waiting, within};
@@ -95,7 +97,8 @@ async fn what_is_no_request_is_answered_as_malformed_and_the_tunnel_goes_on() {
     let relay = house.start(house.config(), clock()).await;
     let tunnel = house.connect(&relay, clock(), 1).await;
     let too_long = u32::try_from(MAX_FRAME_LEN + 1).unwrap().to_be_bytes();
-    for bytes in [&[0, 0, 0, 1, 0xff][..], &[0, 0, 0, 3, 0xa1, 0, 0x18][..], &too_long[..], &[0, 0, 0, 0][..]] {
+    for bytes in [&[0, 0, 0, 1, 0xff][..], &[0, 0, 0, 3, 0xa1, 0, 0x18][..], &too_long[..], &[0, 0, 0, 0][..]]
+    {
         assert_eq!(ask_raw(&tunnel, Bytes::copy_from_slice(bytes)).await, MALFORMED, "{bytes:02x?}");
     }
     assert_eq!(ask(&tunnel, &Request::Echo([5; 8])).await, Answer::Echoed([5; 8]));
@@ -168,5 +171,25 @@ async fn a_restart_keeps_mailboxes_keys_and_what_waits() {
     assert_eq!(after.record().id(), before.record().id());
     let tunnel = house.connect(&relay, clock(), 2).await;
     assert_eq!(waiting(&tunnel, &owner).await[0].1, "kept");
+    within(relay.stop()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_new_day_brings_a_record_with_a_key_for_one_more_day() {
+    let house = House::new();
+    let day = 86_400_000;
+    let almost = Clock::starting_at(UnixMillis(NOON.0 / day * day + day - 1_500));
+    let mut relay = house.start(house.config(), almost).await;
+    let days =
+        |record: &SignedRecord| record.record().ticket_keys.iter().map(|key| key.day).collect::<Vec<_>>();
+    let before = days(&relay.record());
+    let renewed = within(relay.renewed()).await.unwrap();
+    assert_eq!(days(&renewed)[..13], before[1..]);
+    assert_eq!(days(&renewed).last(), before.last().map(|day| day + 1).as_ref());
+    let tunnel = house.connect(&relay, almost, 1).await;
+    let Answer::Record(bytes) = ask(&tunnel, &Request::Record(None)).await else { panic!() };
+    assert_eq!(&bytes, renewed.bytes(), "and it is let in by the new day's key");
+    let file = std::fs::read(house.home.path().join("relay.record")).unwrap();
+    assert_eq!(read_record(&file).unwrap().bytes(), &bytes);
     within(relay.stop()).await.unwrap();
 }

@@ -8,8 +8,8 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 use std::time::Duration;
 
-use hopline::htx::gate::{Gate, GateConfig, Presented, Refusal, Verdict};
-use hopline::htx::ticket::{Issued, TicketSecret, day_of, issue};
+use hopline::htx::gate::{Gate, GateConfig, Refusal, Verdict};
+use hopline::htx::ticket::{Issued, Presented, TicketSecret, day_of, issue};
 use hopline::storage::{MailboxLimits, RelayDatabase};
 use hopline::time::{Instant, Now, UnixMillis};
 use hopline::wire::record::{DEFAULT_COOKIE_NAME, NodeRecord, Role};

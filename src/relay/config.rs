@@ -10,7 +10,7 @@ use std::time::Duration;
 use crate::config::{
     ConfigError, Document, Fault, Section, Setting, Size, Span, Text, anything, different, within,
 };
-use crate::htx::gate::{BucketsConfig, Rate};
+use crate::htx::buckets::{BucketsConfig, Rate};
 use crate::net::server::Limits;
 use crate::net::tunnel::Emulation;
 use crate::storage::{Bound, MailboxLimits};
@@ -356,7 +356,7 @@ mod tests {
 
     fn errors(text: &str) -> Vec<String> {
         let error = read(text).unwrap_err().to_string();
-        error.lines().map(|line| line.strip_prefix("c:").unwrap_or(line).to_owned()).collect()
+        error.lines().map(|line| line.strip_prefix("c:").unwrap_or(line).trim_start().to_owned()).collect()
     }
 
     #[test]
@@ -370,10 +370,10 @@ mod tests {
 
     #[test]
     fn what_has_no_default_is_asked_for() {
-        assert_eq!(errors("[relay]\nlisten = [\"127.0.0.1:0\"]\n"), ["c: relay.host is missing"]);
-        assert_eq!(errors("[relay]\nhost = \"a.example\"\n"), ["c: relay.listen is missing"]);
+        assert_eq!(errors("[relay]\nlisten = [\"127.0.0.1:0\"]\n"), ["relay.host is missing"]);
+        assert_eq!(errors("[relay]\nhost = \"a.example\"\n"), ["relay.listen is missing"]);
         let everywhere = "[relay]\nhost = \"a.example\"\nlisten = [\"0.0.0.0:443\"]\n";
-        assert_eq!(errors(everywhere), ["c: relay.advertise is missing"], "clients cannot dial 0.0.0.0");
+        assert_eq!(errors(everywhere), ["relay.advertise is missing"], "clients cannot dial 0.0.0.0");
         read(&format!("{everywhere}advertise = [\"192.0.2.7:443\"]\n")).unwrap();
     }
 

@@ -28,7 +28,7 @@ pub(super) struct Desk {
 }
 
 /// Who asks: no more of them than an answer needs.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub(super) struct Asker {
     pub(super) source: IpAddr,
     pub(super) exporter: [u8; 32],
@@ -118,10 +118,8 @@ const fn answer_bound(op: Op) -> usize {
 }
 
 fn unread(error: &MailboxError) -> Outcome {
-    match error.answer() {
-        Answer::Refused => Err(Why::Unsupported),
-        answer => Ok(answer),
-    }
+    let answer = error.answer();
+    if answer == Answer::Refused { Err(Why::Unsupported) } else { Ok(answer) }
 }
 
 const fn name(op: Op) -> &'static str {

@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::config::ConfigError;
-use crate::net::decoy::DecoyError;
+use crate::net::decoy::FolderError;
 use crate::net::server::ServerError;
 use crate::net::tls::TlsError;
 use crate::storage::{KeyFileError, OpenError, StoreError};
@@ -36,7 +36,9 @@ impl LoadError {
     /// What to do about it.
     pub const fn hint(&self) -> Option<&'static str> {
         match self {
-            Self::NoConfig { .. } => Some("`hopline relay init` makes one, or say where it is with --home DIR"),
+            Self::NoConfig { .. } => {
+                Some("`hopline relay init` makes one, or say where it is with --home DIR")
+            }
             Self::Missing { .. } => Some("docs/relay.md has every key"),
             Self::File(_) => None,
         }
@@ -116,7 +118,7 @@ pub enum RelayError {
     Certificate(#[from] TlsError),
     /// Its decoy site cannot be served.
     #[error(transparent)]
-    Decoy(#[from] DecoyError),
+    Decoy(#[from] FolderError),
     /// It cannot listen.
     #[error(transparent)]
     Server(#[from] ServerError),

@@ -33,7 +33,6 @@ use super::tunnel;
 const LOCK_FILE: &str = "relay.lock";
 
 /// What a relay is made of.
-#[derive(Debug)]
 pub struct Setup {
     /// Its home, with its keys and its database.
     pub home: PathBuf,
@@ -90,8 +89,7 @@ pub async fn start(setup: Setup) -> Result<Relay, RelayError> {
     let (publish, record) = watch::channel(record);
     let (author, gate) = (Arc::new(author), server.gate());
     let rng = ChaCha20Rng::from_seed(draw(&mut rng));
-    let rotation =
-        Rotation { clock, store: store.clone(), gate, author, known, file, record: publish, rng };
+    let rotation = Rotation { clock, store: store.clone(), gate, author, known, file, record: publish, rng };
     let desk = Desk { store, gate: server.gate(), record: record.clone(), metrics, memory: desk::memory() };
     Ok(Relay {
         record,
@@ -136,10 +134,9 @@ impl Relay {
     }
 
     /// Reads the certificate again; connections from now on are shown the new one.
-    pub async fn reload_certificate(&self) -> Result<(), RelayError> {
+    pub fn reload_certificate(&self) -> Result<(), RelayError> {
         let (certificate, key) = &self.certificate;
-        self.server.set_certificate(tls_identity(certificate, key)?).await;
-        Ok(())
+        Ok(self.server.set_certificate(&tls_identity(certificate, key)?)?)
     }
 
     /// Waits until it has stopped by itself, which it does only when it can keep nothing any more.
@@ -147,7 +144,7 @@ impl Relay {
         (&mut self.store).await.map_err(RelayError::TaskFailed)
     }
 
-    /// Closes every tunnel with a word, answers what was asked before, and closes the database.
+    /// Closes every tunnel with a word, finishes what is on its way to the disk, and closes the database.
     pub async fn stop(self) -> Result<(), RelayError> {
         self.rotation.abort();
         // It was aborted.
@@ -186,8 +183,7 @@ fn gate(
     clock: Clock,
     seed: [u8; 32],
 ) -> Result<Gate, RelayError> {
-    let gate =
-        GateConfig { buckets: config.buckets.clone(), ..GateConfig::new(config.cookie_name.clone()) };
+    let gate = GateConfig { buckets: config.buckets, ..GateConfig::new(config.cookie_name.clone()) };
     let remembered = database.used_tickets(clock.now().unix)?;
     Ok(Gate::new(gate, secrets, remembered, ChaCha20Rng::from_seed(seed)))
 }
@@ -219,14 +215,13 @@ fn server_config(
         cookie_name: config.cookie_name.clone(),
         emulation: config.cover,
         limits: config.limits.clone(),
-        seed,
+        seed: Zeroizing::new(seed),
     })
 }
 
 fn tls_identity(certificate: &Path, key: &Path) -> Result<tls::Identity, RelayError> {
-    let read = |path: &Path| {
-        std::fs::read(path).map_err(|source| RelayError::Io { path: path.to_owned(), source })
-    };
+    let read =
+        |path: &Path| std::fs::read(path).map_err(|source| RelayError::Io { path: path.to_owned(), source });
     Ok(tls::Identity::from_pem(&read(certificate)?, &Zeroizing::new(read(key)?))?)
 }
 

@@ -10,19 +10,17 @@ use crate::wire::mailbox::{Answer, Page, address};
 /// An Ed25519 public key that nobody signs with (the curve's base point): what a signature for a mailbox that is not
 /// there is checked against, so that its refusal takes as long as any other.
 const NOBODY: [u8; 32] = [
-    0x58, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66,
-    0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66,
+    0x58, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66,
+    0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66,
 ];
 
 /// A signature and what it has to be over.
-#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Proof {
     pub(super) preimage: Vec<u8>,
     pub(super) signature: [u8; 64],
 }
 
 /// One operation on a mailbox.
-#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Mail {
     Create { key: [u8; 32], token: [u8; 16], proof: Proof },
     Deposit { address: [u8; 32], token: [u8; 16], envelope: Bytes },
@@ -86,11 +84,7 @@ impl Mail {
 }
 
 /// Whether whoever asks owns the mailbox.
-fn owner(
-    database: &RelayDatabase,
-    address: &[u8; 32],
-    proof: &Proof,
-) -> Result<Result<(), Why>, StoreError> {
+fn owner(database: &RelayDatabase, address: &[u8; 32], proof: &Proof) -> Result<Result<(), Why>, StoreError> {
     let key = database.mailbox_key(address)?;
     let holds = proof.holds(&key.unwrap_or(NOBODY));
     Ok(match key {

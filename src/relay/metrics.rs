@@ -70,7 +70,11 @@ impl Metrics {
     fn registry(self, tunnels: Arc<Counters>) -> Registry {
         let mut registry = Registry::with_prefix(PREFIX);
         registry.register("requests", "Requests of tunnels, by operation and answer", self.requests);
-        registry.register("refusals", "Requests that were refused, by the reason nobody is told", self.refusals);
+        registry.register(
+            "refusals",
+            "Requests that were refused, by the reason nobody is told",
+            self.refusals,
+        );
         registry.register("mailboxes", "Mailboxes", self.mailboxes);
         registry.register("envelopes", "Envelopes that wait", self.envelopes);
         registry.register("envelope_bytes", "Bytes of these", self.bytes);

@@ -47,11 +47,7 @@ impl Author {
     }
 
     /// The record of a day.
-    pub(super) fn record(
-        &self,
-        ticket_keys: Vec<TicketKey>,
-        today: u32,
-    ) -> Result<SignedRecord, RelayError> {
+    pub(super) fn record(&self, ticket_keys: Vec<TicketKey>, today: u32) -> Result<SignedRecord, RelayError> {
         let record = NodeRecord {
             signing_public: self.keys.signing_public(),
             noise_public: self.keys.noise_public(),

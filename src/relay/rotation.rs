@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use crate::clock::Clock;
 use crate::htx::ticket::{TicketSecret, day_of};
 use crate::net::server::GateHandle;
-use crate::time::{Now, UnixMillis};
+use crate::time::{Instant, Now};
 use crate::wire::record::{SignedRecord, TicketKey};
 
 use super::error::RelayError;
@@ -107,10 +107,53 @@ impl Rotation {
 }
 
 /// The next midnight, the next erasure, or in an hour, whichever is first.
-fn next(now: Now) -> crate::time::Instant {
+fn next(now: Now) -> Instant {
     let until = |at: u64| {
         let into = now.unix.0 % DAY_MS;
         Duration::from_millis(if into < at { at - into } else { at + DAY_MS - into })
     };
     now.instant + EVERY.min(until(ERASURE_MS)).min(until(DAY_MS))
+}
+
+#[cfg(test)]
+mod tests {
+    use rand_core::SeedableRng;
+
+    use super::*;
+    use crate::time::UnixMillis;
+
+    const MIDNIGHT: UnixMillis = UnixMillis(1_795_305_600_000);
+
+    fn keys(days: impl IntoIterator<Item = u32>) -> Vec<TicketKey> {
+        days.into_iter().map(|day| TicketKey { id: [0; 8], public: [0; 32], day }).collect()
+    }
+
+    fn days(keys: impl IntoIterator<Item = u32>) -> Vec<u32> {
+        keys.into_iter().collect()
+    }
+
+    #[test]
+    fn there_is_a_key_for_today_and_the_next_thirteen_days_and_none_is_made_twice() {
+        let mut rng = ChaCha20Rng::from_seed([1; 32]);
+        let made = |known: &[TicketKey], rng: &mut ChaCha20Rng| {
+            days(missing(known, 100, rng).iter().map(TicketSecret::day))
+        };
+        assert_eq!(made(&[], &mut rng), days(100..114));
+        assert_eq!(made(&keys(99..113), &mut rng), [113], "a day later");
+        assert_eq!(made(&keys(100..114), &mut rng), [0; 0]);
+        let shown = current(&keys(98..113), 100);
+        assert_eq!(days(shown.iter().map(|key| key.day)), days(100..113), "yesterday's is not in the record");
+    }
+
+    #[test]
+    fn it_wakes_at_midnight_at_three_and_at_least_every_hour() {
+        let next_at = |after_midnight: u64| {
+            let unix = MIDNIGHT + Duration::from_secs(after_midnight);
+            next(Now { instant: Instant::ZERO, unix }).since_start().as_secs() + after_midnight
+        };
+        assert_eq!(next_at(23 * 3_600 + 1_800), 86_400);
+        assert_eq!(next_at(2 * 3_600 + 1_800), 3 * 3_600);
+        assert_eq!(next_at(3 * 3_600), 4 * 3_600);
+        assert_eq!(next_at(0), 3_600);
+    }
 }

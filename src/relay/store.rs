@@ -26,13 +26,22 @@ pub(super) struct Store {
     jobs: mpsc::Sender<Job>,
 }
 
-#[derive(Debug)]
 enum Job {
-    Mail { mail: Mail, answer: oneshot::Sender<Outcome> },
-    Keep { secrets: Vec<TicketSecret>, done: oneshot::Sender<()> },
+    Mail {
+        mail: Mail,
+        answer: oneshot::Sender<Outcome>,
+    },
+    Keep {
+        secrets: Vec<TicketSecret>,
+        done: oneshot::Sender<()>,
+    },
     /// Not part of a transaction: the write-ahead log is emptied after it.
-    Erase { ids: Vec<[u8; 8]> },
-    Sweep { answer: oneshot::Sender<Swept> },
+    Erase {
+        ids: Vec<[u8; 8]>,
+    },
+    Sweep {
+        answer: oneshot::Sender<Swept>,
+    },
 }
 
 /// What is to be said once the transaction stands.
@@ -101,10 +110,14 @@ async fn run(
         if !open {
             return;
         }
-        while batch.tickets.len() < BATCH && let Ok(ticket) = tickets.try_recv() {
+        while batch.tickets.len() < BATCH
+            && let Ok(ticket) = tickets.try_recv()
+        {
             batch.tickets.push(ticket);
         }
-        while batch.jobs.len() < BATCH && let Ok(job) = jobs.try_recv() {
+        while batch.jobs.len() < BATCH
+            && let Ok(job) = jobs.try_recv()
+        {
             batch.jobs.push(job);
         }
         let (taken, now) = (std::mem::take(&mut batch), clock.now().unix);
@@ -123,7 +136,7 @@ async fn run(
     }
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Batch {
     tickets: Vec<Commit>,
     jobs: Vec<Job>,
@@ -131,7 +144,7 @@ struct Batch {
 
 impl Batch {
     /// Everything in one transaction, then the answers. Whoever asked may have gone meanwhile, and that is no error:
-    /// hence the `ok()`s. After an error nothing is answered, which those who wait take for a refusal.
+    /// hence the `ok()`s and defaults. After an error nothing is answered, which those who wait take for a refusal.
     fn commit(self, database: &mut RelayDatabase, now: UnixMillis) {
         let Self { tickets, jobs } = self;
         let mut erased = Vec::new();
@@ -147,7 +160,7 @@ impl Batch {
         });
         match done {
             Ok(replies) => {
-                tickets.into_iter().for_each(|ticket| drop(ticket.done.send(())));
+                tickets.into_iter().for_each(|ticket| ticket.done.send(()).unwrap_or_default());
                 replies.into_iter().for_each(Reply::send);
             }
             Err(error) => tracing::error!(%error, "the store refused"),
@@ -187,8 +200,95 @@ impl Reply {
     fn send(self) {
         match self {
             Self::Mail(answer, outcome) => drop(answer.send(outcome)),
-            Self::Done(done) => drop(done.send(())),
+            Self::Done(done) => done.send(()).unwrap_or_default(),
             Self::Swept(answer, swept) => drop(answer.send(swept)),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::Connection;
+
+    use super::*;
+    use crate::htx::gate::ReplayEntry;
+    use crate::relay::mail::Proof;
+    use crate::storage::{Declined, MailboxLimits, RELAY_DATABASE_FILE};
+    use crate::wire::mailbox::{Answer, address};
+
+    const NOON: UnixMillis = UnixMillis(1_795_348_800_000);
+
+    struct Running {
+        home: tempfile::TempDir,
+        store: Store,
+        tickets: mpsc::Sender<Commit>,
+        task: JoinHandle<()>,
+    }
+
+    fn running() -> Running {
+        let home = tempfile::tempdir().unwrap();
+        let database = RelayDatabase::open(home.path(), MailboxLimits::default()).unwrap();
+        let (tickets, waiting) = mpsc::channel(TICKETS_BOUND);
+        let (store, task) = start(database, waiting, Clock::starting_at(NOON), Metrics::default());
+        Running { home, store, tickets, task }
+    }
+
+    fn used(mark: u8) -> ReplayEntry {
+        ReplayEntry { mark: [mark; 32], hour: NOON.0 / 3_600_000 }
+    }
+
+    async fn remember(running: &Running, mark: u8) -> bool {
+        let (done, kept) = oneshot::channel();
+        running.tickets.send(Commit { entry: used(mark), done }).await.unwrap();
+        kept.await.is_ok()
+    }
+
+    fn deposit() -> Mail {
+        Mail::Deposit { address: address(&[1; 32]), token: [1; 16], envelope: "x".into() }
+    }
+
+    #[tokio::test]
+    async fn r13_a_ticket_is_on_disk_before_anybody_is_let_in() {
+        let running = running();
+        assert!(remember(&running, 1).await);
+        let other = RelayDatabase::open(running.home.path(), MailboxLimits::default()).unwrap();
+        let marks: Vec<[u8; 32]> = other.used_tickets(NOON).unwrap().iter().map(|used| used.mark).collect();
+        assert_eq!(marks, [[1; 32]]);
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_written_is_refused_and_the_store_goes_on_when_it_can_again() {
+        let running = running();
+        let other = Connection::open(running.home.path().join(RELAY_DATABASE_FILE)).unwrap();
+        other.execute_batch("BEGIN IMMEDIATE").unwrap();
+        assert!(!remember(&running, 1).await, "nobody is let in");
+        assert_eq!(running.store.keep(Vec::new()).await.map_err(drop), Ok(()), "which writes nothing");
+        let (first, second) = tokio::join!(running.store.mail(deposit()), remember(&running, 2));
+        assert!(matches!(first, Err(Why::Store | Why::Declined(Declined::NoMailbox))) && !second);
+
+        other.execute_batch("ROLLBACK").unwrap();
+        assert!(remember(&running, 1).await);
+        assert_eq!(running.store.mail(deposit()).await, Err(Why::Declined(Declined::NoMailbox)));
+    }
+
+    #[tokio::test]
+    async fn the_database_is_closed_when_nobody_is_left_to_ask() {
+        let Running { home, store, tickets, task } = running();
+        store.sweep().await.unwrap();
+        drop((store, tickets));
+        task.await.unwrap();
+        assert!(!home.path().join(format!("{RELAY_DATABASE_FILE}-wal")).exists());
+    }
+
+    #[tokio::test]
+    async fn a_mailbox_of_a_key_that_signed_is_made_and_of_no_other() {
+        let running = running();
+        let keys = crate::crypto::Identity::from_bytes(&[1; 64]);
+        let key = keys.signing_public();
+        let proof = |signature| Proof { preimage: b"request".to_vec(), signature };
+        let create = |proof| Mail::Create { key, token: [1; 16], proof };
+        let forged = create(proof(keys.sign(b"another request")));
+        assert_eq!(running.store.mail(forged).await, Err(Why::Signature));
+        assert_eq!(running.store.mail(create(proof(keys.sign(b"request")))).await, Ok(Answer::Ok));
     }
 }

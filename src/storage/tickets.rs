@@ -33,7 +33,8 @@ impl RelayDatabase {
             return Ok(());
         }
         self.transaction(|database| -> Result<(), StoreError> {
-            let mut delete = database.connection.prepare_cached("DELETE FROM ticket_secrets WHERE id = ?1")?;
+            let mut delete =
+                database.connection.prepare_cached("DELETE FROM ticket_secrets WHERE id = ?1")?;
             for id in ids {
                 delete.execute([id])?;
             }

@@ -31,7 +31,7 @@ pub(super) async fn run(context: &Context, home: PathBuf) -> Result<(), CliError
                 stopped?;
                 return Err(CliError::RelayStopped);
             }
-            _ = hang_up.recv() => match relay.reload_certificate().await {
+            _ = hang_up.recv() => match relay.reload_certificate() {
                 Ok(()) => tracing::info!("the certificate was read again"),
                 Err(error) => tracing::error!(%error, "the certificate cannot be used; the old one is kept"),
             },

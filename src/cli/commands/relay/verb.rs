@@ -7,7 +7,7 @@ use clap::Subcommand;
 use crate::cli::context::Context;
 use crate::cli::error::CliError;
 
-use super::{init, record, run};
+use super::{init, record};
 
 /// What `relay` is told.
 #[derive(Debug, clap::Args)]
@@ -46,7 +46,7 @@ pub(in crate::cli) async fn run(context: &Context, arguments: Arguments) -> Resu
     match arguments.verb {
         Some(Verb::Init(arguments)) => init::run(context, &home, arguments),
         Some(Verb::Record(arguments)) => record::run(context, &home, &arguments),
-        Some(Verb::Run) | None => run::run(context, home).await,
+        Some(Verb::Run) | None => super::run::run(context, home).await,
     }
 }
 
