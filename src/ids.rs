@@ -115,10 +115,30 @@ hex_id!(
     TransferId,
     16
 );
+hex_id!(
+    /// A BetaNet node, there called PeerID: the multihash of its Ed25519 key, `12 20` and a SHA-256
+    /// (betanet-htx 11).
+    NodeId,
+    34
+);
 
 impl PeerId {
     /// The eight FF bytes that Android writes for "everyone" (spec 2.6).
     pub const BROADCAST: Self = Self([0xFF; 8]);
+}
+
+impl NodeId {
+    /// What a multihash of 32 bytes of SHA-256 begins with.
+    const PREFIX: [u8; 2] = [0x12, 0x20];
+
+    /// The id of the node that signs with this Ed25519 key.
+    pub fn of(signing_public: &[u8; 32]) -> Self {
+        let mut id = [0; 34];
+        let (prefix, digest) = id.split_at_mut(Self::PREFIX.len());
+        prefix.copy_from_slice(&Self::PREFIX);
+        digest.copy_from_slice(&Sha256::digest(signing_public));
+        Self(id)
+    }
 }
 
 impl Fingerprint {

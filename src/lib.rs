@@ -6,7 +6,7 @@
 //!  8  node  relay             the two programs   │
 //!  7  transports              who carries        │  shell: tokio, disk, sockets, D-Bus
 //!  6  radio  net  storage     air / IP / disk    │  (cargo features)
-//!  5  clock                   time               ┘
+//!  5  clock  config           time, settings     ┘
 //!  ═════════ the wall: below it no runtime is in the dependency graph ═════════
 //!  4  sim                     a virtual world    ┐
 //!  3  mesh  router            BitChat; which way │
@@ -38,6 +38,8 @@ pub mod sim;
 
 #[cfg(feature = "node")]
 pub mod clock;
+#[cfg(feature = "node")]
+pub mod config;
 #[cfg(feature = "node")]
 pub mod net;
 #[cfg(feature = "node")]

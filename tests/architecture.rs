@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Every room and its floor. A room not listed here does not pass.
-const FLOORS: [(&str, u8); 21] = [
+const FLOORS: [(&str, u8); 22] = [
     ("ids", 0),
     ("time", 0),
     ("message", 0),
@@ -20,6 +20,7 @@ const FLOORS: [(&str, u8); 21] = [
     ("router", 3),
     ("sim", 4),
     ("clock", 5),
+    ("config", 5),
     ("radio", 6),
     ("net", 6),
     ("storage", 6),

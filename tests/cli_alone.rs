@@ -74,6 +74,22 @@ async fn a_daemon_without_the_radio_it_was_told_to_use_says_so_and_ends() {
 }
 
 #[tokio::test]
+async fn a_daemon_that_was_told_of_no_adapter_runs_without_bluetooth_and_says_why() {
+    let bench = Bench::new();
+    let mut daemon = bench.start_without_bluetooth(&["--home", "ada", "daemon"]);
+    let told = daemon.event("no_bluetooth", |_| true).await;
+    assert_eq!(told["reason"], "Bluetooth cannot be used: no D-Bus system bus");
+    daemon.event("ready", |_| true).await;
+
+    let status = bench.json(&["--home", "ada", "status"]).await;
+    let transports = status["transports"].as_array().unwrap();
+    let of = |key: &str| transports.iter().find(|transport| transport["transport"] == key).unwrap();
+    assert_eq!(of("bitchat")["reason"], "no adapter");
+    assert_eq!(of("direct")["reason"], Value::Null);
+    assert!(daemon.signal("TERM", program::DEADLINE).await, "it leaves though it still looks for an adapter");
+}
+
+#[tokio::test]
 async fn a_bad_configuration_names_file_line_and_key() {
     let bench = Bench::new();
     std::fs::create_dir(bench.path("home")).unwrap();

@@ -9,7 +9,8 @@ use serde_json::json;
 use crate::api::client::ClientError;
 use crate::api::files::FileWord;
 use crate::api::schema::StatusWord;
-use crate::node::config::{ConfigError, LoadError};
+use crate::config::ConfigError;
+use crate::node::config::LoadError;
 use crate::node::error::{HomeError, NodeError};
 use crate::storage::{KeyFileError, OpenError};
 

@@ -2,7 +2,7 @@
 
 use crate::api::wishes::Wishes;
 use crate::capabilities::TransportKey;
-use crate::node::config::Span;
+use crate::config::Span;
 
 /// What a message asks of its way.
 #[derive(Debug, Clone, Default, clap::Args)]

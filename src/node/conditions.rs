@@ -9,7 +9,7 @@ use std::fs;
 use std::path::Path;
 use std::str::FromStr;
 
-use crate::node::config::error::UnknownWord;
+use crate::config::{Text, UnknownWord};
 use crate::router::event::Conditions;
 
 /// A battery below this many percent that is not being charged is low.
@@ -39,6 +39,8 @@ pub enum BatterySetting {
     /// As if there were none.
     Fine,
 }
+
+impl Text for BatterySetting {}
 
 impl FromStr for BatterySetting {
     type Err = UnknownWord;

@@ -58,34 +58,6 @@ pub enum HomeError {
     },
 }
 
-/// A value from the command line or from `config.toml` is not allowed.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ValueError {
-    /// A nickname has no letters.
-    #[error("a nickname cannot be empty")]
-    EmptyNickname,
-    /// A nickname is longer than an announce can carry.
-    #[error("a nickname has at most 255 bytes, this one has {0}")]
-    LongNickname(usize),
-    /// A nickname holds a line break or another control character.
-    #[error("a nickname cannot hold control characters")]
-    ControlInNickname,
-    /// A name for a contact would lead to whoever has the id it spells.
-    #[error("a name cannot be a peer id or a fingerprint")]
-    IdAsName,
-    /// The nickname means everybody.
-    #[error("the nickname `everyone` is reserved")]
-    ReservedNickname,
-    /// No address to listen on.
-    #[error(
-        "an address to listen on is `IP:PORT`, or `IP:PORT/BITS` to talk only within its network, not `{0}`"
-    )]
-    Listen(String),
-    /// A radio is neither `bluez` nor `sim:PATH`.
-    #[error("a radio is `bluez`, `sim:PATH` or `sim:PATH#NAME`, not `{0}`")]
-    Radio(String),
-}
-
 /// A name does not lead to one peer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NameError {

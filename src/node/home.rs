@@ -1,9 +1,11 @@
 //! The home directory of one node: who may use it, and what is where in it.
 
-use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+
+use crate::storage::HomeLock;
 
 use super::error::HomeError;
 use super::name::check_nickname;
@@ -12,12 +14,6 @@ use super::name::check_nickname;
 #[derive(Debug, Clone)]
 pub struct Home {
     path: PathBuf,
-}
-
-/// Held by the one daemon of a home for as long as it runs; the kernel lets go of it with the process.
-#[derive(Debug)]
-pub struct HomeLock {
-    _file: File,
 }
 
 impl Home {
@@ -34,13 +30,8 @@ impl Home {
     /// Makes this process the home's daemon, or says that it has one.
     pub fn lock(&self) -> Result<HomeLock, HomeError> {
         let path = self.path.join("hopline.lock");
-        let opened = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&path);
-        let file = opened.map_err(|source| HomeError::Io { path: path.clone(), source })?;
-        match file.try_lock() {
-            Ok(()) => Ok(HomeLock { _file: file }),
-            Err(TryLockError::WouldBlock) => Err(HomeError::Taken { home: self.path.clone() }),
-            Err(TryLockError::Error(source)) => Err(HomeError::Io { path, source }),
-        }
+        let taken = HomeLock::take(&path).map_err(|source| HomeError::Io { path, source })?;
+        taken.ok_or_else(|| HomeError::Taken { home: self.path.clone() })
     }
 
     /// The directory itself.

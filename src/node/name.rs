@@ -5,11 +5,12 @@
 
 use std::collections::BTreeMap;
 
+use crate::config::ValueError;
 use crate::ids::{Fingerprint, PeerId};
 use crate::mesh::event::{PeerInfo, Reach};
 use crate::message::Recipient;
 
-use super::error::{NameError, ValueError};
+use super::error::NameError;
 
 /// The name that means everybody in reach.
 pub const EVERYONE: &str = "everyone";

@@ -21,23 +21,43 @@ pub enum RadioError {
     Simulated(#[from] simulated::JoinError),
 }
 
-/// Opens it; `peer` is the id that its advertisements may show.
-pub async fn open(radio: &Radio, peer: PeerId) -> Result<RadioHandle, RadioError> {
+/// A radio, and why it has no adapter yet.
+#[derive(Debug)]
+pub struct Opened {
+    /// The radio; it copes with whatever happens to its adapters.
+    pub radio: RadioHandle,
+    /// Why it has to wait for an adapter: for somebody to read.
+    pub missing: Option<RadioError>,
+}
+
+impl From<RadioHandle> for Opened {
+    fn from(radio: RadioHandle) -> Self {
+        Self { radio, missing: None }
+    }
+}
+
+/// Opens it; `peer` is the id that its advertisements may show. What was named must be there; where no adapter
+/// was, the first one is used as soon as there is one.
+pub async fn open(radio: &Radio, peer: PeerId) -> Result<Opened, RadioError> {
     match radio {
         Radio::Bluez { adapters } => bluez(adapters).await,
         Radio::Simulated { hub, place } => {
-            Ok(simulated::join(hub, place.as_deref(), AdapterId(0), Some(peer)).await?)
+            Ok(simulated::join(hub, place.as_deref(), AdapterId(0), Some(peer)).await?.into())
         }
     }
 }
 
 #[cfg(feature = "bluez")]
-async fn bluez(adapters: &[String]) -> Result<RadioHandle, RadioError> {
-    use crate::radio::bluez::{Timings, open};
-    Ok(open(adapters.to_vec(), Timings::default()).await?)
+async fn bluez(adapters: &[String]) -> Result<Opened, RadioError> {
+    use crate::radio::bluez::{Timings, open, open_when_there};
+    if !adapters.is_empty() {
+        return Ok(open(adapters.to_vec(), Timings::default()).await?.into());
+    }
+    let (radio, missing) = open_when_there(Timings::default()).await;
+    Ok(Opened { radio, missing: missing.map(RadioError::from) })
 }
 
 #[cfg(not(feature = "bluez"))]
-async fn bluez(_adapters: &[String]) -> Result<RadioHandle, RadioError> {
+async fn bluez(_adapters: &[String]) -> Result<Opened, RadioError> {
     Err(RadioError::BuiltWithoutBluez)
 }

@@ -168,7 +168,7 @@ pub enum StoreError {
     /// The file is not what was written.
     #[error(
         "the database is damaged ({detail}); it is left as it is: keep a copy of it with its -wal and -shm \
-         files, then restore a backup, or save what can be read with `sqlite3 messages.db .recover`"
+         files, then restore a backup, or save what can be read with `sqlite3 FILE .recover`"
     )]
     Corrupt {
         /// What is wrong with it.

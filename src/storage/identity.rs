@@ -10,6 +10,8 @@ use crate::crypto::Identity;
 
 /// The name of the identity file in the home directory.
 pub const IDENTITY_FILE: &str = "identity.key";
+/// The name of a relay's key file in its home directory: an identity that signs its records and answers its handshakes.
+pub const RELAY_KEY_FILE: &str = "relay.key";
 
 /// The identity kept in a home directory; makes both when they are missing.
 ///
@@ -18,8 +20,23 @@ pub fn load_or_create<R: RngCore + CryptoRng + ?Sized>(
     home: &Path,
     rng: &mut R,
 ) -> Result<Identity, KeyFileError> {
-    let secret =
-        key_file::load_or_create(home, IDENTITY_FILE, rng, |rng| Identity::generate(rng).to_bytes())?;
+    named(home, IDENTITY_FILE, rng)
+}
+
+/// The same for a relay, whose key file has another name: it is nobody's identity on the mesh.
+pub fn load_or_create_relay<R: RngCore + CryptoRng + ?Sized>(
+    home: &Path,
+    rng: &mut R,
+) -> Result<Identity, KeyFileError> {
+    named(home, RELAY_KEY_FILE, rng)
+}
+
+fn named<R: RngCore + CryptoRng + ?Sized>(
+    home: &Path,
+    name: &str,
+    rng: &mut R,
+) -> Result<Identity, KeyFileError> {
+    let secret = key_file::load_or_create(home, name, rng, |rng| Identity::generate(rng).to_bytes())?;
     Ok(Identity::from_bytes(&secret))
 }
 

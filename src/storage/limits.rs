@@ -121,6 +121,10 @@ pub(super) struct Count {
 }
 
 impl Count {
+    pub(super) const fn new(rows: u64, bytes: u64) -> Self {
+        Self { rows, bytes }
+    }
+
     /// Whether one more row of this length goes in.
     pub(super) fn leaves_room(self, bound: Bound, len: u64) -> bool {
         self.rows < bound.rows && self.bytes.saturating_add(len) <= bound.bytes

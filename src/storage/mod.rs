@@ -6,6 +6,13 @@
 //! | `device.key` | 0600 | 32 random bytes that message bodies are sealed with |
 //! | `messages.db` | 0600 | messages, contacts, what was measured: SQLite, with `-wal` and `-shm` beside it |
 //!
+//! A relay has a home of its own:
+//!
+//! | file | mode | what |
+//! |---|---|---|
+//! | `relay.key` | 0600 | its two private keys, 64 bytes as above |
+//! | `relay.db` | 0600 | mailboxes and the envelopes in them, ticket keys, tickets that were used: SQLite as above |
+//!
 //! A key file is written whole under another name first and then takes its own in one step, so that a reader never
 //! sees half of it, and a power cut leaves the old state or the new one. The database does the same with each
 //! transaction. `docs/privacy.md` says what whoever holds the disk can read.
@@ -16,14 +23,18 @@ mod conversation;
 mod database;
 mod device_key;
 mod error;
+mod home_lock;
 mod identity;
 mod inbox;
 mod key_file;
 mod limits;
+mod mailboxes;
 mod measured;
 mod migrations;
 mod outbox;
+mod relay_database;
 mod seal;
+mod sqlite;
 #[cfg(test)]
 mod testing;
 mod transfers;
@@ -33,9 +44,12 @@ pub use conversation::{Line, Lines};
 pub use database::{DATABASE_FILE, Database};
 pub use device_key::{DEVICE_KEY_FILE, DeviceKey};
 pub use error::{KeyFileError, OpenError, StoreError};
-pub use identity::{IDENTITY_FILE, load_or_create};
+pub use home_lock::HomeLock;
+pub use identity::{IDENTITY_FILE, RELAY_KEY_FILE, load_or_create, load_or_create_relay};
 pub use inbox::{FirstRead, InboxEntry, NewReceived, Reception, SEEN_FOR};
 pub use limits::{Bound, Full, Limits, Room};
+pub use mailboxes::{Declined, MailboxLimits, MailboxTotals, Swept};
 pub use outbox::{Acceptance, BodyKind, NewEntry, OutboxEntry, OutboxFilter, Progress};
+pub use relay_database::{RELAY_DATABASE_FILE, RelayDatabase};
 pub use seal::Unsealed;
 pub use transfers::{NewTransfer, Transfer, TransferKey, TransferStatus, Way};

@@ -2,6 +2,9 @@
 
 use bytes::Bytes;
 
+use super::cbor::Value;
+use super::mailbox::{Answer, Frames, Op, Request};
+use super::record::{MAX_RECORD_LEN, SignedRecord};
 use super::{
     Announce, Fragment, Leave, MAX_CARD_LEN, MAX_PAYLOAD_LEN, NoisePayload, Packet, Received, ReceivedCard,
     frame_len, json, link, message, noise,
@@ -72,6 +75,50 @@ pub fn card(bytes: &[u8]) {
     }
 }
 
+/// Bytes that came as DET-CBOR.
+pub fn cbor(bytes: &[u8]) {
+    let bytes = Bytes::copy_from_slice(bytes);
+    if let Ok(value) = Value::decode(&bytes) {
+        assert_eq!(value.encode(), bytes, "a value has one encoding");
+    }
+}
+
+/// Bytes that came as a node record.
+pub fn record(bytes: &[u8]) {
+    let bytes = Bytes::copy_from_slice(bytes);
+    let Ok(signed) = SignedRecord::decode(&bytes) else { return };
+    assert!(bytes.len() <= MAX_RECORD_LEN && signed.bytes() == &bytes);
+    let again =
+        signed.record().encode(|_| *signed.signature()).expect("a record that was read can be written");
+    assert_eq!(again.record(), signed.record());
+}
+
+/// Bytes that came on a stream for the relay's services, and as what a relay answers.
+pub fn mailbox(bytes: &[u8]) {
+    let mut frames = Frames::default();
+    frames.push(bytes);
+    while let Ok(Some(content)) = frames.next_frame() {
+        request(&content);
+        for op in [Op::Create, Op::Deposit, Op::Fetch, Op::Ack, Op::Echo, Op::Record] {
+            answer(op, &content);
+        }
+    }
+    request(&Bytes::copy_from_slice(bytes));
+}
+
+fn request(content: &Bytes) {
+    let Ok(request) = Request::decode(content) else { return };
+    let again = request.encode().expect("a request that was read can be written");
+    assert_eq!(again.slice(4..), content, "a request has one encoding");
+    assert_eq!(request.preimage(&[0; 32]).is_some(), request.signature().is_some());
+}
+
+fn answer(op: Op, content: &Bytes) {
+    let Ok(answer) = Answer::decode(op, content) else { return };
+    let again = answer.encode().expect("an answer that was read can be written");
+    assert_eq!(again.slice(4..), content, "an answer has one encoding");
+}
+
 fn other_ttl(packet: &Packet) -> Packet {
     Packet { ttl: packet.ttl ^ 1, ..packet.clone() }
 }
@@ -86,6 +133,9 @@ mod tests {
             super::packet(&bytes);
             super::payloads(&bytes);
             super::card(&bytes);
+            super::cbor(&bytes);
+            super::record(&bytes);
+            super::mailbox(&bytes);
         }
     }
 }

@@ -1,9 +1,10 @@
-//! BitChat bytes to values and back; no state, no keys, no time.
+//! Bytes to values and back, BitChat's first; no state, no keys, no time.
 //!
 //! [`Packet`] is a value that can be encoded; [`Received`] is the bytes of a frame that came, with the packet
 //! they mean. What a packet carries is read by the file named after it: [`Announce`], [`message`],
 //! [`Leave`], [`noise`], [`Fragment`], [`NoisePayload`] for what is inside a Noise session, and [`Card`] for what contacts tell each
-//! other.
+//! other. What a BetaNet relay says about itself is a [`record`], what is asked of it a request of [`mailbox`]; both are
+//! written in [`cbor`].
 //!
 //! A packet is decoded once, relayed as the bytes that came (only the TTL byte changes) and verified over the
 //! bytes that came. Every reader takes bytes from strangers: it answers with a typed error, never a panic, and
@@ -15,6 +16,7 @@ mod announce;
 pub mod body;
 mod capabilities;
 mod card;
+pub mod cbor;
 mod compression;
 pub mod direct;
 mod error;
@@ -25,6 +27,7 @@ pub mod fuzz;
 mod header;
 pub mod json;
 mod leave;
+pub mod mailbox;
 pub mod message;
 pub mod noise;
 mod packet;
@@ -34,6 +37,7 @@ mod part;
 mod private;
 mod reader;
 mod received;
+pub mod record;
 mod signing;
 mod tlv;
 

@@ -59,10 +59,14 @@ impl Bench {
 
     /// Starts the program with `--json`, to read what it prints as it comes.
     pub(crate) fn start(&self, arguments: &[&str]) -> Running {
+        Running::start(self.command(&[&["--json"], arguments].concat()))
+    }
+
+    /// The same on a machine without Bluetooth, whatever this one has: no bus leads to BlueZ.
+    pub(crate) fn start_without_bluetooth(&self, arguments: &[&str]) -> Running {
         let mut command = self.command(&[&["--json"], arguments].concat());
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        Running { stdin: child.stdin.take(), child, lines }
+        command.env("DBUS_SYSTEM_BUS_ADDRESS", "unix:path=no-bus-here");
+        Running::start(command)
     }
 
     /// Serves an air for these pairs, one a line.
@@ -134,6 +138,12 @@ pub(crate) struct Running {
 }
 
 impl Running {
+    fn start(mut command: Command) -> Self {
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        Self { stdin: child.stdin.take(), child, lines }
+    }
+
     /// Reads objects until there is one of this event that fits.
     pub(crate) async fn event(&mut self, event: &str, fits: impl Fn(&Value) -> bool) -> Value {
         let reading = async {

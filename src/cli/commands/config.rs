@@ -6,8 +6,8 @@ use clap::{Subcommand, ValueHint};
 use serde_json::json;
 
 use crate::capabilities::TransportKey;
-use crate::node::config::error::Problem;
-use crate::node::config::{ConfigError, Loaded, Origin, Setting, check, is_built};
+use crate::config::{ConfigError, Origin, Problem, Setting};
+use crate::node::config::{Loaded, check, is_built};
 
 use crate::cli::context::Context;
 use crate::cli::error::CliError;

@@ -6,10 +6,13 @@ use rand_core::OsRng;
 use serde_json::json;
 
 use crate::api::server::Server;
-use crate::node::config::{Config, Overrides, RadioChoice};
+use crate::ids::PeerId;
+use crate::node::config::{Config, Overrides, Radio, RadioChoice};
+use crate::node::lifecycle;
 use crate::node::lifecycle::Setup;
+use crate::node::radio::{self, Opened};
 use crate::node::status::Profile;
-use crate::node::{lifecycle, radio};
+use crate::radio::RadioHandle;
 use crate::storage;
 
 use crate::cli::context::Context;
@@ -61,7 +64,7 @@ pub(in crate::cli) async fn run(context: &Context, arguments: Arguments) -> Resu
     let key = storage::DeviceKey::load_or_create(home.path(), &mut OsRng)?;
     let database = storage::Database::open(home.path(), &key, config.limits())?;
     let radio = match config.bitchat.enabled {
-        true => Some(radio::open(&config.bitchat.radio, identity.peer_id()).await?),
+        true => Some(open_radio(context, &config.bitchat.radio, identity.peer_id()).await?),
         false => None,
     };
     let (seed, settings) = (lifecycle::random_seed()?, config.settings());
@@ -79,6 +82,18 @@ pub(in crate::cli) async fn run(context: &Context, arguments: Arguments) -> Resu
     node.stop().await?;
     ended
 }
+
+/// A machine without Bluetooth still has a node: the other transports carry, and the mesh waits for an adapter.
+async fn open_radio(context: &Context, radio: &Radio, peer: PeerId) -> Result<RadioHandle, CliError> {
+    let Opened { radio, missing } = radio::open(radio, peer).await?;
+    if let Some(reason) = missing {
+        let object = json!({ "event": "no_bluetooth", "reason": reason.to_string() });
+        context.out.say(&object, format!("{reason}; going on without it until there is ({LATER})"))?;
+    }
+    Ok(radio)
+}
+
+const LATER: &str = "`hopline doctor` says what is missing, `[bitchat] enabled = false` that none is wanted";
 
 fn ready(context: &Context, profile: &Profile, socket: &Path) -> Result<(), CliError> {
     let object = json!({

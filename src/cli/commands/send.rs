@@ -7,7 +7,7 @@ use clap::ValueEnum;
 use crate::api::Client;
 use crate::api::client::Events;
 use crate::api::schema::{EventReport, SentMessage, StatusWord};
-use crate::node::config::Span;
+use crate::config::Span;
 use crate::node::name::EVERYONE;
 
 use crate::cli::context::Context;

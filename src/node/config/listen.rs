@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::str::FromStr;
 
-use crate::node::error::ValueError;
+use crate::config::{Text, ValueError};
 use crate::transports::direct::Bind;
 
 /// `ADDRESS:PORT`, or `ADDRESS:PORT/BITS` for one that talks only within its network.
@@ -38,6 +38,8 @@ impl FromStr for Listen {
         Ok(Self { address, bits })
     }
 }
+
+impl Text for Listen {}
 
 impl fmt::Display for Listen {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

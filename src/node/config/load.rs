@@ -5,12 +5,13 @@ use std::path::{Path, PathBuf};
 
 use rand_core::{OsRng, RngCore};
 
+use crate::config::{ConfigError, Document, Origin, Setting};
 use crate::node::error::HomeError;
 use crate::node::home::Home;
 use crate::node::name::check_nickname;
 
-use super::document::{Document, Origin, Setting};
-use super::error::{ConfigError, LoadError};
+use super::error::LoadError;
+use super::moved::moved;
 use super::radio::RadioChoice;
 use super::sections::{self, Config};
 
@@ -87,7 +88,7 @@ fn read(
     overrides: Overrides,
     remembered: Option<String>,
 ) -> Result<Loaded, ConfigError> {
-    let mut document = Document::parse(file, text)?;
+    let mut document = Document::parse(file, text, moved)?;
     let made_up = format!("anon{}", 1000 + OsRng.next_u32() % 9000);
     let config = sections::read(&mut document, overrides, remembered, made_up);
     Ok(Loaded { config, settings: document.finish()? })

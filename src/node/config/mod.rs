@@ -4,19 +4,15 @@
 //! file, loading it and showing it are the same walk over these lines, so none of the three can know a key that
 //! another does not. `docs/configuration.md` explains the keys to people.
 
-mod document;
 pub mod error;
 mod listen;
 mod load;
-pub mod quantity;
+mod moved;
 pub mod radio;
 pub mod sections;
-mod value;
 
-pub use document::{Origin, Setting};
-pub use error::{ConfigError, LoadError};
+pub use error::LoadError;
 pub use listen::Listen;
 pub use load::{Loaded, Overrides, check, default_home};
-pub use quantity::{Size, Span};
 pub use radio::{Radio, RadioChoice};
 pub use sections::{Config, is_built};

@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use crate::node::error::ValueError;
+use crate::config::{Text, ValueError};
 
 /// Which radio a node uses.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,6 +66,8 @@ impl FromStr for RadioChoice {
         Ok(Self::Simulated { hub: PathBuf::from(hub), place: name.map(str::to_owned) })
     }
 }
+
+impl Text for RadioChoice {}
 
 impl fmt::Display for RadioChoice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -9,6 +9,9 @@ use std::time::Duration;
 use serde_json::Value as Json;
 
 use crate::capabilities::TransportKey;
+use crate::config::{
+    Document, Fault, Origin, Size, Span, Text, UnknownWord, Value, anything, different, within,
+};
 use crate::mesh;
 use crate::message::{DEFAULT_AGE, MAX_AGE, Requirements};
 use crate::node::conditions::{BatterySetting, Settings};
@@ -18,13 +21,9 @@ use crate::router;
 use crate::storage::{Bound, Limits};
 use crate::transports::direct;
 
-use super::document::{Document, Origin};
-use super::error::{Fault, UnknownWord};
 use super::listen::Listen;
 use super::load::Overrides;
-use super::quantity::{Size, Span};
 use super::radio::{Radio, RadioChoice};
-use super::value::{Value, anything, different, within};
 
 /// What a daemon runs with.
 #[derive(Debug, Clone, PartialEq)]
@@ -191,6 +190,8 @@ pub enum FilePolicy {
     Never,
 }
 
+impl Text for FilePolicy {}
+
 impl FromStr for FilePolicy {
     type Err = UnknownWord;
 
@@ -217,6 +218,8 @@ impl fmt::Display for FilePolicy {
 /// The URL of a relay: `http` or `https`, and a host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RelayUrl(direct::RelayUrl);
+
+impl Text for RelayUrl {}
 
 impl FromStr for RelayUrl {
     type Err = Fault;

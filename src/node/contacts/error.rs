@@ -3,9 +3,9 @@
 use std::fmt;
 
 use super::book::ContactEvent;
+use crate::config::ValueError;
 use crate::crypto::SignatureError;
 use crate::ids::Fingerprint;
-use crate::node::error::ValueError;
 use crate::node::handle::Stopped;
 use crate::storage::StoreError;
 use crate::wire::{CardError, EncodeError, LinkError};

@@ -1,7 +1,7 @@
 //! The names contacts have here: each leads to one person.
 
+use crate::config::ValueError;
 use crate::ids::{Fingerprint, PeerId};
-use crate::node::error::ValueError;
 use crate::node::name::check_nickname;
 
 /// Checks a name that somebody chose for a contact.

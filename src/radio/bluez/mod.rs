@@ -34,7 +34,7 @@ mod timings;
 use uuid::Uuid;
 
 pub use error::BluezError;
-pub use open::open;
+pub use open::{open, open_when_there};
 pub use quirks::BluezVersion;
 pub use timings::Timings;
 

@@ -1,5 +1,7 @@
 //! Opening a radio over several adapters, and handing each its commands.
 
+use std::time::Duration;
+
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -8,44 +10,75 @@ use super::adapter::{Adapter, Identity};
 use super::quirks::NotifyScope;
 use super::{BluezError, Timings, probe};
 use crate::ids::AdapterId;
-use crate::link::event::RadioCommand;
+use crate::link::event::{RadioCommand, RadioEvent};
 use crate::radio::handle::{self, RadioHandle, RadioPort};
 
 /// Commands that may wait for one adapter.
 const ADAPTER_COMMANDS: usize = 64;
 
-/// Opens a radio over these adapters (`hci0`, …), or over the default one if none is named.
+/// Opens a radio over these adapters (`hci0`, …), or over the default one if none is named; they must be there.
 ///
 /// Returns when BlueZ answered and has them all; from there on the radio copes with whatever happens to them. It
 /// ends when the handle is dropped.
 pub async fn open(adapters: Vec<String>, timings: Timings) -> Result<RadioHandle, BluezError> {
     let (handle, port) = handle::channel(handle::CHANNEL_BOUND);
-    let (opened_sender, opened) = oneshot::channel();
-    tokio::task::spawn_blocking(move || {
-        let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-            Ok(runtime) => runtime,
-            Err(error) => {
-                tracing::error!(%error, "no runtime for the radio");
-                return;
-            }
+    let (told, opened) = oneshot::channel();
+    on_its_own_thread(move || async move {
+        let (radio, outcome) = match start(adapters, timings).await {
+            Ok(radio) => (Some(radio), Ok(())),
+            Err(error) => (None, Err(error)),
         };
-        runtime.block_on(async {
-            match start(adapters, timings).await {
-                Ok(radio) => {
-                    if opened_sender.send(Ok(())).is_ok() {
-                        radio.run(port).await;
-                    }
-                }
-                Err(error) => {
-                    if opened_sender.send(Err(error)).is_err() {
-                        tracing::debug!("nobody waits for the radio");
-                    }
-                }
-            }
-        });
+        if told.send(outcome).is_err() {
+            tracing::debug!("nobody waits for the radio");
+        } else if let Some(radio) = radio {
+            radio.run(port).await;
+        }
     });
     opened.await.map_err(|_| BluezError::Start)??;
     Ok(handle)
+}
+
+/// Opens a radio over the default adapter, now or as soon as there is one: BlueZ may start later than we do, and
+/// an adapter may be plugged in. Tells as well why there is none yet.
+pub async fn open_when_there(timings: Timings) -> (RadioHandle, Option<BluezError>) {
+    let (handle, mut port) = handle::channel(handle::CHANNEL_BOUND);
+    let (told, missing) = oneshot::channel();
+    on_its_own_thread(move || async move {
+        let mut radio = start(Vec::new(), timings).await;
+        if told.send(radio.as_ref().err().cloned()).is_err() {
+            return;
+        }
+        loop {
+            match radio {
+                Ok(radio) => return radio.run(port).await,
+                Err(error) => tracing::debug!(%error, "no Bluetooth yet"),
+            }
+            if !still_wanted(&mut port, timings.look).await {
+                return;
+            }
+            radio = start(Vec::new(), timings).await;
+        }
+    });
+    (handle, missing.await.unwrap_or(Some(BluezError::Start)))
+}
+
+/// Says that there is no adapter and waits; false when the driver went meanwhile.
+async fn still_wanted(port: &mut RadioPort, span: Duration) -> bool {
+    if port.events.send(RadioEvent::AdapterDown { adapter: AdapterId(0) }).await.is_err() {
+        return false;
+    }
+    let gone = async { while port.commands.recv().await.is_some() {} };
+    timeout(span, gone).await.is_err()
+}
+
+/// Runs a radio on a thread with a runtime of its own, which libdbus blocks at times.
+fn on_its_own_thread<Running: Future<Output = ()>>(radio: impl FnOnce() -> Running + Send + 'static) {
+    tokio::task::spawn_blocking(move || {
+        match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+            Ok(runtime) => runtime.block_on(radio()),
+            Err(error) => tracing::error!(%error, "no runtime for the radio"),
+        }
+    });
 }
 
 /// A connection to BlueZ by either library, and the adapters to use.

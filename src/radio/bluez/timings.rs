@@ -23,6 +23,8 @@ pub struct Timings {
     pub scan: Duration,
     /// How long a scan may hear nobody at all: three of BlueZ's advertising intervals of 1.28 s.
     pub first_sighting: Duration,
+    /// Between two looks for BlueZ and an adapter, while there is none.
+    pub look: Duration,
     /// Between two looks at an adapter's health.
     pub health: Duration,
     /// Saying goodbye. BlueZ disconnects two seconds after it was asked, whether or not anybody waits for it.
@@ -41,6 +43,7 @@ impl Default for Timings {
             settle: Duration::from_secs(1),
             scan: Duration::from_secs(20),
             first_sighting: Duration::from_secs(4),
+            look: Duration::from_secs(5),
             health: Duration::from_secs(2),
             farewell: Duration::from_millis(300),
         }

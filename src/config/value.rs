@@ -11,24 +11,21 @@ use toml::Spanned;
 use toml::de::DeValue;
 
 use crate::capabilities::TransportKey;
-use crate::node::conditions::BatterySetting;
 
 use super::error::Fault;
-use super::listen::Listen;
 use super::quantity::{Size, Span};
-use super::radio::RadioChoice;
-use super::sections::{FilePolicy, RelayUrl};
 
 /// What is wrong, and where in the file.
 #[derive(Debug)]
-pub(super) struct Misread {
+pub struct Misread {
     /// The offset of the value, or of the element.
-    pub(super) at: usize,
-    pub(super) fault: Fault,
+    pub at: usize,
+    /// What is wrong.
+    pub fault: Fault,
 }
 
 /// A kind of value a key can have.
-pub(super) trait Value: Sized {
+pub trait Value: Sized {
     /// Reads it.
     fn read(written: &Spanned<DeValue<'_>>) -> Result<Self, Misread>;
     /// The same for people and programs.
@@ -60,22 +57,23 @@ impl Value for u64 {
     }
 }
 
-/// What is written as a text and reads as it prints.
-macro_rules! texts {
-    ($($text:ty),*) => {$(
-        impl Value for $text {
-            fn read(written: &Spanned<DeValue<'_>>) -> Result<Self, Misread> {
-                parse(written)
-            }
+/// A kind of value that is written as a text and reads as it prints.
+pub trait Text: FromStr<Err: Into<Fault>> + Display {}
 
-            fn shown(&self) -> Json {
-                Json::from(self.to_string())
-            }
-        }
-    )*};
+impl<T: Text> Value for T {
+    fn read(written: &Spanned<DeValue<'_>>) -> Result<Self, Misread> {
+        parse(written)
+    }
+
+    fn shown(&self) -> Json {
+        Json::from(self.to_string())
+    }
 }
 
-texts!(String, TransportKey, RadioChoice, Span, Listen, SocketAddr, RelayUrl, BatterySetting, FilePolicy);
+impl Text for String {}
+impl Text for TransportKey {}
+impl Text for Span {}
+impl Text for SocketAddr {}
 
 impl Value for Size {
     fn read(written: &Spanned<DeValue<'_>>) -> Result<Self, Misread> {
@@ -123,12 +121,12 @@ impl<T: Value> Value for Vec<T> {
 }
 
 /// Anything of its kind.
-pub(super) fn anything<T>(_value: &T) -> Result<(), Fault> {
+pub fn anything<T>(_value: &T) -> Result<(), Fault> {
     Ok(())
 }
 
 /// Only what lies within these bounds.
-pub(super) fn within<T: PartialOrd + Display>(range: RangeInclusive<T>) -> impl Fn(&T) -> Result<(), Fault> {
+pub fn within<T: PartialOrd + Display>(range: RangeInclusive<T>) -> impl Fn(&T) -> Result<(), Fault> {
     move |value| {
         if range.contains(value) {
             return Ok(());
@@ -139,7 +137,7 @@ pub(super) fn within<T: PartialOrd + Display>(range: RangeInclusive<T>) -> impl 
 }
 
 /// Only so many, each of them once.
-pub(super) fn different<T: PartialEq + Display>(most: usize) -> impl Fn(&Vec<T>) -> Result<(), Fault> {
+pub fn different<T: PartialEq + Display>(most: usize) -> impl Fn(&Vec<T>) -> Result<(), Fault> {
     move |list| {
         if list.len() > most {
             return Err(Fault::Many { found: list.len(), most });
@@ -154,7 +152,7 @@ pub(super) fn different<T: PartialEq + Display>(most: usize) -> impl Fn(&Vec<T>)
 }
 
 /// The value is of another kind than wanted.
-pub(super) fn not(written: &Spanned<DeValue<'_>>, wanted: &'static str) -> Misread {
+pub fn not(written: &Spanned<DeValue<'_>>, wanted: &'static str) -> Misread {
     let found = match written.get_ref() {
         DeValue::String(_) => "a text",
         DeValue::Integer(_) => "a number",

@@ -1,4 +1,4 @@
-//! A `config.toml` that is walked key by key: what was read is taken out, what is left over is unknown.
+//! A configuration file that is walked key by key: what was read is taken out, what is left over is unknown.
 
 use std::ops::RangeInclusive;
 use std::path::Path;
@@ -38,9 +38,10 @@ pub enum Origin {
 }
 
 /// A file on its way to a configuration.
-pub(super) struct Document<'a> {
+pub struct Document<'a> {
     file: &'a Path,
     text: &'a str,
+    moved: fn(&str) -> Option<Fault>,
     root: DeTable<'a>,
     sections: Vec<&'static str>,
     problems: Vec<Problem>,
@@ -48,7 +49,7 @@ pub(super) struct Document<'a> {
 }
 
 /// One section of it.
-pub(super) struct Section<'d, 'a> {
+pub struct Section<'d, 'a> {
     document: &'d mut Document<'a>,
     name: &'static str,
     table: DeTable<'a>,
@@ -56,12 +57,18 @@ pub(super) struct Section<'d, 'a> {
 }
 
 impl<'a> Document<'a> {
-    /// Reads the file's TOML; where it is none, every place is named at once.
-    pub(super) fn parse(file: &'a Path, text: &'a str) -> Result<Self, ConfigError> {
+    /// Reads the file's TOML; where it is none, every place is named at once. `moved` knows where a key that is
+    /// not known went.
+    pub fn parse(
+        file: &'a Path,
+        text: &'a str,
+        moved: fn(&str) -> Option<Fault>,
+    ) -> Result<Self, ConfigError> {
         let (root, errors) = DeTable::parse_recoverable(text);
         let document = Self {
             file,
             text,
+            moved,
             root: root.into_inner(),
             sections: Vec::new(),
             problems: Vec::new(),
@@ -84,7 +91,7 @@ impl<'a> Document<'a> {
     }
 
     /// Begins a section.
-    pub(super) fn section(&mut self, name: &'static str) -> Section<'_, 'a> {
+    pub fn section(&mut self, name: &'static str) -> Section<'_, 'a> {
         self.sections.push(name);
         let table = match self.root.remove_entry(name) {
             None => DeTable::new(),
@@ -98,7 +105,7 @@ impl<'a> Document<'a> {
     }
 
     /// Every setting, or everything that is wrong.
-    pub(super) fn finish(mut self) -> Result<Vec<Setting>, ConfigError> {
+    pub fn finish(mut self) -> Result<Vec<Setting>, ConfigError> {
         let left = std::mem::take(&mut self.root);
         self.unknown("", left, &self.sections.clone());
         if self.problems.is_empty() {
@@ -112,7 +119,7 @@ impl<'a> Document<'a> {
         for (key, _) in left {
             let line = self.line(key.span().start);
             let name = key.into_inner();
-            let fault = moved(&name).unwrap_or_else(|| Fault::Unknown { known: known.to_vec() });
+            let fault = (self.moved)(&name).unwrap_or_else(|| Fault::Unknown { known: known.to_vec() });
             let key = if section.is_empty() { name.into_owned() } else { format!("{section}.{name}") };
             self.problems.push(Problem { line, key, fault });
         }
@@ -130,7 +137,7 @@ impl<'a> Document<'a> {
 
 impl Section<'_, '_> {
     /// Reads a key: what the file says if `check` allows it, or else the default.
-    pub(super) fn key<T: Value>(
+    pub fn key<T: Value>(
         &mut self,
         name: &'static str,
         default: T,
@@ -140,7 +147,7 @@ impl Section<'_, '_> {
     }
 
     /// Reads a whole number between two bounds.
-    pub(super) fn number<T>(&mut self, name: &'static str, default: T, range: RangeInclusive<T>) -> T
+    pub fn number<T>(&mut self, name: &'static str, default: T, range: RangeInclusive<T>) -> T
     where
         T: Copy + TryFrom<u64> + TryInto<u64>,
     {
@@ -151,7 +158,7 @@ impl Section<'_, '_> {
     }
 
     /// The same as [`Self::key`] for a key that the command line may have given.
-    pub(super) fn given<T: Value>(
+    pub fn given<T: Value>(
         &mut self,
         name: &'static str,
         given: Option<T>,
@@ -169,7 +176,7 @@ impl Section<'_, '_> {
     }
 
     /// Reads a key that has no default, and the line it stands on; whoever asks calls [`Self::set`].
-    pub(super) fn optional<T: Value>(
+    pub fn optional<T: Value>(
         &mut self,
         name: &'static str,
         check: impl Fn(&T) -> Result<(), Fault>,
@@ -190,12 +197,12 @@ impl Section<'_, '_> {
     }
 
     /// Takes down what a key is.
-    pub(super) fn set(&mut self, name: &'static str, value: Json, origin: Origin) {
+    pub fn set(&mut self, name: &'static str, value: Json, origin: Origin) {
         self.document.settings.push(Setting { key: format!("{}.{name}", self.name), value, origin });
     }
 
     /// Ends the section: what was not asked for is unknown.
-    pub(super) fn end(mut self) {
+    pub fn end(mut self) {
         let left = std::mem::take(&mut self.table);
         self.document.unknown(self.name, left, &self.known);
     }
@@ -211,27 +218,4 @@ fn into_table(written: Spanned<DeValue<'_>>) -> DeTable<'_> {
         | DeValue::Datetime(_)
         | DeValue::Array(_) => DeTable::new(),
     }
-}
-
-/// Where a key went that was at the top of the file, or that the founding document has.
-fn moved(name: &str) -> Option<Fault> {
-    let (section, to) = match name {
-        "nickname" => ("node", "nickname"),
-        "radio" => ("bitchat", "radio"),
-        "adapters" => ("bitchat", "adapters"),
-        "bitchat_enabled" => ("bitchat", "enabled"),
-        "bitchat_max_peers" => ("bitchat", "max_peers"),
-        "bitchat_hop_limit" => ("bitchat", "hop_limit"),
-        "betanet_enabled" => ("betanet", "enabled"),
-        "betanet_privacy_mode" => ("betanet", "privacy_mode"),
-        "betanet_max_hops" => ("betanet", "max_hops"),
-        "transport_priority" => ("router", "priority"),
-        "enable_failover" => ("router", "failover"),
-        "failover_timeout_sec" => ("router", "failover_timeout"),
-        "max_retry_attempts" => ("router", "attempts"),
-        "bitchat_api_url" => return Some(Fault::NoBackEnd("`bitchat.radio` says which radio is used")),
-        "betanet_api_url" => return Some(Fault::NoBackEnd("the node runs each transport itself")),
-        _ => return None,
-    };
-    Some(Fault::Elsewhere { section, to })
 }
