@@ -56,8 +56,7 @@ fn main() {
 }
 
 fn settings() -> Settings {
-    let mut settings =
-        Settings { megabytes: 256, rounds: 9, rtt: Duration::from_millis(50), mbit: 100.0 };
+    let mut settings = Settings { megabytes: 256, rounds: 9, rtt: Duration::from_millis(50), mbit: 100.0 };
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         let mut value = || arguments.next().unwrap().parse::<f64>().unwrap();

@@ -13,7 +13,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use hopline::clock::Clock;
 use hopline::htx::ErrorCode;
-use hopline::htx::gate::{BucketsConfig, Rate};
+use hopline::htx::buckets::{BucketsConfig, Rate};
 use hopline::htx::ticket::{Carrier, issue};
 use hopline::net::client::{Client, ConnectError, Preflight};
 use hopline::net::probe::{Older, probe};
@@ -25,7 +25,7 @@ use rand_core::SeedableRng;
 use tokio::net::TcpListener;
 
 use htx::between::recorder;
-use htx::visitor::{Answer, Visitor, answer, connect, request, tls};
+use htx::visitor::{Answer, Visitor, connect, request, tls};
 use htx::{HOST, Host, INDEX, Made, PATIENCE, TODAY, TUNNEL_PATH, Wish, options, there_and_back};
 
 #[tokio::test]
@@ -200,7 +200,10 @@ async fn r06_no_early_data_is_offered_or_taken_and_no_session_is_resumed() {
         let early = socket.get_ref().1.is_early_data_accepted();
         assert!(!early);
         use tokio::io::{AsyncReadExt, AsyncWriteExt};
-        socket.write_all(b"GET / HTTP/1.1\r\nhost: relay.example\r\nconnection: close\r\n\r\n").await.unwrap();
+        socket
+            .write_all(b"GET / HTTP/1.1\r\nhost: relay.example\r\nconnection: close\r\n\r\n")
+            .await
+            .unwrap();
         let mut answer = String::new();
         socket.read_to_string(&mut answer).await.unwrap_or_default();
         assert!(answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.ends_with(INDEX), "{answer}");
@@ -224,7 +227,10 @@ fn bad_tickets(record: &NodeRecord, now: UnixMillis) -> Vec<(&'static str, Post)
         ("another version", cookie(std::str::from_utf8(&versioned).unwrap())),
         ("no base64", cookie(&good.replace(|c: char| c.is_ascii_digit(), "!"))),
         ("half a ticket", cookie(&good[..good.len() / 2])),
-        ("a ticket and more", cookie(&format!("{good}AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"))),
+        (
+            "a ticket and more",
+            cookie(&format!("{good}AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA")),
+        ),
         ("an empty cookie", cookie("")),
         ("a session nobody has", cookie("AAAAAAAAAAAAAAAAAAAAAA")),
         ("nonsense in the query", Post { path: format!("{TUNNEL_PATH}?bn1=nonsense"), ..Post::default() }),
@@ -589,7 +595,8 @@ impl Stage {
     }
 
     fn client_with(&self, preflight: Preflight) -> Client {
-        let options = hopline::net::client::ClientOptions { preflight, ..options(self.made.roots.clone(), 5) };
+        let options =
+            hopline::net::client::ClientOptions { preflight, ..options(self.made.roots.clone(), 5) };
         Client::new(options, Clock::starting_at(TODAY)).unwrap()
     }
 

@@ -51,7 +51,11 @@ impl Hand {
     }
 
     /// One input, and everything that comes of it, sent as `change` leaves it.
-    pub(crate) fn handle(&mut self, input: Option<Input>, change: &mut dyn FnMut(&mut Vec<u8>)) -> Vec<Event> {
+    pub(crate) fn handle(
+        &mut self,
+        input: Option<Input>,
+        change: &mut dyn FnMut(&mut Vec<u8>),
+    ) -> Vec<Event> {
         let now = self.clock.now();
         let machine = self.machine.as_mut().unwrap();
         if let Some(input) = input {

@@ -17,7 +17,8 @@ use std::time::Duration;
 
 use hopline::clock::Clock;
 use hopline::htx::ClassicalSuite;
-use hopline::htx::gate::{BucketsConfig, Gate, GateConfig, Rate, ReplayEntry};
+use hopline::htx::buckets::{BucketsConfig, Rate};
+use hopline::htx::gate::{Gate, GateConfig, ReplayEntry};
 use hopline::htx::handshake::{Classical, Suite};
 use hopline::htx::ticket::{Policy, TicketSecret, day_of};
 use hopline::net::client::{Client, ClientOptions, Preflight, Target};

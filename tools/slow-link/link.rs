@@ -64,7 +64,8 @@ async fn put_in(mut from: impl AsyncRead + Unpin, line: mpsc::Sender<OnTheLine>,
     let mut buffer = vec![0; PIECE];
     let mut free_at = Instant::now();
     while let Ok(length @ 1..) = from.read(&mut buffer).await {
-        let Ok(permit) = Arc::clone(&room).acquire_many_owned(u32::try_from(length).unwrap_or(1)).await else {
+        let Ok(permit) = Arc::clone(&room).acquire_many_owned(u32::try_from(length).unwrap_or(1)).await
+        else {
             return;
         };
         if let Some(rate) = about.rate {

@@ -16,7 +16,7 @@ use zeroize::Zeroizing;
 use super::config::Commit;
 use super::gatekeeper::Brought;
 use super::site::Site;
-use crate::htx::gate::{Refusal, ReplayEntry, Verdict};
+use crate::htx::gate::{Refusal, ReplayEntry, SessionCookie, Verdict};
 use crate::net::decoy::Body;
 
 const FORM: &[u8] = b"application/x-www-form-urlencoded";
@@ -35,7 +35,7 @@ pub(super) enum Admission {
         seed: Zeroizing<[u8; 32]>,
     },
     /// It brought a ticket in a form; the tunnel comes with this cookie.
-    Session(String),
+    Session(SessionCookie),
     /// It is a visit.
     Visit,
 }
@@ -69,7 +69,7 @@ pub(super) async fn admit(site: &Site, source: IpAddr, parts: &Parts, body: &mut
             site.counters.tickets_admitted.raise();
             Admission::Session(cookie)
         }
-        Some((Verdict::Refused(Refusal::OverBudget), _)) => {
+        Some((Verdict::Refused(Refusal::SourceBucket | Refusal::GlobalBucket), _)) => {
             site.counters.tickets_over_budget.raise();
             Admission::Visit
         }

@@ -8,8 +8,8 @@ use tokio::sync::{mpsc, oneshot};
 use zeroize::Zeroizing;
 
 use crate::clock::Clock;
-use crate::htx::gate::{Gate, Presented, Verdict};
-use crate::htx::ticket::TicketSecret;
+use crate::htx::gate::{Gate, Verdict};
+use crate::htx::ticket::{Presented, TicketSecret};
 
 /// Questions that wait for the gate.
 const QUESTIONS: usize = 256;
@@ -96,7 +96,7 @@ async fn keep(mut gate: Gate, mut questions: mpsc::Receiver<Question>, mut rng: 
                 answer.send((verdict, seed)).ok();
             }
             Question::Charge { source, answer } => {
-                answer.send(gate.charge(source, now)).ok();
+                answer.send(gate.charge(source, now).is_ok()).ok();
             }
             Question::Add(secret) => gate.add(secret),
             Question::Erase(answer) => {

@@ -94,7 +94,7 @@ async fn visit(
             let incoming = body.into_http2()?;
             return Some(Admitted { respond, incoming, tunnel_id, seed });
         }
-        Admission::Session(cookie) => session(&site, &cookie),
+        Admission::Session(cookie) => session(&site, cookie.as_str()),
         Admission::Tunnel { .. } | Admission::Visit => {
             site.decoy.answer(Request::from_parts(parts, body)).await
         }
