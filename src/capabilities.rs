@@ -140,7 +140,8 @@ impl Capabilities {
         receipts: true,
     };
 
-    /// HTX and the mixnet, as the founding document states them.
+    /// HTX to one relay that keeps the recipient's mailbox: the relay sees our address and which mailbox is used.
+    /// Size, latency and bandwidth as the founding document states them.
     pub const BETANET: Self = Self {
         unicast: true,
         broadcast: false,
@@ -149,10 +150,10 @@ impl Capabilities {
         max_broadcast_size: 0,
         offline_capable: false,
         needs_internet: true,
-        max_hops: 5,
+        max_hops: 2,
         encryption: true,
-        forward_secrecy: true,
-        anonymity_level: PRIVATE,
+        forward_secrecy: false,
+        anonymity_level: 1,
         battery_impact: BatteryImpact::Low,
         typical_latency: Duration::from_millis(500),
         bandwidth: 10_000_000,
@@ -215,6 +216,8 @@ pub enum DownReason {
     NoNetwork,
     /// No configured relay answers.
     NoRelay,
+    /// The configuration names no relay.
+    NoRelayConfigured,
     /// It stopped by itself.
     Failed,
     /// The node is stopping.
@@ -230,6 +233,7 @@ impl DownReason {
             Self::NoAdapter => "no adapter",
             Self::NoNetwork => "no network",
             Self::NoRelay => "no relay reachable",
+            Self::NoRelayConfigured => "no relay configured",
             Self::Failed => "stopped by itself",
             Self::Stopping => "stopping",
         }

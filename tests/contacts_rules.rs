@@ -5,7 +5,8 @@
 use bytes::Bytes;
 use hopline::crypto::Identity;
 use hopline::node::contacts::{
-    Change, Contact, ContactEdit, ContactError, ContactEvent, Contacts, KeyKind, MAX_OFFERS, Own, own_card,
+    Change, Contact, ContactEdit, ContactError, ContactEvent, Contacts, KeyKind, MAX_OFFERS, Own, Said,
+    own_card,
 };
 use hopline::time::UnixMillis;
 use hopline::wire::{Card, DirectAddress, ReceivedCard};
@@ -31,8 +32,12 @@ fn direct(port: u16) -> DirectAddress {
     }
 }
 
+fn said(nickname: &str, direct: Option<DirectAddress>) -> Said {
+    Said { nickname: nickname.to_owned(), direct, mailbox: None }
+}
+
 fn card(of: &Identity, nickname: &str, serial: u64) -> Bytes {
-    own_card(of, nickname, None, serial).unwrap()
+    own_card(of, said(nickname, None), serial).unwrap()
 }
 
 fn read(card: &Bytes) -> ReceivedCard {
@@ -78,7 +83,7 @@ impl Book {
     }
 
     fn renew(&mut self, nickname: &str, direct: Option<DirectAddress>, now: u64) -> Change {
-        let change = self.0.renew(&person(1), nickname, direct, UnixMillis(now));
+        let change = self.0.renew(&person(1), &said(nickname, direct), UnixMillis(now));
         self.apply(change.map_err(|error| panic!("{error}"))).unwrap()
     }
 
@@ -134,15 +139,15 @@ fn a_serial_not_above_the_known_one_changes_nothing() {
 #[test]
 fn a_newer_card_of_a_contact_is_taken_over_and_the_name_stays() {
     let mut book = Book::new().with(2, "ben");
-    let newer = own_card(&person(2), "benny", Some(direct(7000)), 11).unwrap();
+    let newer = own_card(&person(2), said("benny", Some(direct(7000))), 11).unwrap();
     let change = book.receive(&newer, &person(2)).unwrap();
     let renewed = ContactEvent::Renewed { fingerprint: person(2).fingerprint(), name: "ben".to_owned() };
     assert_eq!(change.event, Some(renewed));
     assert_eq!(book.0.reachable().collect::<Vec<_>>(), [(person(2).fingerprint(), direct(7000))]);
     assert_eq!(book.of(2).unwrap().name, "ben");
 
-    let moved =
-        own_card(&person(2), "benny", Some(DirectAddress { key: [8; 32], ..direct(7001) }), 12).unwrap();
+    let moved = own_card(&person(2), said("benny", Some(DirectAddress { key: [8; 32], ..direct(7001) })), 12)
+        .unwrap();
     book.receive(&moved, &person(2)).unwrap();
     assert_eq!(book.of(2).unwrap().direct().unwrap().key, [8; 32]);
 }

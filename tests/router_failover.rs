@@ -25,6 +25,8 @@ const BEN: PeerId = PeerId([0xBE; 8]);
 const TO_BEN: Recipient = Recipient::Peer(BEN);
 const HOUR: u64 = 3_600_000;
 const START: u64 = 1_700_000_000_000;
+/// Betanet through mixes, which hides who talks with whom.
+const MIXED: Capabilities = Capabilities { anonymity_level: 3, ..Capabilities::BETANET };
 
 /// How a simulated transport behaves.
 #[derive(Debug, Clone, Copy)]
@@ -473,6 +475,9 @@ fn a_private_message_waits_and_is_never_sent_another_way() {
     assert!(bench.delivered_at(ordinary).is_some(), "it holds nobody up");
     bench.add(Betanet, Capabilities::BETANET);
     bench.run_for(1000);
+    assert_eq!(bench.dispatches(id), [], "one relay does not hide who talks with whom");
+    bench.add(Betanet, MIXED);
+    bench.run_for(1000);
     assert_eq!(bench.statuses(id).last(), Some(&(DELIVERED, Some(Betanet))));
     let again = bench.submit_with(3, private());
     bench.manner(Betanet).silent = true;
@@ -722,7 +727,7 @@ fn strike(bench: &mut Bench, blow: Blow) {
 fn troubled_hour(seed: u64, blows: &[(u64, Blow)]) -> Bench {
     let mut bench = Bench::new(Config { window: 3, ..Config::default() }, seed);
     bench.add(Bitchat, Capabilities::BITCHAT);
-    bench.add(Betanet, Capabilities::BETANET);
+    bench.add(Betanet, MIXED);
     bench.add(Direct, Capabilities::DIRECT);
     for (number, (pause, blow)) in (1_u8..).zip(blows) {
         let requirements = match number % 5 {

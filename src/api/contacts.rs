@@ -11,7 +11,7 @@ use super::server::Shared;
 use super::text;
 use crate::ids::{Fingerprint, PeerId, to_hex};
 use crate::node::contacts::{
-    ContactAnswer, ContactEdit, ContactError, ContactEvent, ContactInfo, ContactRequest,
+    ContactAnswer, ContactEdit, ContactError, ContactEvent, ContactInfo, ContactRequest, Form,
 };
 use crate::node::handle::Stopped;
 use crate::wire::{self, DirectAddress};
@@ -52,6 +52,9 @@ pub struct ContactReport {
     pub serial: u64,
     /// Where the card says that the person can be reached over IP.
     pub direct: Option<DirectReport>,
+    /// Whether the card names a mailbox, so that mail reaches the person over betanet.
+    #[serde(default)]
+    pub mailbox: bool,
 }
 
 /// What was decided about a person.
@@ -119,6 +122,9 @@ pub struct CardQuery {
     /// With the ways to reach this node over IP; that is usual.
     #[serde(default = "yes")]
     pub addresses: bool,
+    /// With this node's mailbox; that is usual too.
+    #[serde(default = "yes")]
+    pub mailbox: bool,
 }
 
 /// The answer to `GET /v1/contacts/card`: this node's own card.
@@ -174,8 +180,9 @@ pub(super) async fn card(
     State(shared): State<Shared>,
     query: Result<Query<CardQuery>, QueryRejection>,
 ) -> Result<Json<CardReport>, Rejection> {
-    let Query(CardQuery { addresses }) = query?;
-    let answer = shared.node.contacts(ContactRequest::OwnCard { addresses }).await?;
+    let Query(CardQuery { addresses, mailbox }) = query?;
+    let form = Form { addresses, mailbox };
+    let answer = shared.node.contacts(ContactRequest::OwnCard { form }).await?;
     let ContactAnswer::OwnCard(card) = answer else { return Err(mismatch(&answer)) };
     Ok(Json(CardReport { link: wire::link(&card) }))
 }
@@ -248,7 +255,7 @@ fn mismatch(answer: &ContactAnswer) -> Rejection {
 
 impl From<ContactInfo> for ContactReport {
     fn from(info: ContactInfo) -> Self {
-        let ContactInfo { contact, nickname, direct, safety_number } = info;
+        let ContactInfo { contact, nickname, direct, mailbox, safety_number } = info;
         let standing = match (contact.blocked, contact.added) {
             (true, _) => Standing::Blocked,
             (false, true) => Standing::Contact,
@@ -267,6 +274,7 @@ impl From<ContactInfo> for ContactReport {
             safety_number,
             serial: contact.serial,
             direct: direct.map(Into::into),
+            mailbox,
         }
     }
 }

@@ -173,7 +173,7 @@ impl CliError {
             Self::DaemonStopped => "its log says why; start it again with `hopline daemon`",
             Self::NoContact(_) => "`hopline contact list` shows everybody",
             Self::ManyOffers { .. } => "use the fingerprint of the one you mean",
-            Self::NoQrCode => "pass the link on as text; or --no-addresses makes it shorter",
+            Self::NoQrCode => "pass the link on as text; or --no-mailbox and --no-addresses make it shorter",
             Self::Missing(_) => "each finding above says what to do",
             Self::Control(JoinError::NoHub { .. }) => "serve one with `hopline air PATH --topology FILE`",
             Self::Topology { .. } => "`hopline air --help` shows what a topology looks like",

@@ -6,6 +6,7 @@
 
 mod error;
 mod keys;
+mod mailbox;
 mod noise;
 mod replay;
 mod subkey;
@@ -14,6 +15,7 @@ mod verified;
 
 pub use error::{CipherError, NoiseError, SignatureError};
 pub use keys::Identity;
+pub use mailbox::MailboxKey;
 pub use noise::{Established, Initiator, MESSAGE_1_LEN, MESSAGE_2_LEN, MESSAGE_3_LEN, Refused, Responder};
 pub use transport::{MAX_PLAINTEXT, OVERHEAD, ReceiveCipher, SendCipher};
 pub use verified::{Verified, verify};

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use iroh::SecretKey;
 
 use super::contacts::{
-    Change, Contact, ContactAnswer, ContactError, ContactEvent, ContactRequest, Contacts, Own,
+    Change, Contact, ContactAnswer, ContactError, ContactEvent, ContactRequest, Contacts, Own, Said,
 };
 use super::error::NodeError;
 use super::store::Store;
@@ -191,7 +191,8 @@ impl People {
             addresses: self.addresses.addresses.clone(),
             relays: self.addresses.relays.clone(),
         });
-        let change = self.contacts.renew(&self.identity, &self.nickname, direct, now)?;
+        let said = Said { nickname: self.nickname.clone(), direct, mailbox: None };
+        let change = self.contacts.renew(&self.identity, &said, now)?;
         self.write(&change).await?;
         self.contacts.apply(change);
         Ok(())

@@ -111,6 +111,8 @@ pub enum Failure {
     Busy,
     /// The recipient takes no more messages.
     RecipientFull,
+    /// The recipient's mailbox did not take it.
+    Refused,
     /// The transport cannot carry this message at all.
     Unfit,
 }
@@ -124,6 +126,7 @@ impl Failure {
             Self::Silence => "nobody answered",
             Self::Busy => "its queue is full",
             Self::RecipientFull => "the recipient takes no more messages",
+            Self::Refused => "the recipient's mailbox did not take it",
             Self::Unfit => "it cannot carry this message",
         }
     }

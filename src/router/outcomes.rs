@@ -130,7 +130,7 @@ impl Router {
         self.forget(&attempt, id, to);
         match failure {
             Failure::Unreachable | Failure::Broken | Failure::Silence => self.distrust(id, transport, now),
-            Failure::Busy => {}
+            Failure::Busy | Failure::Refused => {}
             Failure::RecipientFull => self.spend_all(id),
             Failure::Unfit => {
                 if self.is_unfit_for_all(id, transport) {

@@ -9,7 +9,11 @@ use super::sqlite::{self, Found, Schema};
 use crate::ids::MessageId;
 
 const SCHEMA: Schema = Schema {
-    steps: &[include_str!("migrations/0001_messages.sql"), include_str!("migrations/0002_transfers.sql")],
+    steps: &[
+        include_str!("migrations/0001_messages.sql"),
+        include_str!("migrations/0002_transfers.sql"),
+        include_str!("migrations/0003_betanet.sql"),
+    ],
     // "HopL"
     application: 0x486F_704C,
 };

@@ -17,6 +17,7 @@
 //! sees half of it, and a power cut leaves the old state or the new one. The database does the same with each
 //! transaction. `docs/privacy.md` says what whoever holds the disk can read.
 
+mod betanet;
 mod columns;
 mod contacts;
 mod conversation;
@@ -39,6 +40,7 @@ mod sqlite;
 mod testing;
 mod transfers;
 
+pub use betanet::MAILBOX_SECRET_LEN;
 pub use contacts::{Counter, StoredContact};
 pub use conversation::{Line, Lines};
 pub use database::{DATABASE_FILE, Database};

@@ -5,10 +5,12 @@
 //! ```
 //!
 //! A field is type, length and value (one byte, one byte, up to 255 bytes); fields stand in the order of their
-//! types, so a card has one encoding. Fields of later versions (a mailbox, prekeys) are kept as they came and
-//! are covered by the signature. The card proves who holds the signing key; that the Noise key is held by the
-//! same person is proven by a session.
+//! types, so a card has one encoding. What is longer than a field, the node record of a mailbox's provider, is
+//! cut into fields of 255 bytes, the last one shorter, and joined in their order. Fields of later versions
+//! (prekeys) are kept as they came and are covered by the signature. The card proves who holds the signing key;
+//! that the Noise key is held by the same person is proven by a session.
 
+use core::fmt;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use bytes::Bytes;
@@ -20,9 +22,11 @@ use super::reader::Reader;
 use super::tlv::{self, Tlv};
 use crate::ids::Fingerprint;
 
-/// The most bytes of a card, signature included: as much as a session over Bluetooth carries in three
-/// fragments, and as a QR code on a screen still shows.
-pub const MAX_CARD_LEN: usize = 1024;
+/// The most bytes of a card, signature included: the longest node record, and everything else at its longest.
+/// A session over Bluetooth carries that in a dozen fragments; a QR code shows about half of it.
+pub const MAX_CARD_LEN: usize = 4096;
+/// The most bytes of the node record in a card; one with ticket keys for two weeks has about 1,200.
+pub const MAX_PROVIDER_LEN: usize = 2048;
 /// The most addresses of a card.
 pub const MAX_ADDRESSES: usize = 16;
 /// The most relays of a card.
@@ -47,6 +51,10 @@ mod tag {
     pub(super) const ADDRESS: u8 = 0x06;
     /// A URL; once for each.
     pub(super) const RELAY: u8 = 0x07;
+    /// Address (32), deposit token (16).
+    pub(super) const MAILBOX: u8 = 0x08;
+    /// A signed node record in pieces.
+    pub(super) const PROVIDER: u8 = 0x09;
 }
 
 /// What somebody says about themselves.
@@ -62,6 +70,8 @@ pub struct Card {
     pub signing_public: [u8; 32],
     /// Where the owner can be reached over IP.
     pub direct: Option<DirectAddress>,
+    /// Where mail for the owner can be left.
+    pub mailbox: Option<Mailbox>,
     /// The fields of later versions: type and value, in the order of their types.
     extra: Vec<(u8, Bytes)>,
 }
@@ -79,8 +89,25 @@ pub struct DirectAddress {
     pub relays: Vec<String>,
 }
 
+/// Where mail for somebody can be left: a mailbox at a relay, its provider.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Mailbox {
+    /// The mailbox's address.
+    pub address: [u8; 32],
+    /// What the provider wants to see of whoever leaves something there.
+    pub token: [u8; 16],
+    /// The provider's signed node record as it came, 1 to [`MAX_PROVIDER_LEN`] bytes. Nobody has read it.
+    pub provider: Bytes,
+}
+
+impl fmt::Debug for Mailbox {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Mailbox").field("provider", &self.provider.len()).finish_non_exhaustive()
+    }
+}
+
 impl Card {
-    /// A card with the fields of this version.
+    /// A card with the fields every card has, and where its owner is found over IP.
     pub fn new(
         serial: u64,
         nickname: String,
@@ -88,7 +115,7 @@ impl Card {
         signing_public: [u8; 32],
         direct: Option<DirectAddress>,
     ) -> Self {
-        Self { serial, nickname, noise_public, signing_public, direct, extra: Vec::new() }
+        Self { serial, nickname, noise_public, signing_public, direct, mailbox: None, extra: Vec::new() }
     }
 
     /// The card as bytes; `sign` is given the preimage and makes the signature.
@@ -124,6 +151,9 @@ impl Card {
             for relay in &direct.relays {
                 put_text(&mut card, tag::RELAY, "relay", relay)?;
             }
+        }
+        if let Some(mailbox) = &self.mailbox {
+            put_mailbox(&mut card, mailbox)?;
         }
         for (tag, value) in &self.extra {
             tlv::put(&mut card, *tag, "field of a later version", value)?;
@@ -217,6 +247,7 @@ fn preimage(signed: &[u8]) -> Vec<u8> {
 fn read_fields(reader: &mut Reader) -> Result<Card, CardError> {
     let (mut serial, mut nickname, mut noise_public, mut signing_public) = (None, None, None, None);
     let mut direct: Option<DirectAddress> = None;
+    let (mut mailbox, mut provider) = (None, Pieces::default());
     let mut extra = Vec::new();
     let mut highest = 0;
     while let Some(field) = Tlv::read(reader)? {
@@ -246,6 +277,8 @@ fn read_fields(reader: &mut Reader) -> Result<Card, CardError> {
                 room_for("relay", relays.len(), MAX_RELAYS)?;
                 relays.push(text(&field, "relay")?);
             }
+            tag::MAILBOX => field.store(&mut mailbox, field.array::<48>("mailbox", "48")?, "mailbox")?,
+            tag::PROVIDER => provider.push(&field)?,
             // At most one for every two bytes of a card.
             tag => extra.push((tag, field.value)),
         }
@@ -257,8 +290,64 @@ fn read_fields(reader: &mut Reader) -> Result<Card, CardError> {
         noise_public: noise_public.ok_or(missing("Noise key"))?,
         signing_public: signing_public.ok_or(missing("signing key"))?,
         direct,
+        mailbox: read_mailbox(mailbox, provider)?,
         extra,
     })
+}
+
+/// A value that is longer than a field, put together.
+#[derive(Default)]
+struct Pieces {
+    joined: Vec<u8>,
+    ended: bool,
+}
+
+impl Pieces {
+    /// Every piece but the last is as long as a field can be, so that a value has one encoding.
+    fn push(&mut self, piece: &Tlv) -> Result<(), CardError> {
+        let (offset, got) = (piece.offset, piece.value.len());
+        if self.ended || got == 0 {
+            let expected = "255, and 1 to 255 in the last piece";
+            return Err(PayloadError::Size { field: "provider's record", offset, expected, got }.into());
+        }
+        self.ended = got < tlv::MAX_VALUE_LEN;
+        self.joined.extend_from_slice(&piece.value);
+        if self.joined.len() > MAX_PROVIDER_LEN {
+            let max = MAX_PROVIDER_LEN.div_ceil(tlv::MAX_VALUE_LEN);
+            return Err(CardError::TooMany { field: "provider's record", max });
+        }
+        Ok(())
+    }
+}
+
+fn put_mailbox(card: &mut Vec<u8>, mailbox: &Mailbox) -> Result<(), EncodeError> {
+    let (len, max) = (mailbox.provider.len(), MAX_PROVIDER_LEN);
+    match len {
+        0 => return Err(EncodeError::Empty { field: "provider's record" }),
+        _ if len > max => return Err(EncodeError::TooLong { field: "provider's record", len, max }),
+        _ => {}
+    }
+    tlv::put(card, tag::MAILBOX, "mailbox", &[mailbox.address.as_slice(), &mailbox.token].concat())?;
+    for piece in mailbox.provider.chunks(tlv::MAX_VALUE_LEN) {
+        tlv::put(card, tag::PROVIDER, "provider's record", piece)?;
+    }
+    Ok(())
+}
+
+/// A mailbox is at a provider, and a provider is named for a mailbox.
+fn read_mailbox(mailbox: Option<[u8; 48]>, provider: Pieces) -> Result<Option<Mailbox>, PayloadError> {
+    let missing = |field| Err(PayloadError::Missing { field });
+    match (mailbox, provider.joined) {
+        (None, provider) if provider.is_empty() => Ok(None),
+        (None, _) => missing("mailbox"),
+        (Some(_), provider) if provider.is_empty() => missing("provider's record"),
+        (Some(mailbox), provider) => {
+            let mut reader = Reader::new(&Bytes::copy_from_slice(&mailbox));
+            let address = reader.array().map_err(|short| short.of_payload("mailbox"))?;
+            let token = reader.array().map_err(|short| short.of_payload("deposit token"))?;
+            Ok(Some(Mailbox { address, token, provider: provider.into() }))
+        }
+    }
 }
 
 fn read_direct(field: &Tlv) -> Result<DirectAddress, PayloadError> {
@@ -390,10 +479,65 @@ mod tests {
 
     #[test]
     fn a_field_of_a_later_version_is_kept_and_signed() {
-        let bytes = with_field(0x08, b"mailbox");
+        let bytes = with_field(0x0A, b"prekeys");
         let received = ReceivedCard::decode(&bytes).unwrap();
-        assert_eq!(received.card().extra, [(0x08, Bytes::from_static(b"mailbox"))]);
+        assert_eq!(received.card().extra, [(0x0A, Bytes::from_static(b"prekeys"))]);
         assert_eq!(encoded(received.card()), bytes);
+    }
+
+    fn mailbox(record: usize) -> Mailbox {
+        let provider = (0..record).map(|at| u8::try_from(at % 251).unwrap()).collect::<Vec<u8>>().into();
+        Mailbox { address: [7; 32], token: [8; 16], provider }
+    }
+
+    #[test]
+    fn a_mailbox_comes_back_whatever_the_length_of_its_providers_record() {
+        for len in [1, 254, 255, 256, 509, 510, 511, 1200, MAX_PROVIDER_LEN] {
+            let card = Card { mailbox: Some(mailbox(len)), direct: Some(reachable()), ..ada() };
+            assert_eq!(ReceivedCard::decode(&encoded(&card)).unwrap().card(), &card, "{len}");
+        }
+        let encode = |len| Card { mailbox: Some(mailbox(len)), ..ada() }.encode(|_| [9; 64]);
+        assert_eq!(encode(0), Err(EncodeError::Empty { field: "provider's record" }));
+        let (len, max) = (MAX_PROVIDER_LEN + 1, MAX_PROVIDER_LEN);
+        assert_eq!(encode(len), Err(EncodeError::TooLong { field: "provider's record", len, max }));
+    }
+
+    #[test]
+    fn a_mailbox_stands_after_its_address_and_a_record_is_cut_in_one_way_only() {
+        let cut = |pieces: &[&[u8]], with_mailbox: bool| {
+            let mut fields = ada().fields().unwrap();
+            if with_mailbox {
+                tlv::put(&mut fields, 0x08, "test", &[1; 48]).unwrap();
+            }
+            for piece in pieces {
+                tlv::put(&mut fields, 0x09, "test", piece).unwrap();
+            }
+            fields.extend([9; 64]);
+            ReceivedCard::decode(&fields.into()).map(drop).map_err(|error| error.to_string())
+        };
+        assert_eq!(cut(&[&[1; 255], &[2]], true), Ok(()));
+        assert_eq!(cut(&[&[1; 255]], true), Ok(()));
+        assert_eq!(cut(&[&[1]], false), Err("the mailbox is missing".to_owned()));
+        assert_eq!(cut(&[], true), Err("the provider's record is missing".to_owned()));
+        assert!(cut(&[&[1; 254], &[2]], true).unwrap_err().contains("255, and 1 to 255 in the last piece"));
+        assert!(cut(&[&[1; 255], &[]], true).unwrap_err().contains("has 0 bytes"));
+        let many = cut(&[[1; 255].as_slice(); 9], true).unwrap_err();
+        assert_eq!(many, "the card has more than 9 fields of the kind `provider's record`");
+    }
+
+    #[test]
+    fn the_longest_of_everything_fits_and_debug_hides_the_token() {
+        let direct = DirectAddress {
+            addresses: vec!["[2001:db8::1]:7001".parse().unwrap(); MAX_ADDRESSES],
+            relays: vec!["r".repeat(255); MAX_RELAYS],
+            ..reachable()
+        };
+        let nickname = "n".repeat(255);
+        let mailbox = mailbox(MAX_PROVIDER_LEN);
+        let shown = format!("{mailbox:?}");
+        assert_eq!(shown, "Mailbox { provider: 2048, .. }");
+        let card = Card { nickname, direct: Some(direct), mailbox: Some(mailbox), ..ada() };
+        assert!(encoded(&card).len() <= MAX_CARD_LEN);
     }
 
     #[test]
@@ -412,7 +556,7 @@ mod tests {
 
     #[test]
     fn sizes_are_bounded_both_ways() {
-        assert_eq!(error_of(vec![1; 1025]), "the card has 1025 bytes, the most is 1024");
+        assert_eq!(error_of(vec![1; 4097]), "the card has 4097 bytes, the most is 4096");
         let direct = |addresses, relays| {
             let addresses = vec!["192.0.2.1:1".parse().unwrap(); addresses];
             let relays = vec!["r".repeat(relays); 4];
@@ -422,9 +566,12 @@ mod tests {
         let max = MAX_ADDRESSES;
         assert!(direct(16, 10).is_ok());
         assert_eq!(direct(17, 10), Err(EncodeError::TooMany { field: "addresses", count: 17, max }));
+        let extra = vec![(0x0A, Bytes::from_static(&[0; 255])); 16];
+        let bloated = Card { extra, ..ada() };
+        let len = 148 + 16 * 257;
         assert_eq!(
-            direct(16, 250),
-            Err(EncodeError::TooLong { field: "card", len: 1322, max: MAX_CARD_LEN })
+            bloated.encode(|_| [9; 64]),
+            Err(EncodeError::TooLong { field: "card", len, max: MAX_CARD_LEN })
         );
         let nameless = Card { nickname: String::new(), ..ada() };
         assert_eq!(nameless.encode(|_| [9; 64]), Err(EncodeError::Empty { field: "nickname" }));
@@ -452,7 +599,7 @@ mod tests {
         assert_eq!(error(&link.replace("AQ", "A!")), "character 20 cannot be part of a card");
         assert_eq!(error("AQEIA"), "the text ends before the card does, or was changed");
         assert!(error(&link[..link.len() - 2]).starts_with("payload offset"));
-        assert_eq!(error(&"A".repeat(2000)), "the text is too long for a card");
+        assert_eq!(error(&"A".repeat(6000)), "the text is too long for a card");
         assert!(error("AgEB").starts_with("the card is of version 2"));
     }
 }

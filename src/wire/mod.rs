@@ -27,6 +27,7 @@ pub mod fuzz;
 mod header;
 pub mod json;
 mod leave;
+pub mod letter;
 pub mod mailbox;
 pub mod message;
 pub mod noise;
@@ -38,13 +39,15 @@ mod private;
 mod reader;
 mod received;
 pub mod record;
+mod record_link;
 mod signing;
 mod tlv;
 
 pub use announce::{Announce, MAX_NEIGHBOURS};
 pub use capabilities::Capabilities;
 pub use card::{
-    Card, DirectAddress, LINK_PREFIX, MAX_ADDRESSES, MAX_CARD_LEN, MAX_RELAYS, ReceivedCard, link,
+    Card, DirectAddress, LINK_PREFIX, MAX_ADDRESSES, MAX_CARD_LEN, MAX_PROVIDER_LEN, MAX_RELAYS, Mailbox,
+    ReceivedCard, link,
 };
 pub use error::{CardError, DecodeError, EncodeError, Field, InflateError, LinkError, PayloadError};
 pub use fragment::{Fragment, FragmentError, Fragments, MAX_FRAGMENTS, chunk_for, fragments};
@@ -57,3 +60,6 @@ pub use packet_type::PacketType;
 pub use part::{MAX_PARTS, ParsePartIdError, PartId, split_text};
 pub use private::{MAX_TEXT_LEN, NoisePayload, PeerState};
 pub use received::Received;
+pub use record_link::{
+    RECORD_LINK_PREFIX, RecordLinkError, is_record_link, read_record, read_record_link, record_link,
+};

@@ -164,7 +164,7 @@ fn card(mut reader: Reader) -> Result<NoisePayload, PayloadError> {
         len @ 1..=MAX_CARD_LEN => {
             reader.take(len).map(NoisePayload::Card).map_err(|short| short.of_payload("card"))
         }
-        got => Err(PayloadError::Size { field: "card", offset, expected: "1 to 1024", got }),
+        got => Err(PayloadError::Size { field: "card", offset, expected: "1 to 4096", got }),
     }
 }
 
@@ -242,14 +242,14 @@ mod tests {
     }
 
     #[test]
-    fn a_card_has_1_to_1024_bytes() {
+    fn a_card_has_1_to_4096_bytes() {
         let card = |len| NoisePayload::Card(vec![7; len].into());
         assert_eq!(card(3).encode().unwrap(), [0x70, 7, 7, 7]);
-        assert_eq!(decode(&card(1024).encode().unwrap()), Ok(card(1024)));
+        assert_eq!(decode(&card(4096).encode().unwrap()), Ok(card(4096)));
         assert_eq!(card(0).encode(), Err(EncodeError::Empty { field: "card" }));
-        assert!(matches!(card(1025).encode(), Err(EncodeError::TooLong { len: 1025, .. })));
+        assert!(matches!(card(4097).encode(), Err(EncodeError::TooLong { len: 4097, .. })));
         assert!(matches!(decode(&[0x70]), Err(PayloadError::Size { got: 0, .. })));
-        assert!(matches!(decode(&[0x70; 1026]), Err(PayloadError::Size { got: 1025, .. })));
+        assert!(matches!(decode(&[0x70; 4098]), Err(PayloadError::Size { got: 4097, .. })));
     }
 
     #[test]

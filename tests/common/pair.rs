@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use hopline::crypto::Identity;
 use hopline::ids::AdapterId;
-use hopline::node::contacts::{ContactAnswer, ContactRequest};
+use hopline::node::contacts::{ContactAnswer, ContactRequest, Form};
 use hopline::node::lifecycle::{Node, Settings, Setup, start};
 use hopline::radio::simulated::SimulatedAir;
 use hopline::sim::event::{Radio, StationId};
@@ -75,7 +75,7 @@ impl Pair {
 async fn befriend(one: &Node, other: &Node) -> Result<(), Failed> {
     let has_address = async {
         loop {
-            let answer = other.handle().contacts(ContactRequest::OwnCard { addresses: true }).await;
+            let answer = other.handle().contacts(ContactRequest::OwnCard { form: Form::FULL }).await;
             if let Ok(ContactAnswer::OwnCard(card)) = answer {
                 let direct = ReceivedCard::decode(&card)?.card().direct.clone();
                 if direct.is_some_and(|direct| !direct.addresses.is_empty()) {

@@ -28,12 +28,17 @@ pub(in crate::cli) struct Arguments {
 enum Deed {
     /// Print your card, for somebody to add
     Card {
-        /// As a QR code too
+        /// As a QR code too; with a mailbox in it the code is about 160 columns wide and 80 lines high, without
+        /// one (--no-mailbox) it fits an ordinary terminal
         #[arg(long)]
         qr: bool,
-        /// Without the addresses at which you can be reached over IP
+        /// Without the addresses at which you can be reached over IP: a card to be shown around. Your mailbox at
+        /// a relay stays in it, which tells nobody where you are, and lets whoever has the card write to you
         #[arg(long)]
         no_addresses: bool,
+        /// Without your mailbox
+        #[arg(long)]
+        no_mailbox: bool,
     },
     /// Add somebody by their card, or take a card that was offered
     Add {
@@ -79,7 +84,9 @@ A NAME is a contact's name, a fingerprint or a peer id; `@` is optional.";
 
 pub(in crate::cli) async fn run(context: &Context, arguments: Arguments) -> Result<(), CliError> {
     match arguments.deed.unwrap_or(Deed::List) {
-        Deed::Card { qr, no_addresses } => card(context, qr, !no_addresses).await,
+        Deed::Card { qr, no_addresses, no_mailbox } => {
+            card(context, qr, CardQuery { addresses: !no_addresses, mailbox: !no_mailbox }).await
+        }
         Deed::Add { card, name } => add(context, card, name).await,
         Deed::List => list(context).await,
         Deed::Show { name } => {
@@ -119,8 +126,8 @@ pub(in crate::cli) async fn run(context: &Context, arguments: Arguments) -> Resu
     }
 }
 
-async fn card(context: &Context, as_qr: bool, addresses: bool) -> Result<(), CliError> {
-    let card = context.client()?.card(CardQuery { addresses }).await?;
+async fn card(context: &Context, as_qr: bool, query: CardQuery) -> Result<(), CliError> {
+    let card = context.client()?.card(query).await?;
     if as_qr {
         context.out.tell(qr(&card.link).map_err(|_too_long| CliError::NoQrCode)?)?;
     }
@@ -205,6 +212,9 @@ fn describe(person: &ContactReport) -> String {
         rows.extend(direct.addresses.iter().map(|address| row("address", address.clone())));
         rows.extend(direct.relays.iter().map(|relay| row("relay", printable(relay))));
     }
+    if person.mailbox {
+        rows.push(row("mailbox", "at a relay: betanet carries mail there".to_owned()));
+    }
     rows.push(row("safety number", person.safety_number.clone()));
     let advice = if person.verified {
         String::new()
@@ -282,6 +292,7 @@ mod tests {
             safety_number: String::new(),
             serial: 0,
             direct: None,
+            mailbox: false,
         }
     }
 

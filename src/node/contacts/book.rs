@@ -6,14 +6,14 @@ use bytes::Bytes;
 
 use super::contact::{Contact, ContactInfo};
 use super::error::{ContactError, KeyKind};
-use super::own::{Own, OwnCard};
+use super::own::{Form, Own, OwnCard, Said};
 use super::petname::{check_petname, free_petname};
 use super::request::ContactEdit;
 use super::safety::{PublicKeys, safety_number};
 use crate::crypto::{Identity, Verified, verify};
 use crate::ids::{Fingerprint, PeerId};
 use crate::time::UnixMillis;
-use crate::wire::{DirectAddress, ReceivedCard};
+use crate::wire::{DirectAddress, Mailbox, ReceivedCard};
 
 /// The most people that are contacts or blocked.
 pub const MAX_CONTACTS: usize = 4096;
@@ -167,14 +167,8 @@ impl Contacts {
     /// Our own card with this content, if it is not what the last one says.
     ///
     /// Every trusted contact is due it then, by [`Self::card_due`].
-    pub fn renew(
-        &self,
-        identity: &Identity,
-        nickname: &str,
-        direct: Option<DirectAddress>,
-        now: UnixMillis,
-    ) -> Result<Change, ContactError> {
-        Ok(Change { own: self.own.next(identity, nickname, direct, now)?, ..Change::default() })
+    pub fn renew(&self, identity: &Identity, said: &Said, now: UnixMillis) -> Result<Change, ContactError> {
+        Ok(Change { own: self.own.next(identity, said, now)?, ..Change::default() })
     }
 
     /// Our card with its serial, if this peer may have it and has not got it yet: to be asked when a session or
@@ -182,7 +176,7 @@ impl Contacts {
     pub fn card_due(&self, peer: PeerId) -> Option<(u64, Bytes)> {
         let card = self.own.card.as_ref()?;
         let contact = self.find(peer).filter(|contact| contact.is_trusted())?;
-        (contact.told < self.own.serial).then(|| (self.own.serial, card.full.clone()))
+        (contact.told < self.own.serial).then(|| (self.own.serial, card.form(Form::FULL).clone()))
     }
 
     /// Our card of this serial went to a peer.
@@ -223,6 +217,13 @@ impl Contacts {
         trusted.filter_map(|contact| Some((contact.fingerprint, contact.direct()?)))
     }
 
+    /// Where mail for people can be left who are not blocked; those who only offered a card are among them, for
+    /// a message of theirs is answered.
+    pub fn mailboxes(&self) -> impl Iterator<Item = (&Contact, Mailbox)> {
+        let people = self.people.values().filter(|contact| !contact.blocked);
+        people.filter_map(|contact| Some((contact, contact.read_card()?.mailbox?)))
+    }
+
     /// The names that lead to one person each. Those of blocked people stay theirs.
     pub fn petnames(&self) -> BTreeMap<String, PeerId> {
         let named = self.people.values().filter(|contact| !contact.is_offer());
@@ -235,6 +236,7 @@ impl Contacts {
         let keys = PublicKeys { noise: contact.noise_public, signing: contact.signing_public };
         ContactInfo {
             nickname: card.as_ref().map_or_else(|| contact.name.clone(), |card| card.nickname.clone()),
+            mailbox: card.as_ref().is_some_and(|card| card.mailbox.is_some()),
             direct: card.and_then(|card| card.direct),
             safety_number: safety_number(&self.me, &keys),
             contact: contact.clone(),

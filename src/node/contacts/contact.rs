@@ -42,6 +42,8 @@ pub struct ContactInfo {
     pub nickname: String,
     /// Where the card says that they can be reached over IP.
     pub direct: Option<DirectAddress>,
+    /// Whether the card names a mailbox, so that mail reaches them over betanet.
+    pub mailbox: bool,
     /// Sixty digits that the person's own node shows too, if nobody stands between.
     pub safety_number: String,
 }

@@ -15,5 +15,5 @@ mod safety;
 pub use book::{Change, ContactEvent, Contacts, MAX_CONTACTS, MAX_OFFERS};
 pub use contact::{Contact, ContactInfo};
 pub use error::{ContactError, KeyKind};
-pub use own::{Own, OwnCard, own_card};
+pub use own::{Form, Own, OwnCard, Said, own_card};
 pub use request::{ContactAnswer, ContactEdit, ContactRequest};

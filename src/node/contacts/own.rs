@@ -4,12 +4,16 @@ use bytes::Bytes;
 
 use crate::crypto::Identity;
 use crate::time::UnixMillis;
-use crate::wire::{Card, DirectAddress, EncodeError, MAX_ADDRESSES, ReceivedCard};
+use crate::wire::{Card, DirectAddress, EncodeError, MAX_ADDRESSES, Mailbox, ReceivedCard};
+
+/// Serials that one making of cards takes: one for each [`Form`].
+const FORMS: u64 = 4;
 
 /// What of our own side outlives a run.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Own {
-    /// The generation of the direct subkey; raised when somebody must no longer find us.
+    /// The generation of the direct subkey and of the mailbox's deposit token; raised when somebody must no
+    /// longer find us.
     pub generation: u32,
     /// The serial of the last card made.
     pub serial: u64,
@@ -17,15 +21,61 @@ pub struct Own {
     pub card: Option<OwnCard>,
 }
 
-/// Our card in its two forms.
+/// What our card says beside our keys.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Said {
+    /// The name we want to be shown with.
+    pub nickname: String,
+    /// Where we are found over IP.
+    pub direct: Option<DirectAddress>,
+    /// Where mail for us can be left.
+    pub mailbox: Option<Mailbox>,
+}
+
+/// How much of it a card says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Form {
+    /// With the ways to reach us over IP.
+    pub addresses: bool,
+    /// With our mailbox.
+    pub mailbox: bool,
+}
+
+impl Form {
+    /// What contacts get.
+    pub const FULL: Self = Self { addresses: true, mailbox: true };
+
+    /// How far its serial is below that of the full card: a card with more in it counts as newer, so that
+    /// whoever took one takes the fuller one too when it comes.
+    const fn below(self) -> u64 {
+        match (self.addresses, self.mailbox) {
+            (true, true) => 0,
+            (false, true) => 1,
+            (true, false) => 2,
+            (false, false) => 3,
+        }
+    }
+}
+
+/// Our card in all its forms.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OwnCard {
-    /// With everything in it: what contacts get.
-    pub full: Bytes,
-    /// Without a way to reach us over IP: what can be shown around.
-    ///
-    /// Its serial is one below the full one's, so that whoever took this one takes that one too when it comes.
-    pub bare: Bytes,
+    full: Bytes,
+    without_addresses: Bytes,
+    without_mailbox: Bytes,
+    bare: Bytes,
+}
+
+impl OwnCard {
+    /// The card in one form.
+    pub const fn form(&self, form: Form) -> &Bytes {
+        match (form.addresses, form.mailbox) {
+            (true, true) => &self.full,
+            (false, true) => &self.without_addresses,
+            (true, false) => &self.without_mailbox,
+            (false, false) => &self.bare,
+        }
+    }
 }
 
 impl Own {
@@ -33,43 +83,44 @@ impl Own {
     pub(super) fn next(
         &self,
         identity: &Identity,
-        nickname: &str,
-        direct: Option<DirectAddress>,
+        said: &Said,
         now: UnixMillis,
     ) -> Result<Option<Self>, EncodeError> {
-        // One for the full card, one for the bare one.
-        let serial = now.0.max(self.serial.saturating_add(2));
-        let full = own_card(identity, nickname, direct, serial)?;
+        let serial = now.0.max(self.serial.saturating_add(FORMS));
+        let make = |addresses, mailbox| {
+            let form = Form { addresses, mailbox };
+            let said = Said {
+                nickname: said.nickname.clone(),
+                direct: said.direct.clone().filter(|_| addresses),
+                mailbox: said.mailbox.clone().filter(|_| mailbox),
+            };
+            own_card(identity, said, serial.saturating_sub(form.below()))
+        };
+        let full = make(true, true)?;
         if let Some(last) = &self.card
             && is_same_but_serial(&last.full, &full)
         {
             return Ok(None);
         }
-        let bare = own_card(identity, nickname, None, serial.saturating_sub(1))?;
-        Ok(Some(Self { generation: self.generation, serial, card: Some(OwnCard { full, bare }) }))
+        let card = OwnCard {
+            full,
+            without_addresses: make(false, true)?,
+            without_mailbox: make(true, false)?,
+            bare: make(false, false)?,
+        };
+        Ok(Some(Self { generation: self.generation, serial, card: Some(card) }))
     }
 }
 
-/// Our card, signed. Addresses that do not fit are left out, the last first.
-pub fn own_card(
-    identity: &Identity,
-    nickname: &str,
-    direct: Option<DirectAddress>,
-    serial: u64,
-) -> Result<Bytes, EncodeError> {
+/// Our card, signed. More addresses than a card has are left out, the last first.
+pub fn own_card(identity: &Identity, said: Said, serial: u64) -> Result<Bytes, EncodeError> {
     let (noise, signing) = (identity.noise_public(), identity.signing_public());
-    let mut card = Card::new(serial, nickname.to_owned(), noise, signing, direct);
+    let mut card = Card::new(serial, said.nickname, noise, signing, said.direct);
+    card.mailbox = said.mailbox;
     if let Some(direct) = &mut card.direct {
         direct.addresses.truncate(MAX_ADDRESSES);
     }
-    loop {
-        let encoded = card.encode(|preimage| identity.sign(preimage));
-        let dropped = card.direct.as_mut().and_then(|direct| direct.addresses.pop());
-        match encoded {
-            Err(EncodeError::TooLong { field: "card", .. }) if dropped.is_some() => {}
-            encoded => return encoded,
-        }
-    }
+    card.encode(|preimage| identity.sign(preimage))
 }
 
 fn is_same_but_serial(last: &Bytes, next: &Bytes) -> bool {
@@ -98,43 +149,61 @@ mod tests {
         }
     }
 
+    fn said(nickname: &str, addresses: Option<usize>) -> Said {
+        Said { nickname: nickname.to_owned(), direct: addresses.map(direct), mailbox: None }
+    }
+
+    fn mailbox() -> Mailbox {
+        Mailbox { address: [4; 32], token: [5; 16], provider: Bytes::from_static(&[6; 1200]) }
+    }
+
     fn card(bytes: &Bytes) -> Card {
         ReceivedCard::decode(bytes).unwrap().card().clone()
     }
 
+    fn all(own: &Own) -> Vec<Card> {
+        let own = own.card.as_ref().unwrap();
+        [(false, false), (true, false), (false, true), (true, true)]
+            .map(|(addresses, mailbox)| card(own.form(Form { addresses, mailbox })))
+            .to_vec()
+    }
+
     #[test]
-    fn the_bare_card_is_newer_than_every_earlier_card_and_older_than_its_full_one() {
-        let first = Own::default().next(&identity(), "ada", None, UnixMillis(1000)).unwrap().unwrap();
-        let second = first.next(&identity(), "ada", Some(direct(1)), UnixMillis(1000)).unwrap().unwrap();
-        let serial =
-            |own: &Own| own.card.as_ref().map(|own| (card(&own.bare).serial, card(&own.full).serial));
-        assert_eq!(serial(&first), Some((999, 1000)));
-        assert_eq!(serial(&second), Some((1001, 1002)));
-        assert_eq!(card(&second.card.unwrap().bare).direct, None);
+    fn a_card_with_more_in_it_is_newer_than_one_with_less_and_older_than_the_next_making() {
+        let nothing =
+            Own::default().next(&identity(), &said("ada", None), UnixMillis(1000)).unwrap().unwrap();
+        let everything = Said { mailbox: Some(mailbox()), ..said("ada", Some(1)) };
+        let next = nothing.next(&identity(), &everything, UnixMillis(1000)).unwrap().unwrap();
+        let serials: Vec<u64> = all(&nothing).into_iter().chain(all(&next)).map(|card| card.serial).collect();
+        assert_eq!(serials, [997, 998, 999, 1000, 1001, 1002, 1003, 1004]);
+        let has: Vec<(bool, bool)> =
+            all(&next).iter().map(|card| (card.direct.is_some(), card.mailbox.is_some())).collect();
+        assert_eq!(has, [(false, false), (true, false), (false, true), (true, true)]);
     }
 
     #[test]
     fn the_same_content_makes_no_new_card() {
-        let own = Own::default().next(&identity(), "ada", Some(direct(1)), UnixMillis(5)).unwrap().unwrap();
-        assert_eq!(own.next(&identity(), "ada", Some(direct(1)), UnixMillis(900)), Ok(None));
-        assert!(own.next(&identity(), "eve", Some(direct(1)), UnixMillis(900)).unwrap().is_some());
-        assert!(own.next(&identity(), "ada", Some(direct(2)), UnixMillis(900)).unwrap().is_some());
+        let next = |own: &Own, said| own.next(&identity(), &said, UnixMillis(900)).unwrap();
+        let own = next(&Own::default(), said("ada", Some(1))).unwrap();
+        assert_eq!(next(&own, said("ada", Some(1))), None);
+        assert!(next(&own, said("eve", Some(1))).is_some());
+        assert!(next(&own, said("ada", Some(2))).is_some());
+        assert!(next(&own, Said { mailbox: Some(mailbox()), ..said("ada", Some(1)) }).is_some());
     }
 
     #[test]
     fn a_clock_that_went_back_does_not_make_an_older_card() {
         let own = Own { serial: 1_000_000, ..Own::default() };
-        let next = own.next(&identity(), "ada", None, UnixMillis(5)).unwrap().unwrap();
-        assert_eq!(next.serial, 1_000_002);
+        let next = own.next(&identity(), &said("ada", None), UnixMillis(5)).unwrap().unwrap();
+        assert_eq!(next.serial, 1_000_004);
     }
 
     #[test]
-    fn addresses_that_do_not_fit_are_left_out_from_the_end() {
-        let whole = own_card(&identity(), "ada", Some(direct(3)), 5).unwrap();
-        assert_eq!(card(&whole).direct.unwrap().addresses.len(), 3);
-        let cut = own_card(&identity(), "ada", Some(direct(40)), 5).unwrap();
-        assert_eq!(card(&cut).direct.unwrap().addresses.len(), 11);
-        let relays = DirectAddress { relays: vec!["r".repeat(255); 4], ..direct(2) };
-        assert!(own_card(&identity(), "ada", Some(relays), 5).is_err());
+    fn more_addresses_than_a_card_has_are_left_out_from_the_end() {
+        let addresses = |count| {
+            let made = own_card(&identity(), said("ada", Some(count)), 5).unwrap();
+            card(&made).direct.unwrap().addresses.len()
+        };
+        assert_eq!((addresses(3), addresses(40)), (3, MAX_ADDRESSES));
     }
 }

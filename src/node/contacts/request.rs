@@ -5,6 +5,7 @@ use bytes::Bytes;
 use super::book::{Change, Contacts};
 use super::contact::ContactInfo;
 use super::error::ContactError;
+use super::own::Form;
 use crate::ids::Fingerprint;
 use crate::wire::ReceivedCard;
 
@@ -20,8 +21,8 @@ pub enum ContactRequest {
     },
     /// Our own card.
     OwnCard {
-        /// With the ways to reach us over IP.
-        addresses: bool,
+        /// How much of it.
+        form: Form,
     },
     /// Add whoever this card is of.
     Add {
@@ -93,10 +94,9 @@ impl Contacts {
                 Ok((ContactAnswer::List(everybody), Change::default()))
             }
             ContactRequest::Get { fingerprint } => self.person(fingerprint, Change::default()),
-            ContactRequest::OwnCard { addresses } => {
+            ContactRequest::OwnCard { form } => {
                 let card = self.own_card().ok_or(ContactError::NoCard)?;
-                let form = if addresses { &card.full } else { &card.bare };
-                Ok((ContactAnswer::OwnCard(form.clone()), Change::default()))
+                Ok((ContactAnswer::OwnCard(card.form(form).clone()), Change::default()))
             }
             ContactRequest::Add { link, name } => {
                 let received = ReceivedCard::from_link(&link)?;
