@@ -25,7 +25,7 @@ use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use h2::{RecvStream, SendStream};
-use hopline::htx::ErrorCode;
+use hopline::htx::error::ErrorCode;
 use hopline::net::client::{Client, Preflight};
 use hopline::net::server::Limits;
 use hopline::net::tunnel::Tunnel;

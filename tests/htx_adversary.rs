@@ -9,8 +9,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
+use hopline::htx::error::ErrorCode;
 use hopline::htx::ticket::{Issued, issue};
-use hopline::htx::{ErrorCode, Event, Input};
+use hopline::htx::{Event, Input};
 use hopline::net::client::ConnectError;
 use hopline::net::tls::Roots;
 use http::StatusCode;

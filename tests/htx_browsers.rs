@@ -61,7 +61,8 @@ async fn openssl_agrees_on_tls_1_3_and_http_2() {
     let believing = ["-CAfile", certificate.to_str().unwrap(), "-verify_return_error"];
     let output = run("openssl", &[&usual[..], &believing[..]].concat()).await;
     let said = text(&output.stdout);
-    for expected in ["TLSv1.3", "ALPN protocol: h2", "Verify return code: 0 (ok)", "Early data was not sent"] {
+    for expected in ["TLSv1.3", "ALPN protocol: h2", "Verify return code: 0 (ok)", "Early data was not sent"]
+    {
         assert!(said.contains(expected), "{expected}: {said}{}", text(&output.stderr));
     }
     let output = run("openssl", &[&usual[..], &["-tls1_2"]].concat()).await;

@@ -44,7 +44,7 @@ impl Hand {
             suite: Suite::Hybrid,
             relay_static: record.noise_public,
             binding: Binding { host: HOST.to_owned(), exporter: self.visitor.exporter },
-            config: TunnelConfig { padding: None, ..TunnelConfig::default() },
+            config: TunnelConfig { padding_budget: None, ..TunnelConfig::default() },
         };
         let rng = ChaCha20Rng::from_seed([seed; 32]);
         self.machine = Some(Connection::client(setup, rng, self.clock.now()).unwrap());

@@ -16,7 +16,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hopline::clock::Clock;
-use hopline::htx::ClassicalSuite;
 use hopline::htx::buckets::{BucketsConfig, Rate};
 use hopline::htx::gate::{Gate, GateConfig, ReplayEntry};
 use hopline::htx::handshake::{Classical, Suite};
@@ -162,7 +161,7 @@ impl Host {
             gate,
             replay,
             static_secret: Zeroizing::new(static_secret.to_bytes()),
-            classical: ClassicalSuite::UntilDeadline,
+            classical: Classical::default(),
             host: HOST.to_owned(),
             tunnel_path: record.tunnel_path.clone(),
             content_type: record.content_type.clone(),

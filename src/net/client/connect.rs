@@ -18,10 +18,10 @@ use super::options::{ClientOptions, Preflight, Target};
 use super::preflight::{Preflights, look, observation};
 use super::ticket::enter;
 use crate::clock::Clock;
-use crate::htx::cover::Baseline;
+use crate::htx::cover::{Baseline, FirstFlight};
 use crate::htx::handshake::Binding;
 use crate::htx::{ClientSetup, Connection, ticket};
-use crate::net::session::{Agreed, PATIENCE, Session, dial};
+use crate::net::session::{Agreed, PATIENCE, Session, VisitError, dial};
 use crate::net::tls::client_config;
 use crate::net::tunnel::{Carrier, Driver, Life, Parts, Tunnel};
 use crate::wire::record::NodeRecord;
@@ -85,7 +85,17 @@ impl Client {
         let mut rng = self.rng();
         let baseline = self.baseline(&record.host, address, &mut rng).await?;
         let (socket, agreed) = dial(&self.0.tls, &record.host, address).await?;
-        let mut session = Session::begin(socket, &agreed).await?;
+        let mut session = match Session::begin(socket, &agreed).await {
+            Ok(session) => session,
+            Err(VisitError::NoHttp2) => {
+                self.0.preflights.forget(&record.host, address.ip());
+                let seen = observation(&agreed, &FirstFlight::default());
+                return Err(baseline
+                    .compare(&seen)
+                    .map_or_else(ConnectError::OriginMismatch, |()| VisitError::NoHttp2.into()));
+            }
+            Err(error) => return Err(error.into()),
+        };
         if let Err(error) = compare(&mut session, &agreed, &baseline).await {
             self.0.preflights.forget(&record.host, address.ip());
             session.end().await;

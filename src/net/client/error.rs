@@ -2,8 +2,8 @@
 
 use http::StatusCode;
 
-use crate::htx::ErrorCode;
 use crate::htx::cover::Mismatch;
+use crate::htx::error::ErrorCode;
 use crate::htx::handshake::HandshakeError;
 use crate::htx::ticket::IssueError;
 use crate::net::session::{Step, VisitError};

@@ -6,8 +6,8 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use zeroize::Zeroizing;
 
-use crate::htx::ClassicalSuite;
 use crate::htx::gate::{Gate, ReplayEntry};
+use crate::htx::handshake::Classical;
 use crate::net::decoy::Decoy;
 use crate::net::tls::{Identity, TlsError};
 use crate::net::tunnel::{Emulation, Tunnel};
@@ -27,7 +27,7 @@ pub struct ServerConfig {
     /// The private half of the node record's X25519 key.
     pub static_secret: Zeroizing<[u8; 32]>,
     /// Whether suite 0x01 is taken.
-    pub classical: ClassicalSuite,
+    pub classical: Classical,
     /// The host of the node record.
     pub host: String,
     /// The tunnel path of the node record.

@@ -9,7 +9,7 @@ use super::config::{Arrival, Commit, Limits};
 use super::counters::Counters;
 use super::gatekeeper::GateHandle;
 use crate::clock::Clock;
-use crate::htx::ClassicalSuite;
+use crate::htx::handshake::Classical;
 use crate::net::decoy::Decoy;
 use crate::net::tunnel::Emulation;
 
@@ -20,7 +20,7 @@ pub(super) struct Site {
     pub(super) replay: mpsc::Sender<Commit>,
     pub(super) arrivals: mpsc::Sender<Arrival>,
     pub(super) static_secret: Zeroizing<[u8; 32]>,
-    pub(super) classical: ClassicalSuite,
+    pub(super) classical: Classical,
     pub(super) host: String,
     pub(super) tunnel_path: String,
     pub(super) content_type: String,

@@ -19,7 +19,8 @@ use super::outgoing::Outgoing;
 use super::ports::Ports;
 use super::request::{FAREWELLS, Farewell, REQUESTS, Request, State};
 use crate::clock::{Alarm, Clock};
-use crate::htx::{Connection, ErrorCode, Event, Input, Output, Side, StreamId};
+use crate::htx::error::ErrorCode;
+use crate::htx::{Connection, Event, Input, Output, Side, StreamId};
 use crate::time::{Instant, Now};
 
 /// Streams of the other end that wait for somebody to accept them.

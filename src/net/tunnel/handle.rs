@@ -6,7 +6,8 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::request::{Request, State};
 use super::stream::Stream;
-use crate::htx::{ErrorCode, Side};
+use crate::htx::Side;
+use crate::htx::error::ErrorCode;
 
 /// How a tunnel ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

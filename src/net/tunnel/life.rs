@@ -35,8 +35,8 @@ impl Emulation {
     /// The machine's share of it.
     pub(in crate::net) fn config(self) -> TunnelConfig {
         let usual = TunnelConfig::default();
-        let padding = usual.padding.filter(|_| self.padding);
-        TunnelConfig { padding, ..usual }
+        let padding_budget = usual.padding_budget.filter(|_| self.padding);
+        TunnelConfig { padding_budget, ..usual }
     }
 }
 

@@ -7,7 +7,8 @@ use tokio::sync::oneshot;
 
 use super::handle::{Closed, OpenError};
 use super::stream::Stream;
-use crate::htx::{ErrorCode, StreamId};
+use crate::htx::StreamId;
+use crate::htx::error::ErrorCode;
 
 /// Requests that wait for the task of a tunnel.
 pub(super) const REQUESTS: usize = 64;
