@@ -8,7 +8,6 @@ use std::time::Duration;
 use bytes::Bytes;
 use hopline::clock::Clock;
 use hopline::crypto::Identity;
-use hopline::htx::handshake::Suite;
 use hopline::net::client::{Client, ClientOptions, Preflight, Roots, Target};
 use hopline::net::tls::certificates_from_pem;
 use hopline::net::tunnel::{Emulation, Stream, Tunnel};
@@ -58,11 +57,9 @@ impl House {
         let pem = std::fs::read(self.home.path().join("certificate.pem")).unwrap();
         let options = ClientOptions {
             roots: Roots::Only(certificates_from_pem(&pem).unwrap()),
-            suite: Suite::Hybrid,
             preflight: Preflight::Strict,
             emulation: Emulation { pings: false, padding: false, lifetime: false },
-            classical: Default::default(),
-            seed: [seed; 32],
+            ..ClientOptions::new([seed; 32].into())
         };
         Client::new(options, clock).unwrap()
     }
