@@ -1,7 +1,6 @@
 //! A relay as its clients meet it: mailboxes, tickets, the record, what it counts and what it says (spec 16.2).
 
 #![cfg(feature = "node")]
-#![expect(clippy::unwrap_used, reason = "an unwrap in a test is an assertion")]
 
 mod relay;
 
@@ -64,13 +63,7 @@ async fn every_refusal_is_the_same_three_bytes() {
     let other = house.connect(&relay, clock(), 2).await;
     let with_token =
         |token| Request::Deposit { address: owner.address(), token, envelope: Bytes::from_static(b"x") };
-    let forged = |request: Request| match request {
-        Request::Fetch { address, after, mut signature } => {
-            signature[0] ^= 1;
-            Request::Fetch { address, after, signature }
-        }
-        other => other,
-    };
+    let unsigned = Request::Fetch { address: owner.address(), after: 0, signature: [7; 64] };
     let packet = Bytes::from_static(&[0, 0, 0, 6, 0xa2, 0, 5, 1, 0x41, 0]);
     let refused: [(&str, Bytes); 10] = [
         ("an unknown address", stranger.deposit("x").encode().unwrap()),
@@ -78,7 +71,7 @@ async fn every_refusal_is_the_same_three_bytes() {
         ("a full mailbox", owner.deposit("second").encode().unwrap()),
         ("a full relay", stranger.create(&tunnel, TOKEN).encode().unwrap()),
         ("fetching from an unknown address", stranger.fetch(&tunnel, 0).encode().unwrap()),
-        ("a wrong signature", forged(owner.fetch(&tunnel, 0)).encode().unwrap()),
+        ("a wrong signature", unsigned.encode().unwrap()),
         ("a signature of another tunnel", owner.fetch(&other, 0).encode().unwrap()),
         ("acknowledging for another tunnel", owner.ack(&other, vec![1]).encode().unwrap()),
         ("a packet for a mix", packet),

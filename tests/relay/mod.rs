@@ -8,8 +8,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use hopline::clock::Clock;
 use hopline::crypto::Identity;
-use hopline::net::client::{Client, ClientOptions, Preflight, Roots, Target};
-use hopline::net::tls::certificates_from_pem;
+use hopline::net::client::{Client, ClientOptions, Preflight, Target};
+use hopline::net::tls::{Roots, certificates_from_pem};
 use hopline::net::tunnel::{Emulation, Stream, Tunnel};
 use hopline::relay::config::HostName;
 use hopline::relay::{self, Config, Relay, Setup, setup};
@@ -135,10 +135,9 @@ pub(crate) async fn answer(stream: &mut Stream) -> Bytes {
 
 /// What is in a mailbox.
 pub(crate) async fn waiting(tunnel: &Tunnel, owner: &Owner) -> Vec<(u64, Bytes)> {
-    match ask(tunnel, &owner.fetch(tunnel, 0)).await {
-        Answer::Fetched(page) => page.envelopes,
-        other => panic!("{other:?}"),
-    }
+    let answer = ask(tunnel, &owner.fetch(tunnel, 0)).await;
+    let Answer::Fetched(page) = answer else { panic!("{answer:?}") };
+    page.envelopes
 }
 
 /// Waits for what must come.
