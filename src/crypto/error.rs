@@ -3,7 +3,7 @@
 /// Why a Noise handshake message was refused.
 #[derive(Debug, PartialEq, thiserror::Error)]
 pub enum NoiseError {
-    /// The message is not as long as its place in the XX pattern demands (spec 3.4).
+    /// The message is not as long as its place in the pattern demands.
     #[error("handshake message of {actual} bytes, expected {expected}")]
     Length {
         /// Bytes wanted.

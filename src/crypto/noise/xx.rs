@@ -9,17 +9,15 @@
 use std::fmt;
 
 use rand_core::{CryptoRng, RngCore};
+use snow::HandshakeState;
 use snow::error::StateProblem;
-use snow::params::{CipherChoice, DHChoice, HashChoice};
-use snow::resolvers::{CryptoResolver, DefaultResolver};
-use snow::types::{Cipher, Dh, Hash, Random};
-use snow::{Builder, HandshakeState};
-use x25519_dalek::{PublicKey, StaticSecret};
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroizing;
 
-use super::error::NoiseError;
-use super::keys::Identity;
-use super::transport::{ReceiveCipher, SendCipher};
+use super::message::{builder, draw, read, sized, write};
+use super::split::Split;
+use crate::crypto::error::NoiseError;
+use crate::crypto::keys::Identity;
+use crate::crypto::transport::{ReceiveCipher, SendCipher};
 use crate::ids::{Fingerprint, PeerId};
 
 /// Bytes of message 1: an ephemeral key. No other message has this length (spec 3.4).
@@ -66,14 +64,14 @@ impl Initiator {
     fn read(&self, identity: &Identity, message2: &[u8]) -> Result<(Vec<u8>, Established), NoiseError> {
         sized::<MESSAGE_2_LEN>(message2)?;
         let (mut state, _) = self.begin(identity)?;
-        read(&mut state, message2)?;
-        let message3 = write(&mut state, MESSAGE_3_LEN)?;
+        read(&mut state, message2, 0)?;
+        let message3 = write(&mut state, &[], MESSAGE_3_LEN)?;
         Ok((message3, Established::split(state)?))
     }
 
     fn begin(&self, identity: &Identity) -> Result<(HandshakeState, Vec<u8>), NoiseError> {
-        let mut state = builder(identity, &self.ephemeral)?.build_initiator()?;
-        let message1 = write(&mut state, MESSAGE_1_LEN)?;
+        let mut state = builder(PATTERN, identity.noise_secret(), &self.ephemeral)?.build_initiator()?;
+        let message1 = write(&mut state, &[], MESSAGE_1_LEN)?;
         Ok((state, message1))
     }
 }
@@ -114,14 +112,14 @@ impl Responder {
     fn read(&self, identity: &Identity, message3: &[u8]) -> Result<Established, NoiseError> {
         sized::<MESSAGE_3_LEN>(message3)?;
         let (mut state, _) = self.begin(identity)?;
-        read(&mut state, message3)?;
+        read(&mut state, message3, 0)?;
         Established::split(state)
     }
 
     fn begin(&self, identity: &Identity) -> Result<(HandshakeState, Vec<u8>), NoiseError> {
-        let mut state = builder(identity, &self.ephemeral)?.build_responder()?;
-        read(&mut state, &self.message1)?;
-        let message2 = write(&mut state, MESSAGE_2_LEN)?;
+        let mut state = builder(PATTERN, identity.noise_secret(), &self.ephemeral)?.build_responder()?;
+        read(&mut state, &self.message1, 0)?;
+        let message2 = write(&mut state, &[], MESSAGE_2_LEN)?;
         Ok((state, message2))
     }
 }
@@ -163,21 +161,15 @@ impl Established {
             .get_remote_static()
             .and_then(<[u8]>::first_chunk)
             .ok_or(NoiseError::Library(StateProblem::HandshakeNotFinished.into()))?;
-        let handshake_hash = *state
-            .get_handshake_hash()
-            .first_chunk()
-            .ok_or(NoiseError::Library(StateProblem::HandshakeNotFinished.into()))?;
-
-        let (mut from_initiator, mut from_responder) = state.dangerously_get_raw_split();
-        let (ours, theirs) = if state.is_initiator() {
-            (&from_initiator, &from_responder)
+        let initiator = state.is_initiator();
+        let split = Split::of(&mut state)?;
+        let (ours, theirs) = if initiator {
+            (&split.from_initiator, &split.from_responder)
         } else {
-            (&from_responder, &from_initiator)
+            (&split.from_responder, &split.from_initiator)
         };
         let (send, receive) = (SendCipher::new(ours), ReceiveCipher::new(theirs));
-        from_initiator.zeroize();
-        from_responder.zeroize();
-        Ok(Self { remote_static, handshake_hash, send, receive })
+        Ok(Self { remote_static, handshake_hash: split.hash, send, receive })
     }
 }
 
@@ -199,130 +191,6 @@ impl<H> fmt::Debug for Refused<H> {
     }
 }
 
-fn draw<R: RngCore + CryptoRng + ?Sized>(rng: &mut R) -> Zeroizing<[u8; 32]> {
-    let mut bytes = Zeroizing::new([0; 32]);
-    rng.fill_bytes(bytes.as_mut_slice());
-    bytes
-}
-
-fn sized<const N: usize>(message: &[u8]) -> Result<[u8; N], NoiseError> {
-    message.try_into().map_err(|_| NoiseError::Length { expected: N, actual: message.len() })
-}
-
-fn builder<'a>(identity: &'a Identity, ephemeral: &Zeroizing<[u8; 32]>) -> Result<Builder<'a>, NoiseError> {
-    let resolver = Resolver { ephemeral: ephemeral.clone() };
-    let builder = Builder::with_resolver(PATTERN.parse()?, Box::new(resolver));
-    Ok(builder.local_private_key(identity.noise_secret())?)
-}
-
-/// Reads a message that carries an empty payload.
-fn read(state: &mut HandshakeState, message: &[u8]) -> Result<(), NoiseError> {
-    state.read_message(message, &mut [])?;
-    Ok(())
-}
-
-/// Writes a message that carries an empty payload.
-fn write(state: &mut HandshakeState, length: usize) -> Result<Vec<u8>, NoiseError> {
-    // snow asks for room for a tag in message 1 too, which has none.
-    let mut message = vec![0; length + 16];
-    let written = state.write_message(&[], &mut message)?;
-    message.truncate(written);
-    Ok(message)
-}
-
-/// snow's own hash and cipher; key agreement that refuses low-order keys; the one random draw handed in.
-struct Resolver {
-    ephemeral: Zeroizing<[u8; 32]>,
-}
-
-impl CryptoResolver for Resolver {
-    fn resolve_rng(&self) -> Option<Box<dyn Random>> {
-        Some(Box::new(OneDraw(Some(self.ephemeral.clone()))))
-    }
-
-    fn resolve_dh(&self, choice: &DHChoice) -> Option<Box<dyn Dh>> {
-        (*choice == DHChoice::Curve25519).then(|| Box::new(KeyPair::new([0; 32])) as Box<dyn Dh>)
-    }
-
-    fn resolve_hash(&self, choice: &HashChoice) -> Option<Box<dyn Hash>> {
-        DefaultResolver.resolve_hash(choice)
-    }
-
-    fn resolve_cipher(&self, choice: &CipherChoice) -> Option<Box<dyn Cipher>> {
-        DefaultResolver.resolve_cipher(choice)
-    }
-}
-
-/// Randomness for one ephemeral key and no more.
-struct OneDraw(Option<Zeroizing<[u8; 32]>>);
-
-impl Random for OneDraw {
-    fn try_fill_bytes(&mut self, buffer: &mut [u8]) -> Result<(), snow::Error> {
-        let bytes = self.0.take().filter(|bytes| bytes.len() == buffer.len()).ok_or(snow::Error::Rng)?;
-        buffer.copy_from_slice(bytes.as_slice());
-        Ok(())
-    }
-}
-
-/// An X25519 key pair that is wiped, and that agrees on nothing with a low-order key.
-struct KeyPair {
-    secret: StaticSecret,
-    public: [u8; 32],
-}
-
-impl KeyPair {
-    fn new(secret: [u8; 32]) -> Self {
-        let secret = StaticSecret::from(secret);
-        let public = PublicKey::from(&secret).to_bytes();
-        Self { secret, public }
-    }
-}
-
-impl Dh for KeyPair {
-    fn name(&self) -> &'static str {
-        "25519"
-    }
-
-    fn pub_len(&self) -> usize {
-        32
-    }
-
-    fn priv_len(&self) -> usize {
-        32
-    }
-
-    fn set(&mut self, secret: &[u8]) {
-        let mut bytes = Zeroizing::new([0; 32]);
-        bytes.copy_from_slice(secret);
-        *self = Self::new(*bytes);
-    }
-
-    fn generate(&mut self, rng: &mut dyn Random) -> Result<(), snow::Error> {
-        let mut bytes = Zeroizing::new([0; 32]);
-        rng.try_fill_bytes(bytes.as_mut_slice())?;
-        *self = Self::new(*bytes);
-        Ok(())
-    }
-
-    fn pubkey(&self) -> &[u8] {
-        &self.public
-    }
-
-    fn privkey(&self) -> &[u8] {
-        self.secret.as_bytes()
-    }
-
-    fn dh(&self, public: &[u8], out: &mut [u8]) -> Result<(), snow::Error> {
-        let public: [u8; 32] = *public.first_chunk().ok_or(snow::Error::Dh)?;
-        let shared = self.secret.diffie_hellman(&PublicKey::from(public));
-        if !shared.was_contributory() {
-            return Err(snow::Error::Dh);
-        }
-        out.first_chunk_mut::<32>().ok_or(snow::Error::Dh)?.copy_from_slice(shared.as_bytes());
-        Ok(())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::cell::Cell;
@@ -330,7 +198,12 @@ mod tests {
     use proptest::prelude::*;
     use rand_chacha::ChaCha20Rng;
     use rand_core::SeedableRng;
+    use snow::Builder;
+    use snow::params::{CipherChoice, DHChoice, HashChoice};
+    use snow::resolvers::CryptoResolver;
+    use snow::types::{Cipher, Dh, Hash, Random};
 
+    use super::super::resolver::Resolver;
     use super::*;
 
     /// The canonical low-order points of Curve25519, and all-zero first (RFC 7748, section 6.1).
@@ -497,9 +370,9 @@ mod tests {
                 .unwrap()
                 .build_initiator()
                 .unwrap();
-            write(&mut state, MESSAGE_1_LEN).unwrap();
-            read(&mut state, message2).unwrap();
-            write(&mut state, MESSAGE_3_LEN).unwrap()
+            write(&mut state, &[], MESSAGE_1_LEN).unwrap();
+            read(&mut state, message2, 0).unwrap();
+            write(&mut state, &[], MESSAGE_3_LEN).unwrap()
         }
     }
 
