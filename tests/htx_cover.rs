@@ -61,6 +61,31 @@ async fn the_host_may_open_streams_too() {
 }
 
 #[tokio::test]
+async fn what_was_sent_arrives_though_every_handle_was_dropped() {
+    let (host, mut arrivals) = Host::bare(Wish::default()).await;
+    let tunnel = host.client(1).connect(&host.target()).await.unwrap();
+    let mut arrival = arrivals.recv().await.unwrap();
+    let mut stream = tunnel.open().await.unwrap();
+    let content = Bytes::from(vec![7; 2_000_000]);
+    let send = async move {
+        stream.send(content).await.unwrap();
+        drop((stream, tunnel));
+    };
+    let receive = async move {
+        let mut taken = arrival.tunnel.accept().await.unwrap();
+        let mut length = 0;
+        while let Some(data) = taken.receive().await.unwrap() {
+            length += data.len();
+        }
+        assert_eq!(length, 2_000_000);
+        drop(taken);
+        arrival.tunnel.closed().await
+    };
+    let ((), closed) = tokio::time::timeout(PATIENCE, async { tokio::join!(send, receive) }).await.unwrap();
+    assert_eq!(closed.code, ErrorCode::Ok);
+}
+
+#[tokio::test]
 async fn one_stream_that_nobody_reads_does_not_hold_up_another() {
     let (host, mut arrivals) = Host::bare(Wish::default()).await;
     let tunnel = host.client(1).connect(&host.target()).await.unwrap();

@@ -32,6 +32,9 @@ const PER_TURN: usize = 32;
 /// How long a connection may take to end in good order (spec chapter 5).
 const DRAIN: Duration = Duration::from_secs(2);
 
+/// How long what was sent may take to go once nobody holds the tunnel.
+const LINGER: Duration = Duration::from_secs(10);
+
 /// What a tunnel is made of.
 pub(in crate::net) struct Parts {
     /// The machine, which has not been drained yet.
@@ -68,6 +71,8 @@ pub(in crate::net) struct Driver {
     life: Life,
     clock: Clock,
     alarm: Alarm,
+    /// When the last handle was dropped.
+    left: Option<Instant>,
     /// When the connection is dropped, in good order or not.
     deadline: Option<Instant>,
 }
@@ -98,6 +103,7 @@ impl Driver {
             life: parts.life,
             clock: parts.clock,
             alarm: Alarm::new(parts.clock),
+            left: None,
             deadline: None,
         };
         (driver, handle)
@@ -148,8 +154,10 @@ impl Driver {
             match request {
                 Some(request) => self.obey(request, now),
                 // Nobody has a handle any more.
-                None if self.machine_closed() => break,
-                None => self.close(ErrorCode::Ok, now),
+                None => {
+                    self.leave(now);
+                    break;
+                }
             }
             moved = true;
         }
@@ -159,6 +167,21 @@ impl Driver {
             moved = true;
         }
         moved
+    }
+
+    /// Closes the tunnel that nobody holds, once what was sent has gone; what does not go in time is dropped.
+    fn leave(&mut self, now: Now) {
+        let since = *self.left.get_or_insert(now.instant);
+        if !self.machine_closed() && (self.is_idle() || since + LINGER <= now.instant) {
+            self.close(ErrorCode::Ok, now);
+        }
+    }
+
+    /// No stream has a handle, and everything that was sent has gone.
+    fn is_idle(&self) -> bool {
+        self.ports.is_empty()
+            && self.machine.queued() == 0
+            && self.outgoing.as_ref().is_none_or(Outgoing::is_empty)
     }
 
     fn obey(&mut self, request: Request, now: Now) {
@@ -221,8 +244,7 @@ impl Driver {
         if let Some(port) = self.ports.get(stream) {
             port.permit(&self.machine);
         }
-        self.ports.sweep(stream, &mut self.machine, now);
-        self.drain(now);
+        self.ports.sweep(stream);
     }
 
     fn consumed(&mut self, stream: StreamId, bytes: usize, now: Now) {
@@ -275,7 +297,8 @@ impl Driver {
             self.drain(now);
         }
         let age = if self.machine_closed() { None } else { self.grow_old(cx, now) };
-        let next = [self.machine.poll_timeout(), age, self.deadline];
+        let linger = self.left.map(|at| at + LINGER).filter(|_| !self.machine_closed());
+        let next = [self.machine.poll_timeout(), age, linger, self.deadline];
         self.alarm.poll(next.into_iter().flatten().min(), cx).is_ready()
     }
 
@@ -285,7 +308,7 @@ impl Driver {
         if self.life.retires(now.instant) {
             self.state.send_modify(|state| state.retired = true);
         }
-        if self.life.is_over(now.instant, self.ports.is_empty()) {
+        if self.life.is_over(now.instant, self.is_idle()) {
             self.close(ErrorCode::Ok, now);
         }
         self.life.poll_timeout()

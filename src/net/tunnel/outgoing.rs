@@ -8,6 +8,9 @@ use h2::SendStream;
 
 /// Bytes for which HTTP/2 is asked to find room at a time.
 const AHEAD: usize = 256 * 1024;
+/// The most bytes of one DATA frame: with its head it fills one TLS record. A frame of the usual 16 KiB would
+/// leave 9 bytes for a record of their own.
+const FRAME: usize = 16 * 1024 - 9;
 
 /// A queue before an HTTP/2 body. The machine bounds it: it makes no more before it hears that these have gone.
 #[derive(Debug)]
@@ -65,7 +68,7 @@ impl Outgoing {
                 },
                 room => room,
             };
-            let part = chunk.split_to(room.min(chunk.len()));
+            let part = chunk.split_to(room.min(chunk.len()).min(FRAME));
             if chunk.is_empty() {
                 self.queue.pop_front();
             }
@@ -81,6 +84,11 @@ impl Outgoing {
             self.end = End::Over;
         }
         before - self.bytes
+    }
+
+    /// Nothing waits.
+    pub(super) fn is_empty(&self) -> bool {
+        self.queue.is_empty()
     }
 
     /// Nothing more will be sent.

@@ -50,7 +50,6 @@ struct Receiving {
     waiting: VecDeque<Piece>,
     /// Bytes that the machine gave and that nobody has read.
     unread: usize,
-    ended: bool,
     gone: bool,
 }
 
@@ -86,7 +85,7 @@ impl Port {
             end: End::Open,
             gone_after: None,
         };
-        let receiving = Receiving { pieces, waiting: VecDeque::new(), unread: 0, ended: false, gone: false };
+        let receiving = Receiving { pieces, waiting: VecDeque::new(), unread: 0, gone: false };
         (Self { stream, sending, receiving }, Stream::new(sender, receiver))
     }
 
@@ -157,7 +156,6 @@ impl Port {
 
     /// The other end has finished.
     pub(super) fn end(&mut self) {
-        self.receiving.ended = true;
         self.receiving.push(Piece::End);
     }
 
@@ -179,11 +177,6 @@ impl Port {
     /// Both handles are gone and nothing of them waits.
     pub(super) fn is_forgotten(&self) -> bool {
         self.receiving.gone && self.sending.end == End::Finished && self.sending.gone_after.is_some()
-    }
-
-    /// Nobody reads what the other end would still send.
-    pub(super) fn is_abandoned(&self) -> bool {
-        self.is_forgotten() && !self.receiving.ended
     }
 }
 

@@ -115,13 +115,10 @@ impl Ports {
         self.ports.get_mut(&stream)
     }
 
-    /// Forgets a stream whose handles are gone and which has nothing left to send.
-    pub(super) fn sweep(&mut self, stream: StreamId, machine: &mut Connection, now: Now) {
-        let Some(port) = self.ports.get(&stream) else { return };
-        if port.is_abandoned() {
-            machine.handle(Input::Abandon { stream }, now);
-        }
-        if port.is_forgotten() {
+    /// Forgets a stream whose handles are gone and which has nothing left to send. What still comes on it finds
+    /// nobody.
+    pub(super) fn sweep(&mut self, stream: StreamId) {
+        if self.ports.get(&stream).is_some_and(Port::is_forgotten) {
             self.ports.remove(&stream);
         }
     }
