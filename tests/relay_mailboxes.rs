@@ -3,6 +3,13 @@
 #![cfg(feature = "node")]
 
 mod relay;
+#[path = "htx/visitor.rs"]
+#[allow(
+    dead_code,
+    clippy::unwrap_used,
+    reason = "a part of it is used here; an unwrap in a test is an assertion"
+)]
+mod visitor;
 
 use bytes::Bytes;
 use hopline::clock::Clock;
@@ -12,6 +19,8 @@ use hopline::time::UnixMillis;
 use hopline::wire::mailbox::{Answer, MAX_ENVELOPE_LEN, MAX_FRAME_LEN, Request};
 use hopline::wire::read_record;
 use hopline::wire::record::SignedRecord;
+
+use visitor::{Visitor, request};
 
 use relay::{House, NOON, Owner, TOKEN, ask, ask_raw, waiting, within};
 
@@ -129,7 +138,7 @@ async fn a_mailbox_costs_a_token_of_the_source() {
 }
 
 #[tokio::test]
-async fn the_record_inside_the_tunnel_is_the_one_outside_and_is_not_on_the_site() {
+async fn the_record_inside_the_tunnel_is_the_one_outside() {
     let house = House::new();
     let relay = house.start(house.config(), clock()).await;
     let tunnel = house.connect(&relay, clock(), 1).await;
@@ -142,6 +151,30 @@ async fn the_record_inside_the_tunnel_is_the_one_outside_and_is_not_on_the_site(
     let days: Vec<u32> = record.record().ticket_keys.iter().map(|key| key.day).collect();
     let today = u32::try_from(NOON.0 / 86_400_000).unwrap();
     assert_eq!(days, (today..today + 14).collect::<Vec<_>>(), "today and the next 13 days");
+    within(relay.stop()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_visitor_of_the_site_finds_the_site_and_nothing_of_the_relay() {
+    let house = House::new();
+    let relay = house.start(house.config(), clock()).await;
+    let (roots, host) = (house.roots(), "relay.test");
+    let visitor = within(Visitor::arrive(&roots, host, relay.addresses()[0])).await;
+    let page = within(visitor.ask(request("GET", host, "/", &[]), &[])).await;
+    assert_eq!(page.status, 200);
+    assert!(String::from_utf8_lossy(&page.body).contains("<h1>relay.test</h1>"));
+    let nowhere = within(visitor.ask(request("GET", host, "/nowhere", &[]), &[])).await;
+    assert_eq!(nowhere.status, 404);
+    let record = relay.record();
+    for path in ["/relay.record", "/relay.toml", "/relay.key", "/../relay.record", "/%2e%2e/relay.record"] {
+        let answer = within(visitor.ask(request("GET", host, path, &[]), &[])).await;
+        assert_eq!(answer, nowhere, "{path}");
+    }
+    let posted = within(visitor.ask(request("POST", host, "/api/stream", &[]), b"bn1=AAAA")).await;
+    let elsewhere = within(visitor.ask(request("POST", host, "/nowhere", &[]), b"bn1=AAAA")).await;
+    assert_eq!(posted, elsewhere, "the tunnel path is a path like any other");
+    let key = record.record().noise_public;
+    assert!(!posted.body.windows(32).any(|window| window == key));
     within(relay.stop()).await.unwrap();
 }
 

@@ -52,11 +52,16 @@ impl House {
         within(relay::start(setup)).await.unwrap()
     }
 
+    /// The relay's own certificate.
+    pub(crate) fn roots(&self) -> Roots {
+        let pem = std::fs::read(self.home.path().join("certificate.pem")).unwrap();
+        Roots::Only(certificates_from_pem(&pem).unwrap())
+    }
+
     /// A client that trusts the relay's own certificate.
     pub(crate) fn client(&self, clock: Clock, seed: u8) -> Client {
-        let pem = std::fs::read(self.home.path().join("certificate.pem")).unwrap();
         let options = ClientOptions {
-            roots: Roots::Only(certificates_from_pem(&pem).unwrap()),
+            roots: self.roots(),
             preflight: Preflight::Strict,
             emulation: Emulation { pings: false, padding: false, lifetime: false },
             ..ClientOptions::new([seed; 32].into())
