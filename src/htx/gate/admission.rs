@@ -4,6 +4,7 @@ use core::net::IpAddr;
 
 use rand_chacha::ChaCha20Rng;
 use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
+use x25519_dalek::SharedSecret;
 
 use super::replay::{ReplayEntry, ReplayMemory};
 use super::sessions::Sessions;
@@ -26,9 +27,10 @@ pub struct GateConfig {
 }
 
 impl GateConfig {
-    /// The usual bounds: those of [`BucketsConfig::default`], 65,536 tickets, 1,024 sessions.
+    /// The usual bounds: those of [`BucketsConfig::default`], 262,144 tickets (about 12 MB, and more than twenty sources
+    /// can spend in the three hours for which a ticket is remembered), 1,024 sessions.
     pub fn new(cookie_name: String) -> Self {
-        Self { cookie_name, buckets: BucketsConfig::default(), replay_entries: 65_536, sessions: 1024 }
+        Self { cookie_name, buckets: BucketsConfig::default(), replay_entries: 262_144, sessions: 1024 }
     }
 }
 
@@ -44,7 +46,7 @@ pub struct Gate {
     sessions: Sessions,
     /// Takes the place of the key of a ticket that has none.
     dummy: TicketSecret,
-    curve_operations: u64,
+    curve: Curve,
     rng: ChaCha20Rng,
 }
 
@@ -71,7 +73,7 @@ impl Gate {
             replay: ReplayMemory::new(config.replay_entries, remembered),
             sessions: Sessions::new(config.sessions),
             dummy: TicketSecret::from_parts([0; 8], 0, &[0x42; 32]),
-            curve_operations: 0,
+            curve: Curve::default(),
             rng,
         }
     }
@@ -106,12 +108,12 @@ impl Gate {
     ///
     /// One operation on the curve and three comparisons, whatever is wrong with the ticket, and when there is none.
     fn prove(&mut self, ticket: Option<&Payload>, now: UnixMillis) -> Result<u64, Refusal> {
-        let known = ticket.and_then(|ticket| Some((ticket, self.secret_for(&ticket.key_id, now)?)));
+        let known = ticket.and_then(|ticket| Some((ticket, accepted(&self.secrets, &ticket.key_id, now)?)));
         let dummy = (&self.dummy, &DUMMY_PUBLIC, &[0; 8], &[0; 32]);
         let (secret, client_public, key_id, shown) = known.map_or(dummy, |(ticket, secret)| {
             (secret, &ticket.client_public, &ticket.key_id, &ticket.access)
         });
-        let shared = secret.agree(client_public);
+        let shared = self.curve.agree(secret, client_public);
         let this = hour_of(now);
         let (mut hour, mut matches) = (0, Choice::from(0));
         for candidate in [this.saturating_sub(1), this, this.saturating_add(1)] {
@@ -119,9 +121,7 @@ impl Gate {
             hour.conditional_assign(&candidate, same);
             matches |= same;
         }
-        let known = known.is_some();
-        self.curve_operations = self.curve_operations.saturating_add(1);
-        if !known {
+        if known.is_none() {
             Err(Refusal::UnknownKey)
         } else if !shared.was_contributory() {
             Err(Refusal::LowOrder)
@@ -130,11 +130,6 @@ impl Gate {
         } else {
             Ok(hour)
         }
-    }
-
-    fn secret_for(&self, key_id: &[u8; 8], now: UnixMillis) -> Option<&TicketSecret> {
-        let accepted = |secret: &&TicketSecret| secret.id() == *key_id && secret.begins() <= now;
-        self.secrets.iter().find(accepted)
     }
 
     fn admit(&mut self, carrier: Carrier, ticket: &Payload, hour: u64, now: Now) -> Result<Verdict, Refusal> {
@@ -184,7 +179,25 @@ impl Gate {
 
     /// How many operations on the curve were done: one for every request that found a token.
     pub fn curve_operations(&self) -> u64 {
-        self.curve_operations
+        self.curve.operations
+    }
+}
+
+/// The key of this id, if its time has begun; those whose time is over are erased.
+fn accepted<'a>(secrets: &'a [TicketSecret], id: &[u8; 8], now: UnixMillis) -> Option<&'a TicketSecret> {
+    secrets.iter().find(|secret| secret.id() == *id && secret.begins() <= now)
+}
+
+/// The only way of the gate to the curve, which counts.
+#[derive(Debug, Default)]
+struct Curve {
+    operations: u64,
+}
+
+impl Curve {
+    fn agree(&mut self, secret: &TicketSecret, public: &[u8; 32]) -> SharedSecret {
+        self.operations = self.operations.saturating_add(1);
+        secret.agree(public)
     }
 }
 
@@ -570,7 +583,7 @@ mod tests {
     }
 
     #[test]
-    fn debug_shows_no_secret() {
+    fn r53_debug_shows_neither_cookie_nor_key() {
         let mut gate = gate([]);
         let ticket = issued(Carrier::Body, at(NOON, 0), 1);
         let verdict = check(&mut gate, &ticket, at(NOON, 0));

@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn debug_shows_no_ticket() {
+    fn r53_debug_shows_no_ticket() {
         let record = with_keys(&[DAY]);
         let issued = issue(&record, noon(DAY), &mut rng(1)).unwrap();
         assert!(!format!("{issued:?}").contains(&issued.value[..20]));

@@ -34,7 +34,8 @@ pub(in crate::htx) fn start_of_hour(hour: u64) -> UnixMillis {
 pub struct TicketSecret {
     id: [u8; 8],
     day: u32,
-    secret: StaticSecret,
+    /// In one place for its whole life: what is moved leaves a copy that nobody wipes.
+    secret: Box<StaticSecret>,
 }
 
 impl TicketSecret {
@@ -49,7 +50,7 @@ impl TicketSecret {
 
     /// The secret that was kept.
     pub fn from_parts(id: [u8; 8], day: u32, secret: &[u8; 32]) -> Self {
-        Self { id, day, secret: StaticSecret::from(*secret) }
+        Self { id, day, secret: Box::new(StaticSecret::from(*secret)) }
     }
 
     /// Its name in tickets.
@@ -69,7 +70,7 @@ impl TicketSecret {
 
     /// What stands in the node record.
     pub fn public(&self) -> TicketKey {
-        TicketKey { id: self.id, public: PublicKey::from(&self.secret).to_bytes(), day: self.day }
+        TicketKey { id: self.id, public: PublicKey::from(self.secret.as_ref()).to_bytes(), day: self.day }
     }
 
     /// From when on tickets for it are accepted: three hours before its day.
