@@ -1,4 +1,6 @@
-//! What radios there are, as the environment tells.
+//! What radios there are, as the environment tells, and whether networks can be made.
+
+use crate::network::Networks;
 
 /// How the adapters of the bench hear each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -9,11 +11,15 @@ pub enum Topology {
     Line,
     /// Two pairs that do not hear each other.
     Domains,
+    /// No adapter: what is to be tested is the network alone.
+    Network,
 }
 
 impl Topology {
     fn named(name: &str) -> Option<Self> {
-        [Self::Pair, Self::Line, Self::Domains].into_iter().find(|topology| topology.name() == name)
+        [Self::Pair, Self::Line, Self::Domains, Self::Network]
+            .into_iter()
+            .find(|topology| topology.name() == name)
     }
 
     fn name(self) -> &'static str {
@@ -21,6 +27,7 @@ impl Topology {
             Self::Pair => "pair",
             Self::Line => "line",
             Self::Domains => "domains",
+            Self::Network => "network",
         }
     }
 
@@ -29,12 +36,13 @@ impl Topology {
             Self::Pair => 2,
             Self::Line => 3,
             Self::Domains => 4,
+            Self::Network => 0,
         }
     }
 
     /// This topology, and variables of the environment that must be set as well.
     pub const fn and(self, variables: &'static [&'static str]) -> Needs {
-        Needs { topology: self, variables }
+        Needs { topology: self, variables, networks: None }
     }
 }
 
@@ -43,6 +51,14 @@ impl Topology {
 pub struct Needs {
     topology: Topology,
     variables: &'static [&'static str],
+    networks: Option<Networks>,
+}
+
+impl Needs {
+    /// Networks of the test's own as well.
+    pub const fn and_networks(self, networks: Networks) -> Self {
+        Self { networks: Some(networks), ..self }
+    }
 }
 
 impl From<Topology> for Needs {
@@ -84,6 +100,7 @@ impl Bench {
             return Some(format!("needs {} adapters in HW_ADAPTERS", needs.topology.adapters()));
         }
         let unset = needs.variables.iter().find(|name| std::env::var_os(name).is_none());
-        unset.map(|name| format!("needs {name}"))
+        let unset = unset.map(|name| format!("needs {name}"));
+        unset.or_else(|| needs.networks.and_then(Networks::lack))
     }
 }

@@ -1,18 +1,23 @@
-//! Tests that need radios.
+//! Tests that need radios, or networks of their own.
 //!
 //! What is there is told by the environment: `HW_ADAPTERS` names the adapters (`hci0,hci1`), `HW_TOPOLOGY` how
 //! they hear each other. Without it every test is listed as ignored, and so is a test whose topology is not the
-//! one there is: never as passed.
+//! one there is: never as passed. Whether networks can be made is tried.
 //!
 //! [`driver`] drives a radio by hand. [`stage`], [`node`] and [`record`] run `hopline daemon` processes, speak
-//! to them through their interface and take down what they show; [`foreign`] is a peer of other make.
+//! to them through their interface and take down what they show; [`foreign`] is a peer of other make. [`network`]
+//! makes networks for them, [`relay`] runs a `hopline relay` there and [`iroh_relay`] an iroh relay.
 
 pub mod bench;
 pub mod driver;
 pub mod foreign;
+pub mod iroh_relay;
+pub mod network;
 pub mod node;
+mod process;
 pub mod radio;
 pub mod record;
+pub mod relay;
 pub mod stage;
 
 use std::future::Future;
@@ -23,7 +28,7 @@ use libtest_mimic::{Arguments, Completion, Failed, Trial};
 
 pub use bench::{Bench, Needs, Topology};
 
-/// A test over radios: it needs a topology, and must end within `limit`.
+/// A test over radios or networks: it needs a topology, and must end within `limit`.
 pub fn trial<F>(
     name: &'static str,
     needs: impl Into<Needs>,

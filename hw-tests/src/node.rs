@@ -1,20 +1,29 @@
-//! One `hopline daemon`: a process over real adapters, with a home of its own.
+//! One `hopline daemon`: a process over real adapters or a network of the test's own, with a home of its own.
 
-use std::path::PathBuf;
-use std::process::Stdio;
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use hopline::api::Client;
+use hopline::api::contacts::{CardQuery, NewContact};
+use hopline::api::files::{DirectionWord, FileReport, NewFile};
 use hopline::api::schema::{
-    EventReport, LinkReport, ReachWord, ReceivedMessage, RoleWord, StatusReport, StatusWord,
+    ConnectionReport, EventReport, LinkReport, PathWord, ReachWord, ReceivedMessage, RoleWord, StatusReport,
+    StatusWord,
 };
 use hopline::ids::{MessageId, PeerId};
+use hopline::wire::ReceivedCard;
 use libtest_mimic::Failed;
-use tokio::io::{AsyncBufReadExt, BufReader};
-use tokio::process::{Child, ChildStdout, Command};
-use tokio::time::{Instant, timeout};
+use tokio::process::Command;
+use tokio::time::{Instant, interval, timeout};
 
+use crate::network::Place;
+use crate::process::Process;
 use crate::record::{Mark, PATIENCE, Record};
+
+/// How often something is looked at that nobody tells of.
+const LOOK: Duration = Duration::from_millis(100);
 
 /// What a node is started with.
 #[derive(Debug, Clone)]
@@ -22,6 +31,10 @@ pub(crate) struct Plan {
     pub(crate) program: PathBuf,
     pub(crate) name: String,
     pub(crate) adapters: Vec<String>,
+    /// Where on the network; nothing for where the test itself is.
+    pub(crate) place: Option<Place>,
+    /// Its `config.toml`.
+    pub(crate) config: String,
     pub(crate) home: PathBuf,
     pub(crate) log: PathBuf,
 }
@@ -38,16 +51,11 @@ pub struct Node {
     pub record: Record,
 }
 
-#[derive(Debug)]
-struct Process {
-    child: Child,
-    /// Held open, so that the daemon may go on printing.
-    _output: BufReader<ChildStdout>,
-}
-
 impl Node {
     /// Starts the daemon, and waits until its adapters work.
     pub(crate) async fn start(plan: Plan, record: Record) -> Result<Self, Failed> {
+        DirBuilder::new().recursive(true).mode(0o700).create(&plan.home)?;
+        std::fs::write(plan.home.join("config.toml"), &plan.config)?;
         let client = Client::new(plan.home.join("hopline.sock"));
         let mut node = Self { plan, process: None, client, id: PeerId::BROADCAST, record };
         node.restart().await?;
@@ -75,25 +83,35 @@ impl Node {
 
     /// Returns when the daemon says that it is ready.
     async fn spawn(&mut self) -> Result<(), Failed> {
-        let log = std::fs::OpenOptions::new().create(true).append(true).open(&self.plan.log)?;
-        let mut command = Command::new(&self.plan.program);
-        command.arg("--home").arg(&self.plan.home).args(["--json", "-v", "daemon"]);
+        let mut command = self.command();
+        command.args(["--json", "-v", "daemon"]);
         command.args(["--nickname", &self.plan.name]);
         for adapter in &self.plan.adapters {
             command.args(["--adapter", adapter]);
         }
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log).kill_on_drop(true);
-        let mut child =
-            command.spawn().map_err(|error| format!("{}: {error}", self.plan.program.display()))?;
-        let output = child.stdout.take().ok_or("a daemon without output")?;
-        let mut output = BufReader::new(output);
-        let mut line = String::new();
-        timeout(PATIENCE, output.read_line(&mut line)).await??;
-        if !line.contains(r#""ready""#) {
-            return Err(format!("{} did not get ready: {line:?}", self.plan.name).into());
-        }
-        self.process = Some(Process { child, _output: output });
+        let (process, _) = Process::start(&mut command, &self.plan.log).await?;
+        self.process = Some(process);
         Ok(())
+    }
+
+    /// The program, for this node's home, where this node is.
+    fn command(&self) -> Command {
+        let program = &self.plan.program;
+        let mut command = match &self.plan.place {
+            Some(place) => place.command(program),
+            None => Command::new(program),
+        };
+        command.arg("--home").arg(&self.plan.home);
+        command
+    }
+
+    /// What the program prints when a person asks it something about this node.
+    pub async fn tells(&self, arguments: &[&str]) -> Result<String, Failed> {
+        let output = timeout(PATIENCE, self.command().args(arguments).output()).await??;
+        if output.status.success() {
+            return Ok(String::from_utf8(output.stdout)?);
+        }
+        Err(format!("{arguments:?}: {}", String::from_utf8_lossy(&output.stderr)).into())
     }
 
     /// Its nickname.
@@ -121,6 +139,53 @@ impl Node {
     /// Its sides of the links to another node.
     pub async fn roles_towards(&self, other: &Self) -> Result<Vec<RoleWord>, Failed> {
         Ok(self.links_to(other).await?.iter().map(|link| link.role).collect())
+    }
+
+    /// Adds another node to its contacts, with the card that says how to reach it.
+    pub async fn adds(&self, other: &Self) -> Result<(), Failed> {
+        let late = |_| format!("{}'s card names no way to it", other.name());
+        let link = timeout(PATIENCE, other.reachable_card()).await.map_err(late)??;
+        self.client.add_contact(&NewContact { link: Some(link), ..NewContact::default() }).await?;
+        Ok(())
+    }
+
+    /// Its card, from when on it names an address or a mailbox. Nothing tells when that is.
+    async fn reachable_card(&self) -> Result<String, Failed> {
+        let mut tick = interval(LOOK);
+        loop {
+            tick.tick().await;
+            let link = self.client.card(CardQuery { addresses: true, mailbox: true }).await?.link;
+            let received = ReceivedCard::from_link(&link)?;
+            let card = received.card();
+            let has_address = card.direct.as_ref().is_some_and(|direct| !direct.addresses.is_empty());
+            if has_address || card.mailbox.is_some() {
+                return Ok(link);
+            }
+        }
+    }
+
+    /// How it is connected to another node over direct, if it is.
+    pub async fn connection_to(&self, other: &Self) -> Result<Option<ConnectionReport>, Failed> {
+        let connections = self.status().await?.connections;
+        Ok(connections.into_iter().find(|connection| connection.peer == other.id))
+    }
+
+    /// Waits until its connection to another node takes this way; how it is after so long, if it does not.
+    pub async fn connection_becomes(
+        &self,
+        other: &Self,
+        path: PathWord,
+        within: Duration,
+    ) -> Result<Option<ConnectionReport>, Failed> {
+        let end = Instant::now() + within;
+        let mut tick = interval(LOOK);
+        loop {
+            tick.tick().await;
+            let connection = self.connection_to(other).await?;
+            if connection.as_ref().is_some_and(|now| now.path == path) || Instant::now() >= end {
+                return Ok(connection);
+            }
+        }
     }
 
     /// Whether an encrypted session with another node stands.
@@ -156,6 +221,28 @@ impl Node {
     /// Sends a text to a person or to `everyone`; its id.
     pub async fn send(&self, to: &str, text: &str) -> Result<MessageId, Failed> {
         Ok(self.client.send(to, text).await?.id)
+    }
+
+    /// Sends a file to a contact.
+    pub async fn send_file(&self, to: &Self, file: &Path) -> Result<(), Failed> {
+        let path = file.to_str().ok_or("a path that is no text")?.to_owned();
+        self.client.send_file(&NewFile { to: to.id.to_string(), path }).await?;
+        Ok(())
+    }
+
+    /// Waits until a file that goes this way is as wanted.
+    pub async fn file(
+        &self,
+        direction: DirectionWord,
+        what: &str,
+        within: Duration,
+        fits: impl Fn(&FileReport) -> bool,
+    ) -> Result<FileReport, Failed> {
+        let file = |event: &EventReport| {
+            let EventReport::File(report) = event else { return None };
+            (report.direction == direction && fits(report)).then(|| report.clone())
+        };
+        Ok(self.record.find(Mark::START, what, within, file).await?.value)
     }
 
     /// Tells the sender of a private message that it was seen.

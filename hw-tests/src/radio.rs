@@ -24,6 +24,9 @@ pub async fn restart_bluetoothd() -> Result<(), Failed> {
 /// Makes BlueZ forget every device of these adapters that is not paired: what an earlier test left behind, down to
 /// services that a killed node no longer has, must not be found by the next one.
 pub(crate) async fn forget_devices(adapters: &[String]) -> Result<(), Failed> {
+    if adapters.is_empty() {
+        return Ok(());
+    }
     let session = Session::new().await?;
     for name in adapters {
         let adapter = session.adapter(name)?;

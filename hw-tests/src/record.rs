@@ -43,6 +43,15 @@ pub struct Found<T> {
     pub value: T,
 }
 
+/// A private message that was shown.
+#[derive(Debug, Clone)]
+pub struct Arrival {
+    /// When.
+    pub at: Instant,
+    /// What.
+    pub message: ReceivedMessage,
+}
+
 impl Mark {
     /// Before everything.
     pub const START: Self = Self(0);
@@ -111,6 +120,15 @@ impl Record {
         let in_vain = |_| format!("{}: waited {within:?} in vain for {what}", self.name);
         timeout(within, waiting).await.map_err(in_vain)??;
         Ok(found.ok_or("an event that came and went")?)
+    }
+
+    /// Every private message that was shown, in order.
+    pub fn arrivals(&self) -> Vec<Arrival> {
+        let arrival = |entry: &Entry| {
+            let EventReport::PrivateMessage(message) = &entry.event else { return None };
+            Some(Arrival { at: entry.at, message: message.clone() })
+        };
+        self.entries.borrow().iter().filter_map(arrival).collect()
     }
 
     /// Every time this text was shown, public or private.

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::future::Future;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,8 +12,10 @@ use libtest_mimic::{Failed, Trial};
 use tempfile::TempDir;
 use tokio::time::{interval, timeout};
 
+use crate::network::Place;
 use crate::node::{Node, Plan};
 use crate::record::{Mark, PATIENCE, Record};
+use crate::relay::{self, Relay};
 use crate::{Bench, Needs, radio};
 
 /// Lines of each log that are printed when a test failed.
@@ -25,6 +28,17 @@ pub struct Stage {
     pub bench: Arc<Bench>,
     program: PathBuf,
     folder: TempDir,
+}
+
+/// What a node has to talk with.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Means<'a> {
+    /// Its adapters.
+    pub adapters: &'a [&'a str],
+    /// Where it is on the network; nothing for where the test itself is.
+    pub place: Option<&'a Place>,
+    /// Its `config.toml`.
+    pub config: &'a str,
 }
 
 /// A test over daemons of `program`, unless `HW_NODE` names another one. Their logs go to `HW_RESULTS`, and
@@ -80,14 +94,28 @@ impl Stage {
 
     /// Starts a node that was never there before.
     pub async fn start(&self, name: &str, adapters: &[&str]) -> Result<Node, Failed> {
+        self.start_as(name, Means { adapters, ..Means::default() }).await
+    }
+
+    /// The same with more than adapters.
+    pub async fn start_as(&self, name: &str, means: Means<'_>) -> Result<Node, Failed> {
         let plan = Plan {
             program: self.program.clone(),
             name: name.to_owned(),
-            adapters: adapters.iter().map(|&adapter| adapter.to_owned()).collect(),
+            adapters: means.adapters.iter().map(|&adapter| adapter.to_owned()).collect(),
+            place: means.place.cloned(),
+            config: means.config.to_owned(),
             home: self.folder.path().join(name),
             log: self.log(name),
         };
         Node::start(plan, Record::new(name, self.folder.path().join(format!("{name}.events")))).await
+    }
+
+    /// Makes a relay in a place and starts it, to listen at an address there.
+    pub async fn start_relay(&self, name: &str, place: &Place, at: SocketAddr) -> Result<Relay, Failed> {
+        let (program, place) = (self.program.clone(), place.clone());
+        let plan = relay::Plan { program, place, home: self.path(name), log: self.log(name) };
+        Relay::start(plan, at).await
     }
 
     /// Starts a node that dials `other`, which is halted until they are connected and so cannot dial itself.
@@ -110,6 +138,11 @@ impl Stage {
     /// A log of this name.
     pub fn log(&self, name: &str) -> PathBuf {
         self.folder.path().join(format!("{name}.log"))
+    }
+
+    /// A path for a file of the test's own.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
     }
 
     fn logs(&self) -> Result<Vec<PathBuf>, Failed> {

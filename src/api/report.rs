@@ -12,11 +12,12 @@ use crate::node::event::{Event, MessageStatus};
 use crate::node::handle::Notice;
 use crate::node::name::EVERYONE;
 use crate::storage::{InboxEntry, OutboxEntry};
+use crate::transports::direct::{ConnectionStatus, PathKind};
 
 use super::schema::{
-    AdapterReport, ClockReport, Counters, EventReport, LinkCounters, LinkReport, MeshCounters,
-    MessageCounters, Peer, ReachWord, ReceivedMessage, RoleWord, SentMessage, StatusReport, StatusWord,
-    TransportReport,
+    AdapterReport, ClockReport, ConnectionReport, Counters, EventReport, LinkCounters, LinkReport,
+    MeshCounters, MessageCounters, PathWord, Peer, ReachWord, ReceivedMessage, RoleWord, SentMessage,
+    StatusReport, StatusWord, TransportReport,
 };
 
 impl StatusReport {
@@ -42,8 +43,21 @@ impl StatusReport {
                 .map(|(adapter, up)| AdapterReport { adapter: adapter.0, up: *up })
                 .collect(),
             links: status.bitchat.links.iter().map(|(link, info)| LinkReport::new(*link, info)).collect(),
+            connections: status.connections.iter().map(ConnectionReport::new).collect(),
             counters: status.into(),
         }
+    }
+}
+
+impl ConnectionReport {
+    fn new(connection: &ConnectionStatus) -> Self {
+        let (path, through) = match &connection.path {
+            PathKind::Direct(address) => (PathWord::Straight, Some(address.to_string())),
+            PathKind::Relayed(url) => (PathWord::Relayed, Some(url.clone())),
+            PathKind::Unknown => (PathWord::Unknown, None),
+        };
+        let round_trip_ms = u64::try_from(connection.round_trip.as_millis()).unwrap_or(u64::MAX);
+        Self { peer: connection.peer, path, through, round_trip_ms }
     }
 }
 

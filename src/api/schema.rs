@@ -38,6 +38,9 @@ pub struct StatusReport {
     pub adapters: Vec<AdapterReport>,
     /// The links that are up.
     pub links: Vec<LinkReport>,
+    /// The contacts that are connected over direct.
+    #[serde(default)]
+    pub connections: Vec<ConnectionReport>,
     /// What was counted since the start.
     pub counters: Counters,
 }
@@ -84,6 +87,32 @@ pub struct LinkReport {
     pub max_frame: usize,
     /// The peer it leads to, when that is known.
     pub peer: Option<String>,
+}
+
+/// A connection to a contact over direct.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConnectionReport {
+    /// To whom.
+    #[serde(with = "text")]
+    pub peer: PeerId,
+    /// Which way it takes.
+    pub path: PathWord,
+    /// The address, or the relay's URL, that it leads through; nothing while it is not known.
+    pub through: Option<String>,
+    /// There and back, in milliseconds.
+    pub round_trip_ms: u64,
+}
+
+/// The way a connection takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PathWord {
+    /// Straight to the contact.
+    Straight,
+    /// Through a relay, which cannot read it.
+    Relayed,
+    /// Not known yet.
+    Unknown,
 }
 
 /// Our side of a link.

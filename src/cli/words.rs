@@ -50,6 +50,8 @@ pub(super) fn file(file: &FileReport) -> String {
         (FileWord::Offered, _) => {
             format!("{subject} is offered ({}): `hopline file accept {number}`", bytes(file.size))
         }
+        // A sender learns how much is there when it tries.
+        (FileWord::Waiting, _) if file.done == 0 => format!("{subject} waits{why}"),
         (FileWord::Waiting, _) => format!("{subject} waits, {there} is there{why}"),
         (FileWord::Running, _) => format!("{subject} is on its way: {there}"),
         (FileWord::Done, DirectionWord::Out) => format!("{subject} is delivered, {}", bytes(file.size)),

@@ -245,6 +245,7 @@ impl Driver {
             conditions: self.board.conditions,
             messages: self.board.messages,
             bitchat: self.bitchat.status().await.unwrap_or_default(),
+            connections: self.people.connections().await,
         }
     }
 }

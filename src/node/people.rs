@@ -20,7 +20,7 @@ use crate::mesh::event::Introduction;
 use crate::storage::{Counter, StoreError};
 use crate::time::UnixMillis;
 use crate::transports::bitchat::BitchatHandle;
-use crate::transports::direct::{self, DirectHandle, OwnAddresses};
+use crate::transports::direct::{self, ConnectionStatus, DirectHandle, OwnAddresses};
 use crate::wire::DirectAddress;
 
 /// The contacts, and everybody who has to know of changes.
@@ -80,6 +80,14 @@ impl People {
     ) -> Self {
         let (addresses, reached) = (OwnAddresses::default(), BTreeSet::new());
         Self { identity, nickname, contacts, store, bitchat, direct, addresses, reached }
+    }
+
+    /// How contacts are connected over direct.
+    pub(super) async fn connections(&self) -> Vec<ConnectionStatus> {
+        match &self.direct {
+            Some(direct) => direct.connections().await,
+            None => Vec::new(),
+        }
     }
 
     /// The contacts as they are.

@@ -9,6 +9,7 @@ use crate::message::DeliveryStatus;
 use crate::router::event::Conditions;
 use crate::time::UnixMillis;
 use crate::transports::bitchat::BitchatStatus;
+use crate::transports::direct::ConnectionStatus;
 
 use super::event::Event;
 
@@ -73,6 +74,8 @@ pub struct Status {
     pub messages: MessageCounters,
     /// Its BLE mesh; empty once that has stopped.
     pub bitchat: BitchatStatus,
+    /// The contacts that are connected over direct, and which way; empty once that has stopped.
+    pub connections: Vec<ConnectionStatus>,
 }
 
 /// Keeps the running view of a node.

@@ -201,7 +201,7 @@ impl fmt::Display for Reason {
             Self::NotAccepted => "the receiver takes no files from this node",
             Self::TooLarge => "the file is larger than the receiver takes",
             Self::NoSpace => "the receiver's disk has no room for it",
-            Self::Busy => "too many files are on their way there already",
+            Self::Busy => "the receiver has too many files on their way, or is just starting",
             Self::Changed => "the file is not the one the transfer began with",
             Self::Cancelled => "it was cancelled on the other side",
             Self::Disk => "the disk on the other side failed",

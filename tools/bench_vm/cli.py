@@ -41,7 +41,7 @@ def main() -> int:
         prepare.debian_packages()
         prepare.venv()
         if options.action == "check":
-            return check([table[name] for name in options.plans or table])
+            return check([table[name] for name in options.plans or table if table[name].adapters])
         if options.action == "shell":
             job = machine.Job("unset NO_COLOR; exec bash -i", Path.cwd(), terminal="shell",
                               environment={"TERM": os.environ.get("TERM", "vt100")})
@@ -120,6 +120,9 @@ def test(chosen: list[plans.Plan], options: argparse.Namespace) -> int:
     node = prepare.node_program()
     watch.lap(f"built {len(tests)} test executables")
     environment = {"HW_NODE": str(node)} if node else {}
+    if any(plan.controllers == "none" for plan in chosen):
+        environment["HW_IROH_RELAY"] = str(prepare.relay_program())
+        watch.lap("built the relay")
     failed, repeated = [], []
     for plan in chosen:
         for attempt in range(1, options.attempts + 1):

@@ -53,6 +53,7 @@ def guest_environment(plan: Plan) -> dict[str, str]:
         "HW_FOREIGN_PEER": str(HERE / "foreign_peer.py"),
         "HW_FOREIGN_PYTHONPATH": str(HERE / "foreign"),
         "HW_RESTART_BLUETOOTHD": str(HERE / "guest/restart-bluetoothd"),
+        "HW_NETWORK": "yes",
         "HW_RESULTS": "/run/bench",
         "HOME": "/root",
         "TERM": "dumb",

@@ -37,7 +37,7 @@ def load() -> dict[str, Plan]:
         hears = tuple((a, b) for a, b in row.pop("hears", []))
         domains = tuple(row.pop("domains", []))
         plan = Plan(name=name, hears=hears, domains=domains, **row)
-        if plan.controllers not in ("bumble", "btvirt"):
+        if plan.controllers not in ("bumble", "btvirt", "none"):
             raise ValueError(f"plan {name}: unknown controllers {plan.controllers!r}")
         if plan.controllers == "btvirt" and sum(domains) != plan.adapters:
             raise ValueError(f"plan {name}: its domains do not add up to its adapters")

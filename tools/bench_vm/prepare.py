@@ -21,14 +21,17 @@ PYTHON = VENV / "bin" / "python"
 
 DEBIAN_PACKAGES = [
     "qemu-system-x86", "linux-image-amd64", "bluez", "bluez-test-tools",
-    "busybox-static", "cpio", "kmod", "dbus",
+    "busybox-static", "cpio", "kmod", "dbus", "iproute2", "nftables",
 ]
 GUEST_MODULES = [
     "virtio_pci", "9pnet_virtio", "9p", "overlay", "virtio_rng", "virtio_console",
     "sha512_generic", "ctr", "drbg",
     "ecb", "cmac", "ecdh_generic", "algif_hash", "algif_skcipher",
     "bluetooth", "hci_uart", "hci_vhci", "uhid",
+    "veth", "nf_tables", "nft_chain_nat", "nft_ct", "nft_masq", "nft_objref", "sch_netem", "sch_tbf",
 ]
+# What people host who want a relay of their own; apart from the checkout's own dependencies.
+RELAY, RELAY_VERSION = "iroh-relay", "1.4.1"
 
 
 class Missing(Exception):
@@ -156,6 +159,25 @@ def node_program() -> Path | None:
         if built.get("executable") and built["target"]["name"] == "hopline":
             return Path(built["executable"])
     return None
+
+
+def relay_program() -> Path:
+    """Builds an iroh relay, once: for what a network is tested with, speed does not matter."""
+    root = WORK / f"{RELAY}-{RELAY_VERSION}"
+    program = root / "bin" / RELAY
+    if program.exists():
+        return program
+    print(f"building {RELAY} {RELAY_VERSION}", flush=True)
+    WORK.mkdir(parents=True, exist_ok=True)
+    log, build = WORK / "relay.log", root / "build"
+    command = ["cargo", "install", "--locked", "--debug", "--no-track", "--root", str(root),
+               "--target-dir", str(build), "--features", "server", f"{RELAY}@{RELAY_VERSION}"]
+    environment = os.environ | {"CARGO_PROFILE_DEV_DEBUG": "0"}
+    with log.open("w") as out:
+        if subprocess.run(command, stdout=out, stderr=out, env=environment).returncode != 0:
+            raise Missing(f"no {RELAY}, see {log}")
+    shutil.rmtree(build, ignore_errors=True)
+    return program
 
 
 def _cargo(*arguments: str) -> list[dict]:

@@ -6,21 +6,18 @@ use hopline::api::schema::StatusWord;
 use hw_tests::node::Node;
 use hw_tests::stage::Stage;
 use libtest_mimic::Failed;
-use rand_chacha::ChaCha20Rng;
-use rand_core::{RngCore, SeedableRng};
 use tokio::time::Instant;
 
-use crate::words::{public, same};
+use crate::words::{public, random_text, same};
 
 /// Letters of the text. Random base64 deflates to three quarters, so that about 24 KiB are on the air.
 const LETTERS: usize = 32 * 1024;
 const FRAGMENTS: u16 = 50;
-const BASE64: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 pub(crate) async fn run(stage: Arc<Stage>) -> Result<(), Failed> {
     let ada = stage.start("ada", &[stage.adapter(0)?]).await?;
     let ben = stage.start_dialling("ben", stage.adapter(1)?, &ada).await?;
-    let (written, notified) = (random_text(1), random_text(2));
+    let (written, notified) = (random_text(1, LETTERS), random_text(2, LETTERS));
     crosses(&ben, &ada, &written, "written by the central").await?;
     crosses(&ada, &ben, &notified, "notified by the peripheral").await?;
     public(&ben, &ada, 7, "that was all from ben").await?;
@@ -42,10 +39,4 @@ async fn crosses(from: &Node, to: &Node, text: &str, how: &str) -> Result<(), Fa
         return Err(format!("{} fragments joined, at least {FRAGMENTS} expected", shown.fragments).into());
     }
     Ok(())
-}
-
-fn random_text(seed: u64) -> String {
-    let mut bytes = vec![0; LETTERS];
-    ChaCha20Rng::seed_from_u64(seed).fill_bytes(&mut bytes);
-    bytes.into_iter().map(|byte| char::from(BASE64[usize::from(byte % 64)])).collect()
 }

@@ -2,8 +2,11 @@
 
 #![expect(clippy::print_stdout, reason = "what was counted and measured belongs to a test's output")]
 
+mod failover;
 mod foreign;
 mod large;
+mod lossy;
+mod nat;
 mod recovery;
 mod relay;
 mod talk;
@@ -11,8 +14,9 @@ mod words;
 
 use std::time::Duration;
 
+use hw_tests::network::Networks;
 use hw_tests::stage::trial;
-use hw_tests::{Topology, foreign as peer};
+use hw_tests::{Topology, foreign as peer, iroh_relay};
 
 const NODE: &str = env!("CARGO_BIN_EXE_hw-node");
 /// How long a test may take.
@@ -20,6 +24,9 @@ const LIMIT: Duration = Duration::from_secs(300);
 
 fn main() {
     let restart = Topology::Pair.and(&["HW_RESTART_BLUETOOTHD"]);
+    let both = Topology::Pair.and(&[]).and_networks(Networks::Wired);
+    let lossy = Topology::Network.and(&[]).and_networks(Networks::Lossy);
+    let networks = Topology::Network.and(iroh_relay::VARIABLES).and_networks(Networks::Wired);
     hw_tests::run(vec![
         trial(NODE, "two_nodes_talk_whoever_dialled_and_whoever_began", Topology::Pair, LIMIT, talk::run),
         trial(NODE, "a_message_of_32_kib_crosses_in_fragments", Topology::Pair, LIMIT, large::run),
@@ -41,5 +48,9 @@ fn main() {
             relay::one_adapter,
         ),
         trial(NODE, "relay_between_two_adapters", Topology::Domains, LIMIT, relay::two_adapters),
+        trial(NODE, "failover_to_bluetooth_and_back", both, LIMIT, failover::run),
+        trial(NODE, "nat_that_lets_no_path_through", networks, LIMIT, nat::symmetric),
+        trial(NODE, "nat_that_keeps_ports", networks, LIMIT, nat::port_keeping),
+        trial(NODE, "lossy_network_under_direct", lossy, LIMIT, lossy::direct),
     ]);
 }

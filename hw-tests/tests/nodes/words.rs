@@ -3,6 +3,10 @@
 use hopline::api::schema::StatusWord;
 use hw_tests::node::Node;
 use libtest_mimic::Failed;
+use rand_chacha::ChaCha20Rng;
+use rand_core::{RngCore, SeedableRng};
+
+const BASE64: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 /// `from` says something to everyone, and `to` shows it, with this TTL.
 pub(crate) async fn public(from: &Node, to: &Node, ttl: u8, text: &str) -> Result<(), Failed> {
@@ -33,4 +37,11 @@ pub(crate) fn same<T: PartialEq + std::fmt::Debug>(what: &str, actual: T, expect
     } else {
         Err(format!("{what}: {actual:?} instead of {expected:?}").into())
     }
+}
+
+/// Base64 of random bytes: a text of its own for every seed, which deflates to three quarters.
+pub(crate) fn random_text(seed: u64, letters: usize) -> String {
+    let mut bytes = vec![0; letters];
+    ChaCha20Rng::seed_from_u64(seed).fill_bytes(&mut bytes);
+    bytes.into_iter().map(|byte| char::from(BASE64[usize::from(byte % 64)])).collect()
 }

@@ -165,12 +165,13 @@ struct Screen<'a> {
     started: Instant,
     bar: Bar,
     said: Option<(FileWord, u64)>,
+    line: Option<String>,
 }
 
 impl<'a> Screen<'a> {
     fn new(context: &'a Context) -> Self {
         let terminal = !context.out.is_json() && io::stderr().is_terminal();
-        Self { context, terminal, started: Instant::now(), bar: Bar::default(), said: None }
+        Self { context, terminal, started: Instant::now(), bar: Bar::default(), said: None, line: None }
     }
 
     fn show(&mut self, report: &FileReport) -> Result<(), CliError> {
@@ -178,17 +179,15 @@ impl<'a> Screen<'a> {
             return self.context.out.object(report);
         }
         if self.terminal {
-            let name = printable(&report.name);
-            let line = match report.status {
-                FileWord::Running => self.bar.line(&name, report.done, report.size, self.started.elapsed()),
-                FileWord::Done => return Ok(()),
-                FileWord::Offered
-                | FileWord::Waiting
-                | FileWord::Declined
-                | FileWord::Cancelled
-                | FileWord::Failed => words::file(report),
+            return match report.status {
+                FileWord::Running => {
+                    let name = printable(&report.name);
+                    draw(&self.bar.line(&name, report.done, report.size, self.started.elapsed()))
+                }
+                FileWord::Offered | FileWord::Waiting => self.say(report),
+                // The end says it.
+                FileWord::Done | FileWord::Declined | FileWord::Cancelled | FileWord::Failed => Ok(()),
             };
-            return draw(&line);
         }
         let tenths = report.done.saturating_mul(10).checked_div(report.size).unwrap_or(10);
         let now = (report.status, tenths);
@@ -196,6 +195,18 @@ impl<'a> Screen<'a> {
             return Ok(());
         }
         self.context.out.line(words::file(report))
+    }
+
+    /// Says on a terminal what is not a bar, once, above it: such a line may be longer than the terminal is wide, and
+    /// could not be written over.
+    fn say(&mut self, report: &FileReport) -> Result<(), CliError> {
+        let line = words::file(report);
+        if self.line.as_ref() == Some(&line) {
+            return Ok(());
+        }
+        draw(&format!("{line}\r\n"))?;
+        self.line = Some(line);
+        Ok(())
     }
 
     fn done(&self, report: &FileReport) -> Result<(), CliError> {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::api::schema::{Counters, LinkReport, RoleWord, StatusReport};
+use crate::api::schema::{ConnectionReport, Counters, LinkReport, PathWord, RoleWord, StatusReport};
 
 use crate::cli::context::Context;
 use crate::cli::error::CliError;
@@ -44,6 +44,9 @@ fn describe(status: &StatusReport) -> String {
         rows.push(row("links", "none".to_owned()));
     }
     rows.extend(status.links.iter().map(|link| row(&format!("link {}", link.link), describe_link(link))));
+    rows.extend(
+        status.connections.iter().map(|connection| row("connection", describe_connection(connection))),
+    );
     let Counters { messages, mesh, link } = &status.counters;
     rows.extend([
         row(
@@ -78,6 +81,17 @@ fn describe_link(link: &LinkReport) -> String {
     format!("{peer} at {} ({dialled}, frames of up to {} bytes)", link.address, link.max_frame)
 }
 
+fn describe_connection(connection: &ConnectionReport) -> String {
+    let ConnectionReport { peer, path, through, round_trip_ms } = connection;
+    let through = through.as_deref().map(printable).unwrap_or_default();
+    let way = match path {
+        PathWord::Straight => format!("straight to {through}"),
+        PathWord::Relayed => format!("relayed by {through}"),
+        PathWord::Unknown => "by a way not known yet".to_owned(),
+    };
+    format!("{peer} {way} ({round_trip_ms} ms there and back)")
+}
+
 fn dropped(reasons: &BTreeMap<String, u64>) -> String {
     if reasons.is_empty() {
         return "none".to_owned();
@@ -103,8 +117,27 @@ mod tests {
             mdns,
             adapters: Vec::new(),
             links: Vec::new(),
+            connections: Vec::new(),
             counters: Counters::default(),
         }
+    }
+
+    #[test]
+    fn a_connection_says_which_way_it_takes() {
+        let through = |path, through: &str| ConnectionReport {
+            peer: PeerId([2; 8]),
+            path,
+            through: Some(through.to_owned()),
+            round_trip_ms: 52,
+        };
+        let connections = vec![
+            through(PathWord::Relayed, "http://relay.example/"),
+            through(PathWord::Straight, "192.0.2.1:4433"),
+        ];
+        let described = describe(&StatusReport { connections, ..report(false) });
+        let relayed = "0202020202020202 relayed by http://relay.example/ (52 ms there and back)";
+        assert!(described.contains(relayed), "{described}");
+        assert!(described.contains("0202020202020202 straight to 192.0.2.1:4433"), "{described}");
     }
 
     #[test]

@@ -2,17 +2,20 @@
 
 use std::future::Future;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use iroh::endpoint::{RecvStream, SendStream, VarInt};
 use tokio::sync::{mpsc, watch};
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
+use super::block::Block;
 use super::directory::{Directory, remove};
 use super::error::ReceiveError;
 use super::partial::Partial;
 use super::progress::Progress;
-use super::{BLOCK, HASHING, READ_AHEAD, STALL, frames};
+use super::span::Span;
+use super::{HASHING, PULSE, READ_AHEAD, STALL, frames};
 use crate::ids::PeerId;
 use crate::wire::file::{Answer, End, FileHash, FileName, Offer, Reason, Start, Verdict};
 
@@ -153,7 +156,7 @@ impl Incoming {
         partial: Partial,
         progress: &watch::Sender<Progress>,
     ) -> Result<Partial, ReceiveError> {
-        let left = self.offer.size.saturating_sub(partial.offset());
+        let span = Span { offset: partial.offset(), end: self.offer.size };
         let (full, blocks) = mpsc::channel(READ_AHEAD);
         let (empty, emptied) = mpsc::channel(READ_AHEAD);
         let (sync, syncing) = partial.syncing(progress.clone())?;
@@ -161,49 +164,52 @@ impl Incoming {
         let writing = progress.clone();
         let writer = spawn_blocking(move || partial.run(blocks, &empty, &sync, &writing));
 
-        let read = self.fill(left, &full, emptied).await;
+        let read = self.fill(span, &full, emptied).await;
         drop(full);
         let partial = writer.await.map_err(|_| ReceiveError::Writer)??;
         syncing.await.map_err(|_| ReceiveError::Writer)??;
         read.map(|()| partial)
     }
 
-    /// Reads `left` bytes from the stream into blocks.
+    /// Reads this part of the file from the stream into blocks.
     async fn fill(
         &mut self,
-        mut left: u64,
-        full: &mpsc::Sender<Vec<u8>>,
-        mut emptied: mpsc::Receiver<Vec<u8>>,
+        mut span: Span,
+        full: &mpsc::Sender<Block>,
+        mut emptied: mpsc::Receiver<Block>,
     ) -> Result<(), ReceiveError> {
-        while left > 0 {
-            let mut block = emptied.try_recv().unwrap_or_default();
-            let size = usize::try_from(left).map_or(BLOCK, |left| left.min(BLOCK));
-            block.resize(size, 0);
-            let (filled, result) = self.fill_block(&mut block).await;
-            block.truncate(filled);
-            left = left.saturating_sub(filled as u64);
+        let mut silent = Duration::ZERO;
+        while let Some(length) = span.block() {
+            let mut block = emptied.try_recv().unwrap_or_else(|_| Block::new());
+            let room = block.room().get_mut(..length).unwrap_or_default();
+            let (filled, result) = self.fill_block(room).await;
+            block.filled(filled);
+            span.advance(filled);
+            silent = if filled > 0 { Duration::ZERO } else { silent.saturating_add(PULSE) };
             // Nobody takes it when the disk failed, which the writer will say.
             let taken = full.send(block).await;
             result?;
             if taken.is_err() {
                 return Ok(());
             }
+            if silent >= STALL {
+                return Err(ReceiveError::Stalled);
+            }
         }
         Ok(())
     }
 
-    /// How many bytes of the block were filled, and what happened then.
-    async fn fill_block(&mut self, block: &mut [u8]) -> (usize, Result<(), ReceiveError>) {
+    /// How many bytes of a block came while it was worth waiting, and what happened then.
+    async fn fill_block(&mut self, room: &mut [u8]) -> (usize, Result<(), ReceiveError>) {
         let mut filled = 0;
-        while let Some(rest) = block.get_mut(filled..).filter(|rest| !rest.is_empty()) {
-            match timeout(STALL, self.recv.read(rest)).await {
-                Ok(Ok(Some(read))) => filled += read,
-                Ok(Ok(None)) => return (filled, Err(ReceiveError::Ended)),
-                Ok(Err(error)) => return (filled, Err(error.into())),
-                Err(_elapsed) => return (filled, Err(ReceiveError::Stalled)),
+        let filling = async {
+            while let Some(rest) = room.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+                filled += self.recv.read(rest).await?.ok_or(ReceiveError::Ended)?;
             }
-        }
-        (filled, Ok(()))
+            Ok(())
+        };
+        let result = timeout(PULSE, filling).await.unwrap_or(Ok(()));
+        (filled, result)
     }
 
     async fn answer(&mut self, answer: Answer) -> Result<(), ReceiveError> {

@@ -5,8 +5,10 @@
 //! the records has written down [`Placed`]; then [`Placed::confirm`] tells the sender. `wire::file` has the frames.
 //!
 //! Disk and hash have a blocking thread on each side, a bounded number of blocks away from the network; a
-//! third brings what arrived to disk every [`SYNC_STEP`] bytes. Nothing here knows contacts or a database.
+//! third brings what arrived to disk every [`SYNC_STEP`] bytes. The disk fetches whole blocks itself where it can,
+//! so that little is left to be brought there at the end. Nothing here knows contacts or a database.
 
+mod block;
 mod directory;
 mod error;
 mod frames;
@@ -16,6 +18,7 @@ mod outgoing;
 mod partial;
 mod progress;
 mod source;
+mod span;
 
 pub use directory::Directory;
 pub use error::{DiskError, ReceiveError, SendError, SourceError};
@@ -27,10 +30,13 @@ pub use partial::SYNC_STEP;
 pub use progress::Progress;
 pub use source::{Source, Stamp};
 
-/// Bytes that go between network and disk at once.
-const BLOCK: usize = 64 * 1024;
+/// Bytes that go between network and disk at once: few enough to stay in a processor's cache between what is done with
+/// them, enough that handing them from thread to thread costs little.
+const BLOCK: usize = 512 * 1024;
 /// Blocks that may wait between the two.
-const READ_AHEAD: usize = 16;
+const READ_AHEAD: usize = 4;
+/// How long what came may wait for the rest of its block.
+const PULSE: std::time::Duration = std::time::Duration::from_secs(1);
 /// How long the other side may be silent in the middle of a file.
 const STALL: std::time::Duration = std::time::Duration::from_secs(120);
 /// How long the receiver may think about an offer: a person may have to say yes.

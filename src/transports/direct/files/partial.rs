@@ -1,12 +1,14 @@
 //! The file that is received: written and hashed behind the network, brought to disk on the way.
 
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::io::{self, Read};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use tokio::sync::{mpsc, watch};
 
+use super::block::{Block, is_aligned};
 use super::directory::remove;
 use super::error::{DiskError, ReceiveError};
 use super::progress::Progress;
@@ -22,12 +24,16 @@ pub(super) struct Partial {
     file: File,
     offset: u64,
     hasher: blake3::Hasher,
+    /// Whether the file is written past the system's cache at the moment.
+    direct: bool,
+    /// Whether that can be done here, as far as is known.
+    can_be_direct: bool,
 }
 
 impl Partial {
     /// Opens what is there of a file, of which `synced` bytes can be trusted. Waits for the disk.
     pub(super) fn open(path: &Path, synced: u64) -> Result<Self, ReceiveError> {
-        let mut file = open_locked(path)?;
+        let file = open_locked(path)?;
         let metadata = file.metadata().map_err(DiskError::at("look at", path))?;
         // One with two names was whole, on disk and about to be confirmed; it must not lose its end.
         let placed = metadata.nlink() > 1;
@@ -37,8 +43,7 @@ impl Partial {
         }
         let mut hasher = blake3::Hasher::new();
         hasher.update_reader((&file).take(offset)).map_err(DiskError::at("read", path))?;
-        file.seek(SeekFrom::Start(offset)).map_err(DiskError::at("read", path))?;
-        Ok(Self { path: path.to_owned(), file, offset, hasher })
+        Ok(Self { path: path.to_owned(), file, offset, hasher, direct: false, can_be_direct: true })
     }
 
     /// The same file with nothing in it. Waits for the disk.
@@ -71,16 +76,17 @@ impl Partial {
     /// Writes blocks until there are no more, then brings all to disk, and gives the empty ones back for others.
     pub(super) fn run(
         mut self,
-        mut blocks: mpsc::Receiver<Vec<u8>>,
-        empty: &mpsc::Sender<Vec<u8>>,
+        mut blocks: mpsc::Receiver<Block>,
+        empty: &mpsc::Sender<Block>,
         sync: &mpsc::Sender<u64>,
         progress: &watch::Sender<Progress>,
     ) -> Result<Self, DiskError> {
         let mut asked = self.offset;
         while let Some(block) = blocks.blocking_recv() {
-            self.file.write_all(&block).map_err(DiskError::at("write", &self.path))?;
-            self.hasher.update(&block);
-            self.offset = self.offset.saturating_add(block.len() as u64);
+            let bytes = block.bytes();
+            self.hasher.update(bytes);
+            self.write(bytes).map_err(DiskError::at("write", &self.path))?;
+            self.offset = self.offset.saturating_add(bytes.len() as u64);
             progress.send_modify(|progress| progress.done = self.offset);
             if self.offset - asked >= SYNC_STEP && sync.try_send(self.offset).is_ok() {
                 asked = self.offset;
@@ -91,6 +97,33 @@ impl Partial {
         self.file.sync_all().map_err(DiskError::at("write", &self.path))?;
         progress.send_modify(|progress| progress.synced = self.offset);
         Ok(self)
+    }
+
+    /// Writes the next bytes: where it can be, the disk fetches them itself. That costs a fraction of what it costs
+    /// to copy them to the system's cache, and leaves there what others need.
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        if self.can_be_direct && is_aligned(bytes, self.offset) && self.set_direct(true).is_ok() {
+            match self.file.write_all_at(bytes, self.offset) {
+                // Not on this file system, or not all the way to the end of a disk that is full.
+                Err(error) if error.kind() == io::ErrorKind::InvalidInput => self.can_be_direct = false,
+                result => return result,
+            }
+        }
+        self.set_direct(false)?;
+        self.file.write_all_at(bytes, self.offset)
+    }
+
+    fn set_direct(&mut self, direct: bool) -> io::Result<()> {
+        if self.direct != direct {
+            let mut flags = fcntl_getfl(&self.file)?;
+            flags.set(OFlags::DIRECT, direct);
+            if let Err(error) = fcntl_setfl(&self.file, flags) {
+                self.can_be_direct = false;
+                return Err(error.into());
+            }
+            self.direct = direct;
+        }
+        Ok(())
     }
 }
 

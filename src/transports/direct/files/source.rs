@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use bytes::Bytes;
 use tokio::sync::mpsc;
 
-use super::BLOCK;
 use super::error::{DiskError, SourceError};
+use super::span::Span;
 use crate::wire::file::{FileHash, FileName};
 
 /// What tells a file from a later version of it.
@@ -106,17 +106,16 @@ impl Reading {
     /// Reads to the end, and gives the hash of the whole file; `None` when nobody takes the blocks any more.
     pub(super) fn run(mut self, blocks: &mpsc::Sender<Bytes>) -> Result<Option<FileHash>, SourceError> {
         let changed = || SourceError::Changed { path: self.source.path.clone() };
-        while self.offset < self.source.stamp.size {
-            let left = self.source.stamp.size - self.offset;
-            let want = left.min(BLOCK as u64);
-            let mut block = Vec::with_capacity(BLOCK);
+        let mut span = Span { offset: self.offset, end: self.source.stamp.size };
+        while let Some(length) = span.block() {
+            let mut block = Vec::with_capacity(length);
             let failed = DiskError::at("read", &self.source.path);
-            (&self.file).take(want).read_to_end(&mut block).map_err(failed)?;
-            if (block.len() as u64) < want {
+            (&self.file).take(length as u64).read_to_end(&mut block).map_err(failed)?;
+            if block.len() < length {
                 return Err(changed());
             }
             self.hasher.update(&block);
-            self.offset += want;
+            span.advance(length);
             if blocks.blocking_send(block.into()).is_err() {
                 return Ok(None);
             }
