@@ -4,17 +4,23 @@
 #![expect(clippy::unwrap_used, reason = "an unwrap in a test is an assertion")]
 
 mod program;
+mod relay;
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::Duration;
 
+use bytes::Bytes;
+use hopline::clock::Clock;
+use hopline::net::client::Target;
+use hopline::wire::mailbox::Answer;
 use hopline::wire::read_record;
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use program::{Bench, DEADLINE, Running, stderr, stdout};
+use relay::{Owner, TOKEN, ask, client, waiting, within};
 
 const INIT: [&str; 8] = ["--home", "r", "relay", "init", "--host", "relay.test", "--listen", "127.0.0.1:0"];
 
@@ -40,7 +46,7 @@ async fn init_makes_what_run_needs_and_says_what_to_do_next() {
     let bench = Bench::new();
     let output = bench.run(&INIT).await;
     assert!(output.status.success(), "{}", stderr(&output));
-    for said in ["hopline relay run", "hopline relay record", "No browser trusts it", "one of your own"] {
+    for said in ["relay run`", "relay record`", "No browser trusts it", "one of your own"] {
         assert!(stdout(&output).contains(said), "{said}: {}", stdout(&output));
     }
     assert_eq!(mode(&bench.path("r")), 0o700);
@@ -134,6 +140,32 @@ async fn the_numbers_are_served_on_loopback_and_nothing_else_is() {
     }
     assert!(get(address, "/relay.record").await.starts_with("HTTP/1.1 404"));
     assert!(running.signal("TERM", Duration::from_secs(20)).await);
+}
+
+#[tokio::test]
+async fn what_a_killed_relay_said_it_keeps_is_there_when_it_runs_again() {
+    let bench = made().await;
+    let owner = Owner::new(1);
+    let mut kept: Vec<Bytes> = Vec::new();
+    for round in 0..3 {
+        let (mut running, ready) = running(&bench).await;
+        let record = read_record(ready["record"].as_str().unwrap().as_bytes()).unwrap();
+        let target = Target::new(record.record().clone());
+        let clock = Clock::start();
+        let tunnel = within(client(&bench.path("r"), clock, round).connect(&target)).await.unwrap();
+        if round == 0 {
+            assert_eq!(ask(&tunnel, &owner.create(&tunnel, TOKEN)).await, Answer::Ok);
+        }
+        let found: Vec<_> =
+            waiting(&tunnel, &owner).await.into_iter().map(|(_, envelope)| envelope).collect();
+        assert_eq!(found, kept, "each once, in order");
+        for number in 0..5 {
+            let envelope = format!("envelope {number} of round {round}");
+            assert_eq!(ask(&tunnel, &owner.deposit(envelope.clone())).await, Answer::Ok);
+            kept.push(envelope.into());
+        }
+        running.kill().await;
+    }
 }
 
 #[tokio::test]

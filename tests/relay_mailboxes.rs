@@ -13,12 +13,16 @@ mod visitor;
 
 use bytes::Bytes;
 use hopline::clock::Clock;
+use hopline::htx::ticket::issue;
 use hopline::ids::NodeId;
 use hopline::storage::{Bound, MailboxLimits};
 use hopline::time::UnixMillis;
 use hopline::wire::mailbox::{Answer, MAX_ENVELOPE_LEN, MAX_FRAME_LEN, Request};
 use hopline::wire::read_record;
 use hopline::wire::record::SignedRecord;
+
+use rand_chacha::ChaCha20Rng;
+use rand_core::SeedableRng;
 
 use visitor::{Visitor, request};
 
@@ -197,6 +201,31 @@ async fn a_restart_keeps_mailboxes_keys_and_what_waits() {
     assert_eq!(after.record().id(), before.record().id());
     let tunnel = house.connect(&relay, clock(), 2).await;
     assert_eq!(waiting(&tunnel, &owner).await[0].1, "kept");
+    within(relay.stop()).await.unwrap();
+}
+
+#[tokio::test]
+async fn r13_a_ticket_that_was_used_before_a_restart_is_answered_after_it_as_any_visitor_is() {
+    let house = House::new();
+    let relay = house.start(house.config(), clock()).await;
+    let mut record = relay.record().record().clone();
+    record.policy = "BN-Ticket: v1; carriers=cookie:1; len=24..64".to_owned();
+    let ticket = issue(&record, NOON, &mut ChaCha20Rng::from_seed([1; 32])).unwrap().pair();
+    let post = |cookie: Option<&str>| {
+        let headers: Vec<(&str, &str)> = cookie.map(|cookie| ("cookie", cookie)).into_iter().collect();
+        request("POST", "relay.test", &record.tunnel_path, &headers)
+    };
+    let visitor = within(Visitor::arrive(&house.roots(), "relay.test", relay.addresses()[0])).await;
+    let mut requests = within(visitor.requests.clone().ready()).await.unwrap();
+    let (response, _body) = requests.send_request(post(Some(&ticket)), false).unwrap();
+    assert_eq!(within(response).await.unwrap().status(), 200, "the first time it opens");
+    within(relay.stop()).await.unwrap();
+
+    let relay = house.start(house.config(), clock()).await;
+    let visitor = within(Visitor::arrive(&house.roots(), "relay.test", relay.addresses()[0])).await;
+    let again = within(visitor.ask(post(Some(&ticket)), b"x")).await;
+    assert_eq!(again, within(visitor.ask(post(None), b"x")).await);
+    assert_ne!(again.status, 200);
     within(relay.stop()).await.unwrap();
 }
 

@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test file uses a part of it")]
 #![expect(clippy::unwrap_used, reason = "an unwrap in a test is an assertion")]
 
+use std::path::Path;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -54,25 +55,34 @@ impl House {
 
     /// The relay's own certificate.
     pub(crate) fn roots(&self) -> Roots {
-        let pem = std::fs::read(self.home.path().join("certificate.pem")).unwrap();
-        Roots::Only(certificates_from_pem(&pem).unwrap())
+        roots(self.home.path())
     }
 
     /// A client that trusts the relay's own certificate.
     pub(crate) fn client(&self, clock: Clock, seed: u8) -> Client {
-        let options = ClientOptions {
-            roots: self.roots(),
-            preflight: Preflight::Strict,
-            emulation: Emulation { pings: false, padding: false, lifetime: false },
-            ..ClientOptions::new([seed; 32].into())
-        };
-        Client::new(options, clock).unwrap()
+        client(self.home.path(), clock, seed)
     }
 
     pub(crate) async fn connect(&self, relay: &Relay, clock: Clock, seed: u8) -> Tunnel {
         let target = Target::new(relay.record().record().clone());
         within(self.client(clock, seed).connect(&target)).await.unwrap()
     }
+}
+
+fn roots(home: &Path) -> Roots {
+    let pem = std::fs::read(home.join("certificate.pem")).unwrap();
+    Roots::Only(certificates_from_pem(&pem).unwrap())
+}
+
+/// A client that trusts the certificate that a relay in this home made for itself.
+pub(crate) fn client(home: &Path, clock: Clock, seed: u8) -> Client {
+    let options = ClientOptions {
+        roots: roots(home),
+        preflight: Preflight::Strict,
+        emulation: Emulation { pings: false, padding: false, lifetime: false },
+        ..ClientOptions::new([seed; 32].into())
+    };
+    Client::new(options, clock).unwrap()
 }
 
 /// Whoever owns a mailbox.
