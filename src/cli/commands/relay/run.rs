@@ -7,7 +7,7 @@ use rand_core::{OsRng, RngCore};
 use serde_json::json;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::clock::Clock;
+use crate::clock::{Clock, RELEASE_DATE};
 use crate::relay::{self, Config, Relay, Setup};
 use crate::storage::StoreError;
 use crate::wire::record_link;
@@ -17,11 +17,15 @@ use crate::cli::error::CliError;
 
 pub(super) async fn run(context: &Context, home: PathBuf) -> Result<(), CliError> {
     let config = Config::load(&home)?;
+    let clock = Clock::start();
+    if clock.now().unix < RELEASE_DATE {
+        return Err(CliError::ClockUnset);
+    }
     let mut seed = [0; 32];
     OsRng.try_fill_bytes(&mut seed).map_err(StoreError::Random).map_err(relay::RelayError::from)?;
     // Before anybody is told that it is ready, and so could ask it to end.
     let mut signals = Signals::catch().map_err(CliError::Signals)?;
-    let mut relay = relay::start(Setup { home, config, clock: Clock::start(), seed }).await?;
+    let mut relay = relay::start(Setup { home, config, clock, seed }).await?;
     ready(context, &relay)?;
     loop {
         tokio::select! {
