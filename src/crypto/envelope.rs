@@ -327,8 +327,11 @@ mod tests {
     use proptest::prelude::*;
     use rand_chacha::ChaCha20Rng;
     use rand_core::SeedableRng;
+    use sha2::{Digest, Sha256};
 
     use super::*;
+    use crate::crypto::given::Given;
+    use crate::ids::to_hex;
 
     const NOW: UnixMillis = UnixMillis(1_800_000_000_000);
     const DAY: u64 = 24 * 60 * 60 * 1000;
@@ -363,6 +366,24 @@ mod tests {
         assert_eq!(opened.sender, ann().noise_public());
         assert_eq!(opened.label, label());
         assert_eq!(opened.message.as_ref(), b"hello");
+    }
+
+    /// What Python's noiseprotocol and cryptography made of the same keys and the same randomness.
+    #[test]
+    fn every_byte_of_an_envelope_equals_that_of_a_second_implementation() {
+        for (message, len, hash) in [
+            (b"hello".to_vec(), 1202, "4f4d08fd89d01dedb0ae70da59ea92114f975d9af09b4055e2039973a3d3df29"),
+            (vec![0x5A; 20_000], 65_762, "a32e9d67e4ddd003653ecc4dcf53f1f145ae092cb5e0760dacce5c2ee6943fcd"),
+            (
+                vec![0x5A; MAX_MESSAGE_LEN],
+                1_312_162,
+                "9b2d7983e561ebcbe892dd1c7c101c84b4ada54aee6fa2ad69edebe25fd22982",
+            ),
+        ] {
+            let mut rng = Given::new(0..64);
+            let envelope = seal(&ann(), &ben().noise_public(), label(), &message, &mut rng).unwrap();
+            assert_eq!((envelope.len(), to_hex(&Sha256::digest(&envelope)).as_str()), (len, hash));
+        }
     }
 
     #[test]

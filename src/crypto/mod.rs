@@ -7,6 +7,8 @@
 
 pub mod envelope;
 mod error;
+#[cfg(test)]
+pub(crate) mod given;
 pub mod kem;
 mod keys;
 mod mailbox;

@@ -52,9 +52,8 @@ pub(in crate::crypto) fn open(
 
 #[cfg(test)]
 mod tests {
-    use rand_core::{Error, impls};
-
     use super::*;
+    use crate::crypto::given::Given;
     use crate::ids::{parse_hex, to_hex};
 
     fn identity(noise_secret: &str) -> Identity {
@@ -63,29 +62,9 @@ mod tests {
         Identity::from_bytes(&bytes)
     }
 
-    /// A generator that gives one given ephemeral key.
-    struct Given([u8; 32]);
-
-    impl RngCore for Given {
-        fn next_u32(&mut self) -> u32 {
-            impls::next_u32_via_fill(self)
-        }
-
-        fn next_u64(&mut self) -> u64 {
-            impls::next_u64_via_fill(self)
-        }
-
-        fn fill_bytes(&mut self, bytes: &mut [u8]) {
-            bytes.copy_from_slice(&self.0[..bytes.len()]);
-        }
-
-        fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), Error> {
-            self.fill_bytes(bytes);
-            Ok(())
-        }
+    fn ephemeral(hex: &str) -> [u8; 32] {
+        parse_hex(hex).unwrap()
     }
-
-    impl CryptoRng for Given {}
 
     #[test]
     fn a_sealed_message_is_the_published_noise_x_vector() {
@@ -93,7 +72,7 @@ mod tests {
         let sender = identity("e61ef9919cde45dd5f82166404bd08e38bceb5dfdfded0a34c8df7ed542214d1");
         let recipient = identity("4a3acbfdb163dec651dfa3194dece676d437029c62a408b4c5ea9114246e4893");
         let mut rng =
-            Given(parse_hex("893e28b9dc6ca8d611ab664754b8ceb7bac5117349a4439a6b0569da977c464a").unwrap());
+            Given::new(ephemeral("893e28b9dc6ca8d611ab664754b8ceb7bac5117349a4439a6b0569da977c464a"));
         let sealed =
             seal(&sender, &recipient.noise_public(), b"John Galt", b"Ludwig von Mises", &mut rng).unwrap();
         assert_eq!(
@@ -109,7 +88,7 @@ mod tests {
     #[test]
     fn another_prologue_another_recipient_and_a_short_message_are_refused() {
         let (ann, ben) = (Identity::from_bytes(&[1; 64]), Identity::from_bytes(&[2; 64]));
-        let sealed = seal(&ann, &ben.noise_public(), b"for mail", b"hi", &mut Given([3; 32])).unwrap();
+        let sealed = seal(&ann, &ben.noise_public(), b"for mail", b"hi", &mut Given::new([3; 32])).unwrap();
         assert_eq!(open(&ben, b"for else", &sealed).unwrap_err(), NoiseError::Authentication);
         assert_eq!(open(&ann, b"for mail", &sealed).unwrap_err(), NoiseError::Authentication);
         assert_eq!(
@@ -121,7 +100,7 @@ mod tests {
     #[test]
     fn nothing_is_sealed_to_a_low_order_key() {
         let ann = Identity::from_bytes(&[1; 64]);
-        let refused = seal(&ann, &[0; 32], b"", b"hi", &mut Given([3; 32])).unwrap_err();
+        let refused = seal(&ann, &[0; 32], b"", b"hi", &mut Given::new([3; 32])).unwrap_err();
         assert_eq!(refused, NoiseError::LowOrderKey);
     }
 }
