@@ -1,6 +1,7 @@
 """Visits a running relay and checks what it does, step by step."""
 
 import argparse
+import ipaddress
 import json
 import secrets
 import sys
@@ -10,7 +11,7 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from . import inner, record, services, ticket
+from . import inner, record, services, streams, ticket
 from .carriage import Answer, Carriage, Place
 from .session import FORM, Door, Failed, Session, expect, ticket_text
 
@@ -25,7 +26,8 @@ KIB = 1024
 DEPOSITS = [1280 * KIB, 1280 * KIB, 1024 * KIB, 1024 * KIB, 768 * KIB, 512 * KIB, 256 * KIB]
 SMALL_FRAME = 4096
 LARGE_WINDOWS = {"stream_window": 1024 * KIB, "window": 4096 * KIB}
-PINGS_AT_ONCE = 256
+# A relay answers this many that come at once and drops the rest, which the text leaves open.
+PINGS_AT_ONCE = 16
 STALL = 30
 
 
@@ -181,9 +183,9 @@ class Visit:
 
     def tunnel(self, carrier: str, *, patient: bool, **options) -> str:
         text = ticket_text(self.record, self.clock())
-        self.used_ticket = self.used_ticket or text
         door = Door(self.place, self.record, self.cover, carrier, text)
         self.current = Session(door, self.suite, patient=patient, **options)
+        self.used_ticket = text
         return f"suite 0x{self.suite:02x}, ticket by {carrier}"
 
     def mailbox_session(self, carrier: str) -> None:
@@ -216,8 +218,8 @@ class Visit:
 
     def echo(self) -> str:
         said = [secrets.token_bytes(8) for _ in range(5)]
-        streams = [self.current.begin(services.request(services.ECHO, text)) for text in said]
-        answers = [self.current.result(stream) for stream in streams]
+        asked = [self.current.begin(services.request(services.ECHO, text)) for text in said]
+        answers = [self.current.result(stream) for stream in asked]
         expect(answers == [(services.OK, [text]) for text in said], f"{answers} to {said}")
         return f"{len(said)} at once"
 
@@ -233,12 +235,12 @@ class Visit:
     def deposit(self) -> str:
         self.envelopes = [envelope(size) for size in DEPOSITS]
         tunnel, waited = self.current.tunnel, self.current.tunnel.waited_for_credit
-        streams = [self.current.begin(self.deposit_request(one)) for one in self.envelopes]
-        answers = [self.current.result(stream) for stream in streams]
+        asked = [self.current.begin(self.deposit_request(one)) for one in self.envelopes]
+        answers = [self.current.result(stream) for stream in asked]
         expect(all(answer == (services.OK, []) for answer in answers), f"answers {answers}")
         expect(tunnel.waited_for_credit > waited, "no stream ever waited for credit")
         total = sum(map(len, self.envelopes))
-        return f"{len(streams)} at once, {total} bytes, {tunnel.window_updates} WINDOW_UPDATE so far"
+        return f"{len(asked)} at once, {total} bytes, {tunnel.window_updates} WINDOW_UPDATE so far"
 
     def deposit_request(self, one: bytes) -> bytes:
         return services.request(services.DEPOSIT, self.owner.address, self.owner.token, one)
@@ -284,7 +286,7 @@ class Visit:
 
     def stalled(self) -> str:
         """A FETCH whose answer is not read stops at its window; the others go on, and later so does it."""
-        stream = self.current.tunnel.open()
+        stream = self.current.tunnel.open(streams.WINDOW)
         stream.held = True
         stream.write(self.owner.fetch(self.current.ekm, 0))
         stream.end()
@@ -380,7 +382,10 @@ def envelope(padded: int) -> bytes:
     return b"\x01\x00" + secrets.token_bytes(KEY_BLOCK + padded + chunks * CHUNK_TAG)
 
 
-def address(text: str) -> tuple[str, int]:
+def address(text: str | bytes) -> tuple[str, int]:
+    """`IP:PORT`, or the bytes of both as a record has them."""
+    if isinstance(text, bytes):
+        return str(ipaddress.ip_address(text[:-2])), int.from_bytes(text[-2:], "big")
     host, _, port = text.rpartition(":")
     return host.strip("[]"), int(port)
 

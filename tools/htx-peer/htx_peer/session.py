@@ -28,8 +28,7 @@ class Door:
         self.record = record
         self.carriage = Carriage(place)
         try:
-            seen = self.carriage.cover()
-            expect(seen == cover, f"L2_ORIGIN_MISMATCH: {seen} instead of {cover}")
+            expect(self.carriage.shows(cover), f"L2_ORIGIN_MISMATCH: {self.carriage.cover()} instead of {cover}")
             path, headers = record.path, [("content-type", record.content_type)]
             if carrier == "query":
                 path += f"?bn1={pass_text}"
@@ -68,9 +67,13 @@ class Door:
     def second(self) -> bytes:
         """Waits for message 2."""
         body = self.answer.body
-        self.carriage.wait(lambda: len(body) >= 2 and len(body) >= 2 + int.from_bytes(body[:2], "big"), PATIENCE)
+
+        def whole() -> bool:
+            return len(body) >= 2 and len(body) >= 2 + int.from_bytes(body[:2], "big")
+
+        self.carriage.wait(lambda: whole() or self.ended(), PATIENCE)
+        expect(whole(), f"message 2 did not come: status {self.answer.status}, {len(body)} bytes, {self.how_it_ended()}")
         end = 2 + int.from_bytes(body[:2], "big")
-        expect(len(body) >= 2 and len(body) >= end, f"message 2 did not come: {len(body)} bytes, {self.how_it_ended()}")
         message = bytes(body[2:end])
         del body[:end]
         return message

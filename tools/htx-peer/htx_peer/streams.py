@@ -59,8 +59,8 @@ class Tunnel:
 
     # What we send.
 
-    def open(self) -> Stream:
-        stream = Stream(self.next_stream, self.stream_window)
+    def open(self, window: int | None = None) -> Stream:
+        stream = Stream(self.next_stream, window or self.stream_window)
         self.next_stream += 2
         self.streams[stream.number] = stream
         self.turns.append(stream)
