@@ -310,9 +310,9 @@ class Visit:
         return f"3 answered within {time.monotonic() - started:.2f} s; {answered} of the relay's so far"
 
     def updated_key(self) -> str:
-        """PINGs make the relay send frames until its key has served 2^16 of them. So has ours, about then."""
+        """PINGs make the relay send frames until its key has served 2^16 of them, and so has ours."""
         tunnel, asked = self.current.tunnel, 0
-        while not tunnel.key_updates_received and asked < 1 << 16:
+        while not (tunnel.key_updates_received and tunnel.key_updates_sent) and asked <= 1 << 16:
             tokens = {tunnel.ping() for _ in range(PINGS_AT_ONCE)}
             asked += len(tokens)
             self.current.wait(lambda: tokens <= tunnel.answers, f"the answers to PING, {asked} asked")
@@ -320,7 +320,8 @@ class Visit:
         self.echo()
         expect(tunnel.key_updates_received == 1, f"no KEY_UPDATE after {tunnel.frames_received_under_key} frames")
         expect(tunnel.longest_key <= 1 << 16, f"a key for {tunnel.longest_key} frames")
-        return f"after {tunnel.longest_key} frames of its key; ours changed {tunnel.key_updates_sent} times"
+        expect(tunnel.key_updates_sent == 1, f"ours changed {tunnel.key_updates_sent} times")
+        return f"after {tunnel.longest_key} frames of its key, and ours after as many of ours"
 
     def say_close(self) -> str:
         """Says CLOSE, and then what it must not: the answer to that would be a fault."""
