@@ -1,9 +1,12 @@
 //! The clocks of this machine: the only place that reads them.
 
+use std::pin::Pin;
 use std::process::Stdio;
+use std::task::{Context, Poll, ready};
 use std::time::{Duration, SystemTime};
 
 use tokio::process::Command;
+use tokio::time::Sleep;
 
 use crate::time::{Instant, Now, UnixMillis};
 
@@ -46,11 +49,49 @@ impl Clock {
 
     /// Waits until an instant of this run; for ever when there is none.
     pub async fn sleep_until(&self, at: Option<Instant>) {
-        match at.and_then(|at| tokio::time::Instant::from_std(self.start).checked_add(at.since_start())) {
+        match at.and_then(|at| self.name(at)) {
             Some(at) => tokio::time::sleep_until(at).await,
             // None was asked for, or one that lies beyond what the runtime can name.
             None => std::future::pending().await,
         }
+    }
+
+    /// An instant of this run as the runtime names it.
+    fn name(&self, at: Instant) -> Option<tokio::time::Instant> {
+        tokio::time::Instant::from_std(self.start).checked_add(at.since_start())
+    }
+}
+
+/// Wakes a task that is polled, at an instant that may change at every turn.
+#[derive(Debug)]
+pub struct Alarm {
+    clock: Clock,
+    sleep: Option<Pin<Box<Sleep>>>,
+    set: Option<Instant>,
+}
+
+impl Alarm {
+    /// An alarm that is not set.
+    pub const fn new(clock: Clock) -> Self {
+        Self { clock, sleep: None, set: None }
+    }
+
+    /// Ready when the instant has come. It may be ready too early where an earlier instant was asked for before:
+    /// to move it only forward costs nothing.
+    pub fn poll(&mut self, at: Option<Instant>, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(at) = at else { return Poll::Pending };
+        if self.set.is_none_or(|set| at < set) {
+            let Some(name) = self.clock.name(at) else { return Poll::Pending };
+            match &mut self.sleep {
+                Some(sleep) => sleep.as_mut().reset(name),
+                None => self.sleep = Some(Box::pin(tokio::time::sleep_until(name))),
+            }
+            self.set = Some(at);
+        }
+        let Some(sleep) = &mut self.sleep else { return Poll::Pending };
+        ready!(sleep.as_mut().poll(cx));
+        self.set = None;
+        Poll::Ready(())
     }
 }
 

@@ -189,6 +189,14 @@ impl Connection {
         }
     }
 
+    /// Bytes that wait on all streams, for credit or for the transport.
+    pub fn queued(&self) -> usize {
+        match &self.state {
+            State::Up(tunnel) => tunnel.streams.queued(),
+            State::Opening { .. } | State::Stalling { .. } | State::Over => 0,
+        }
+    }
+
     fn received(&mut self, mut bytes: Bytes, now: Now) {
         while !bytes.is_empty() {
             match std::mem::replace(&mut self.state, State::Over) {

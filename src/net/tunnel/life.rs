@@ -1,0 +1,134 @@
+//! What a tunnel does to look like a long visit and not like a tunnel: pings of HTTP/2 (B-3), and an age (B-8).
+
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use h2::{Ping, PingPong};
+use rand_chacha::ChaCha20Rng;
+use rand_core::{RngCore, SeedableRng};
+
+use crate::htx::TunnelConfig;
+use crate::htx::cover::{Lifetime, Pings, lifetime};
+use crate::time::Instant;
+
+/// How long the streams of a tunnel that has reached its age may take to end.
+const GRACE: Duration = Duration::from_secs(30);
+
+/// What tunnels do to look like visits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Emulation {
+    /// The client pings by HTTP/2, at drawn times (B-3).
+    pub pings: bool,
+    /// Both sides send dummy bytes when idle (B-5). Costs about 17 kbit/s; off on metered links.
+    pub padding: bool,
+    /// The client ends a tunnel at a drawn age or amount (B-8).
+    pub lifetime: bool,
+}
+
+impl Default for Emulation {
+    fn default() -> Self {
+        Self { pings: true, padding: true, lifetime: true }
+    }
+}
+
+impl Emulation {
+    /// The machine's share of it.
+    pub(in crate::net) fn config(self) -> TunnelConfig {
+        let usual = TunnelConfig::default();
+        let padding_budget = usual.padding_budget.filter(|_| self.padding);
+        TunnelConfig { padding_budget, ..usual }
+    }
+}
+
+/// The age of one tunnel, and its pings.
+#[derive(Debug)]
+pub(in crate::net) struct Life {
+    emulation: Emulation,
+    rng: ChaCha20Rng,
+    pings: Option<(Pings, Option<PingPong>)>,
+    lifetime: Option<Lifetime>,
+    /// When it was established.
+    begun: Option<Instant>,
+    carried: u64,
+    /// When it reached its age.
+    retired: Option<Instant>,
+}
+
+impl Life {
+    /// A client's.
+    pub(in crate::net) fn new(emulation: Emulation, rng: &mut ChaCha20Rng) -> Self {
+        let mut seed = [0; 32];
+        rng.fill_bytes(&mut seed);
+        let mut rng = ChaCha20Rng::from_seed(seed);
+        let lifetime = emulation.lifetime.then(|| lifetime(&mut rng));
+        Self { emulation, rng, pings: None, lifetime, begun: None, carried: 0, retired: None }
+    }
+
+    /// A server's: it leaves both to the client, as web servers leave them to browsers.
+    pub(in crate::net) fn unlimited() -> Self {
+        Self {
+            emulation: Emulation { pings: false, padding: false, lifetime: false },
+            rng: ChaCha20Rng::from_seed([0; 32]),
+            pings: None,
+            lifetime: None,
+            begun: None,
+            carried: 0,
+            retired: None,
+        }
+    }
+
+    /// The tunnel is established.
+    pub(super) fn begin(&mut self, ping_pong: Option<PingPong>, now: Instant) {
+        self.begun = Some(now);
+        if self.emulation.pings {
+            self.pings = Some((Pings::new(&mut self.rng, now), ping_pong));
+        }
+    }
+
+    /// So many bytes went either way.
+    pub(super) fn carried(&mut self, bytes: usize) {
+        self.carried = self.carried.saturating_add(bytes as u64);
+    }
+
+    /// Pings when it is time.
+    pub(super) fn ping(&mut self, cx: &mut Context<'_>, now: Instant) {
+        let Some((pings, Some(ping_pong))) = &mut self.pings else { return };
+        // An answer makes room for the next; an error is a connection that is over, which others notice.
+        while let Poll::Ready(Ok(_)) = ping_pong.poll_pong(cx) {}
+        if pings.next() <= now {
+            // Refused only while an earlier one is unanswered: a browser would not ping then either.
+            ping_pong.send_ping(Ping::opaque()).ok();
+            pings.sent(&mut self.rng, now);
+        }
+    }
+
+    /// Whether it reaches its age at this moment. True once.
+    pub(super) fn retires(&mut self, now: Instant) -> bool {
+        let old = self.retired.is_none() && self.age_at().is_some_and(|at| at <= now);
+        let worn =
+            self.retired.is_none() && self.lifetime.as_ref().is_some_and(|life| self.carried >= life.bytes);
+        if old || worn {
+            self.retired = Some(now);
+        }
+        old || worn
+    }
+
+    /// Whether it has reached its age and nothing holds it: its streams have ended, or had their grace.
+    pub(super) fn is_over(&self, now: Instant, idle: bool) -> bool {
+        self.retired.is_some_and(|at| idle || at + GRACE <= now)
+    }
+
+    /// When to look again.
+    pub(super) fn poll_timeout(&self) -> Option<Instant> {
+        let ping = self.pings.as_ref().filter(|(_, handle)| handle.is_some()).map(|(pings, _)| pings.next());
+        let age = match self.retired {
+            Some(at) => Some(at + GRACE),
+            None => self.age_at(),
+        };
+        [ping, age].into_iter().flatten().min()
+    }
+
+    fn age_at(&self) -> Option<Instant> {
+        Some(self.begun? + self.lifetime.as_ref()?.age)
+    }
+}
