@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{ArgAction, Parser, Subcommand, ValueHint};
 
 use super::commands::{
-    air, completions, config, contact, daemon, demo, file, history, outbox, packet, route, send, watch,
+    air, completions, config, contact, daemon, demo, file, history, outbox, packet, relay, route, send, watch,
 };
 
 /// A peer-to-peer messaging node: the BitChat mesh over real Bluetooth.
@@ -61,6 +61,8 @@ pub(super) enum Command {
     Doctor,
     /// Look into BitChat packets
     Packet(packet::Arguments),
+    /// Make and run a relay: a web site that carries messages for those who know it
+    Relay(relay::Arguments),
     /// Serve a simulated air that daemons join with --radio sim:PATH
     Air(air::Arguments),
     /// Print a completion script for a shell
@@ -78,6 +80,7 @@ Examples:
   hopline send ben 'see you at 8' --wait delivered
   hopline route ben --explain           which way would it take?
   hopline contact card --qr             show your card to somebody
+  hopline relay init --host NAME        make a relay for others
 
 Exit status: 0 done, 1 failed, 2 wrong usage, 3 no daemon, 4 a message did not get as far as asked.";
 

@@ -29,6 +29,14 @@ impl Context {
         Ok(Home::at(path))
     }
 
+    /// The home of another program: the one named, or one of this name beside the node's.
+    pub(super) fn home_called(&self, name: &str) -> Result<PathBuf, CliError> {
+        match &self.home {
+            Some(path) => Ok(path.clone()),
+            None => Ok(default_home()?.with_file_name(name)),
+        }
+    }
+
     /// The daemon of that home.
     pub(super) fn client(&self) -> Result<Client, CliError> {
         Ok(Client::new(self.home()?.socket()))

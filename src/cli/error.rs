@@ -10,9 +10,12 @@ use crate::api::client::ClientError;
 use crate::api::files::FileWord;
 use crate::api::schema::StatusWord;
 use crate::config::ConfigError;
+use crate::htx::record::RecordRefused;
 use crate::node::config::LoadError;
 use crate::node::error::{HomeError, NodeError};
+use crate::relay;
 use crate::storage::{KeyFileError, OpenError};
+use crate::wire::RecordLinkError;
 
 use super::commands::demo::DemoError;
 
@@ -60,6 +63,20 @@ pub(super) enum CliError {
     Demo(#[from] DemoError),
     #[error(transparent)]
     Node(#[from] NodeError),
+    #[error(transparent)]
+    RelayConfig(#[from] relay::error::LoadError),
+    #[error(transparent)]
+    RelaySetup(#[from] relay::error::SetupError),
+    #[error(transparent)]
+    Relay(#[from] relay::RelayError),
+    #[error("the relay has stopped")]
+    RelayStopped,
+    #[error("there is no record: {file}: {source}", file = .file.display())]
+    NoRecord { file: PathBuf, source: io::Error },
+    #[error("{file} is no record: {source}", file = .file.display())]
+    BadRecord { file: PathBuf, source: RecordLinkError },
+    #[error("the record in {file} does not count: {source}", file = .file.display())]
+    StaleRecord { file: PathBuf, source: RecordRefused },
     #[error("the socket {socket} cannot be used: {source}", socket = .socket.display())]
     Socket { socket: PathBuf, source: io::Error },
     #[error(transparent)]
@@ -129,6 +146,13 @@ impl CliError {
             | Self::Topology { .. }
             | Self::Demo(_)
             | Self::Node(_)
+            | Self::RelayConfig(_)
+            | Self::RelaySetup(_)
+            | Self::Relay(_)
+            | Self::RelayStopped
+            | Self::NoRecord { .. }
+            | Self::BadRecord { .. }
+            | Self::StaleRecord { .. }
             | Self::Socket { .. }
             | Self::Client(_)
             | Self::DaemonStopped
@@ -170,6 +194,12 @@ impl CliError {
             Self::FileNotDone { .. } => {
                 "`hopline file list` shows every file; send it again when that is put right"
             }
+            Self::RelayConfig(error) => return error.hint().map(str::to_owned),
+            Self::RelaySetup(error) => return error.hint().map(str::to_owned),
+            Self::NoRecord { .. } | Self::StaleRecord { .. } => {
+                "a relay writes its record when it runs: `hopline relay run`"
+            }
+            Self::RelayStopped => "its log says why",
             Self::DaemonStopped => "its log says why; start it again with `hopline daemon`",
             Self::NoContact(_) => "`hopline contact list` shows everybody",
             Self::ManyOffers { .. } => "use the fingerprint of the one you mean",
@@ -191,6 +221,8 @@ impl CliError {
             | Self::TopologyFile { .. }
             | Self::Demo(_)
             | Self::Node(_)
+            | Self::Relay(_)
+            | Self::BadRecord { .. }
             | Self::Client(_)
             | Self::File { .. }
             | Self::Packet(_) => return None,

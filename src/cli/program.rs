@@ -9,7 +9,7 @@ use tracing_subscriber::EnvFilter;
 use super::args::{Arguments, Command};
 use super::commands::{
     air, chat, completions, config, contact, daemon, demo, doctor, file, history, man, outbox, packet, peers,
-    route, send, status, watch,
+    relay, route, send, status, watch,
 };
 use super::context::Context;
 use super::error::CliError;
@@ -54,6 +54,7 @@ async fn dispatch(context: Context, command: Command) -> Result<(), CliError> {
         Command::Config(arguments) => config::run(&context, arguments),
         Command::Doctor => doctor::run(&context).await,
         Command::Packet(arguments) => packet::run(&context, arguments),
+        Command::Relay(arguments) => relay::run(&context, arguments).await,
         Command::Air(arguments) => air::run(&context, arguments).await,
         Command::Completions(arguments) => completions::run(&context, &arguments),
         Command::Man => man::run(&context),
@@ -64,6 +65,8 @@ async fn dispatch(context: Context, command: Command) -> Result<(), CliError> {
 fn log(arguments: &Arguments) -> Result<(), CliError> {
     let quiet = match &arguments.command {
         Command::Daemon(_) | Command::Air(_) => "hopline=info,warn",
+        // Other crates' words about connections would name addresses.
+        Command::Relay(arguments) if relay::is_running(arguments) => "hopline=info",
         Command::Chat
         | Command::Send(_)
         | Command::Peers
@@ -77,12 +80,16 @@ fn log(arguments: &Arguments) -> Result<(), CliError> {
         | Command::Config(_)
         | Command::Doctor
         | Command::Demo(_)
+        | Command::Relay(_)
         | Command::Packet(_)
         | Command::Completions(_)
         | Command::Man => "error",
     };
+    let is_relay = matches!(arguments.command, Command::Relay(_));
     let default = match arguments.verbose {
         0 => quiet,
+        1 if is_relay => "hopline=debug",
+        _ if is_relay => "hopline=trace",
         1 => "hopline=debug,info",
         _ => "hopline=trace,debug",
     };

@@ -124,6 +124,23 @@ pub enum Fault {
     /// The text is no URL of a relay.
     #[error("a relay is an URL like `https://relay.example.org`, not `{0}`")]
     Relay(String),
+    /// The address is not one of this machine alone.
+    #[error("`{0}` is not a loopback address, and the numbers are for this machine")]
+    NotLoopback(String),
+    /// The text has not the form it must have.
+    #[error("`{found}` is not {wanted}")]
+    Form {
+        /// The text.
+        found: String,
+        /// What is wanted.
+        wanted: &'static str,
+    },
+    /// Of two keys one can be given.
+    #[error("this cannot stand beside `{other}`: one of the two is served")]
+    Either {
+        /// The other.
+        other: &'static str,
+    },
     /// A path is empty.
     #[error("a path cannot be empty")]
     NoPath,

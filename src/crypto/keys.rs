@@ -75,8 +75,8 @@ impl Identity {
         self.signing.sign(preimage).to_bytes()
     }
 
-    /// The Noise private key, for the handshakes of this room only.
-    pub(super) fn noise_secret(&self) -> &[u8; 32] {
+    /// The Noise private key, for handshakes only: those of this room, and those of a relay's tunnels.
+    pub(crate) fn noise_secret(&self) -> &[u8; 32] {
         self.noise.as_bytes()
     }
 

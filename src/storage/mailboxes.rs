@@ -253,3 +253,189 @@ impl RelayDatabase {
 const fn to_the_hour(now: UnixMillis) -> UnixMillis {
     UnixMillis(now.0 - now.0 % PRESENCE)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: UnixMillis = UnixMillis(1_795_305_600_000);
+    const TOKEN: [u8; 16] = [7; 16];
+    const HOUR: Duration = Duration::from_secs(3_600);
+
+    /// Two mailboxes of three envelopes or twenty bytes, thirty bytes in all.
+    const TIGHT: MailboxLimits = MailboxLimits {
+        mailboxes: 2,
+        each: Bound { rows: 3, bytes: 20 },
+        bytes: 30,
+        envelope_age: Duration::from_secs(7 * 86_400),
+        idle: Duration::from_secs(30 * 86_400),
+    };
+
+    fn database() -> RelayDatabase {
+        RelayDatabase::in_memory(TIGHT).unwrap()
+    }
+
+    fn create(database: &mut RelayDatabase, name: u8, now: UnixMillis) -> Result<(), Declined> {
+        database.create_mailbox(&[name; 32], &[name; 32], &TOKEN, now).unwrap()
+    }
+
+    fn put(database: &mut RelayDatabase, name: u8, len: usize, now: UnixMillis) -> Result<(), Declined> {
+        database.deposit(&[name; 32], &TOKEN, &vec![name; len], now).unwrap()
+    }
+
+    fn fetch(database: &mut RelayDatabase, name: u8, after: u64, now: UnixMillis) -> Vec<(u64, usize)> {
+        let mut found = Vec::new();
+        let known = database.fetch(&[name; 32], after, now, |id, envelope| {
+            found.push((id, envelope.len()));
+            true
+        });
+        assert!(known.unwrap(), "there is a mailbox");
+        found
+    }
+
+    fn lengths(database: &mut RelayDatabase, name: u8) -> Vec<usize> {
+        fetch(database, name, 0, NOW).into_iter().map(|(_, len)| len).collect()
+    }
+
+    #[test]
+    fn what_is_put_into_a_mailbox_is_fetched_in_order_until_it_is_acknowledged() {
+        let mut database = database();
+        create(&mut database, 1, NOW).unwrap();
+        for len in [3, 1, 2] {
+            put(&mut database, 1, len, NOW).unwrap();
+        }
+        let found = fetch(&mut database, 1, 0, NOW);
+        assert_eq!(found.iter().map(|(_, len)| *len).collect::<Vec<_>>(), [3, 1, 2]);
+        assert_eq!(fetch(&mut database, 1, found[0].0, NOW), found[1..], "the cursor is the last id seen");
+
+        assert!(database.acknowledge(&[1; 32], &[found[1].0, 5, u64::MAX]).unwrap());
+        assert_eq!(lengths(&mut database, 1), [3, 2]);
+        assert!(!database.acknowledge(&[9; 32], &[found[0].0]).unwrap(), "no such mailbox");
+        let left = MailboxTotals { mailboxes: 1, envelopes: 2, bytes: 5 };
+        assert_eq!(database.mailbox_totals().unwrap(), left);
+    }
+
+    #[test]
+    fn nobody_acknowledges_in_another_mailbox() {
+        let mut database = database();
+        create(&mut database, 1, NOW).unwrap();
+        create(&mut database, 2, NOW).unwrap();
+        put(&mut database, 1, 4, NOW).unwrap();
+        let id = fetch(&mut database, 1, 0, NOW)[0].0;
+        assert!(database.acknowledge(&[2; 32], &[id]).unwrap());
+        assert_eq!(lengths(&mut database, 1), [4]);
+    }
+
+    #[test]
+    fn a_mailbox_takes_so_many_envelopes_and_bytes_and_evicts_none() {
+        let mut database = database();
+        create(&mut database, 1, NOW).unwrap();
+        for len in [1, 1, 1] {
+            put(&mut database, 1, len, NOW).unwrap();
+        }
+        assert_eq!(put(&mut database, 1, 1, NOW), Err(Declined::MailboxFull), "three envelopes");
+        assert_eq!(lengths(&mut database, 1), [1, 1, 1]);
+
+        create(&mut database, 2, NOW).unwrap();
+        put(&mut database, 2, 20, NOW).unwrap();
+        assert_eq!(put(&mut database, 2, 1, NOW), Err(Declined::MailboxFull), "twenty bytes");
+        let id = fetch(&mut database, 2, 0, NOW)[0].0;
+        database.acknowledge(&[2; 32], &[id]).unwrap();
+        put(&mut database, 2, 20, NOW).unwrap();
+    }
+
+    #[test]
+    fn a_relay_takes_so_many_mailboxes_and_bytes_and_evicts_none() {
+        let mut database = database();
+        create(&mut database, 1, NOW).unwrap();
+        create(&mut database, 2, NOW).unwrap();
+        assert_eq!(create(&mut database, 3, NOW), Err(Declined::RelayFull));
+        create(&mut database, 1, NOW).unwrap();
+
+        put(&mut database, 1, 15, NOW).unwrap();
+        put(&mut database, 2, 15, NOW).unwrap();
+        assert_eq!(put(&mut database, 1, 1, NOW), Err(Declined::RelayFull), "thirty bytes");
+        assert_eq!(lengths(&mut database, 2), [15]);
+    }
+
+    #[test]
+    fn a_deposit_needs_the_newest_token_of_a_mailbox_that_is_there() {
+        let mut database = database();
+        assert_eq!(put(&mut database, 1, 1, NOW), Err(Declined::NoMailbox));
+        create(&mut database, 1, NOW).unwrap();
+        database.create_mailbox(&[1; 32], &[1; 32], &[8; 16], NOW).unwrap().unwrap();
+        assert_eq!(put(&mut database, 1, 1, NOW), Err(Declined::WrongToken), "it was replaced");
+        database.deposit(&[1; 32], &[8; 16], b"x", NOW).unwrap().unwrap();
+        assert_eq!(lengths(&mut database, 1), [1]);
+    }
+
+    #[test]
+    fn an_envelope_goes_after_a_week_and_a_mailbox_after_a_month_without_a_visit() {
+        let mut database = database();
+        create(&mut database, 1, NOW).unwrap();
+        create(&mut database, 2, NOW).unwrap();
+        put(&mut database, 1, 1, NOW).unwrap();
+        put(&mut database, 1, 2, NOW + HOUR).unwrap();
+
+        let week = NOW + TIGHT.envelope_age;
+        assert_eq!(database.sweep(week).unwrap(), Swept::default(), "a week is not more than a week");
+        let swept = database.sweep(week + Duration::from_millis(1)).unwrap();
+        assert_eq!((swept.envelopes, swept.mailboxes, swept.more), (1, 0, false));
+        assert_eq!(fetch(&mut database, 1, 0, week).len(), 1, "which is a visit");
+
+        put(&mut database, 2, 3, NOW + TIGHT.idle).unwrap();
+        let swept = database.sweep(NOW + TIGHT.idle + HOUR).unwrap();
+        assert_eq!((swept.envelopes, swept.mailboxes), (2, 1), "its envelopes go with the mailbox");
+        assert_eq!(put(&mut database, 2, 1, NOW), Err(Declined::NoMailbox));
+        assert_eq!(database.mailbox_totals().unwrap().mailboxes, 1);
+        let swept = database.sweep(week + TIGHT.idle + HOUR).unwrap();
+        assert_eq!(swept.mailboxes, 1);
+        assert_eq!(database.mailbox_totals().unwrap(), MailboxTotals::default());
+    }
+
+    #[test]
+    fn a_mailbox_that_was_made_anew_gives_greater_ids_than_before() {
+        let mut database = database();
+        create(&mut database, 1, NOW).unwrap();
+        put(&mut database, 1, 1, NOW).unwrap();
+        let before = fetch(&mut database, 1, 0, NOW)[0].0;
+        let later = NOW + TIGHT.idle + HOUR;
+        assert_eq!(database.sweep(later).unwrap().mailboxes, 1);
+        create(&mut database, 1, later).unwrap();
+        put(&mut database, 1, 2, later).unwrap();
+        assert_eq!(fetch(&mut database, 1, before, later).len(), 1, "a cursor of before misses nothing");
+    }
+
+    #[test]
+    fn a_sweep_of_much_is_done_in_parts() {
+        let rows = 2_500;
+        let each = Bound { rows, bytes: 1 << 20 };
+        let mut database = RelayDatabase::in_memory(MailboxLimits { each, bytes: 1 << 20, ..TIGHT }).unwrap();
+        create(&mut database, 1, NOW).unwrap();
+        (0..rows).for_each(|_| put(&mut database, 1, 1, NOW).unwrap());
+        let later = NOW + TIGHT.envelope_age + HOUR;
+        let parts: Vec<Swept> = (0..3).map(|_| database.sweep(later).unwrap()).collect();
+        assert_eq!(parts.iter().map(|part| part.envelopes).collect::<Vec<_>>(), [1_000, 1_000, 500]);
+        assert_eq!(parts.iter().map(|part| part.more).collect::<Vec<_>>(), [true, true, false]);
+    }
+
+    #[test]
+    fn a_visit_is_remembered_to_the_hour() {
+        let mut database = database();
+        create(&mut database, 1, UnixMillis(NOW.0 + 1_234_567)).unwrap();
+        let fetched = database.mailbox(&[1; 32]).unwrap().unwrap().fetched;
+        assert_eq!(fetched, NOW);
+    }
+
+    #[test]
+    fn what_was_put_there_is_there_after_a_restart() {
+        let home = tempfile::tempdir().unwrap();
+        let mut database = RelayDatabase::open(home.path(), TIGHT).unwrap();
+        create(&mut database, 1, NOW).unwrap();
+        put(&mut database, 1, 5, NOW).unwrap();
+        drop(database);
+        let mut database = RelayDatabase::open(home.path(), TIGHT).unwrap();
+        assert_eq!(lengths(&mut database, 1), [5]);
+        assert_eq!(database.mailbox_key(&[1; 32]).unwrap(), Some([1; 32]));
+    }
+}

@@ -38,6 +38,7 @@ mod seal;
 mod sqlite;
 #[cfg(test)]
 mod testing;
+mod tickets;
 mod transfers;
 
 pub use betanet::MAILBOX_SECRET_LEN;

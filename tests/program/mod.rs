@@ -164,11 +164,16 @@ impl Running {
         self.stdin.as_mut().unwrap().write_all(format!("{line}\n").as_bytes()).await.unwrap();
     }
 
-    /// Sends a signal, and says whether the program ended well within this time.
-    pub(crate) async fn signal(&mut self, signal: &str, within: Duration) -> bool {
+    /// Sends a signal.
+    pub(crate) async fn signal_only(&mut self, signal: &str) {
         let id = self.child.id().unwrap().to_string();
         let sent = Command::new("kill").args(["-s", signal, &id]).status().await.unwrap();
         assert!(sent.success());
+    }
+
+    /// Sends a signal, and says whether the program ended well within this time.
+    pub(crate) async fn signal(&mut self, signal: &str, within: Duration) -> bool {
+        self.signal_only(signal).await;
         let ended = timeout(within, self.child.wait()).await;
         ended.unwrap_or_else(|_| panic!("not ended {within:?} after SIG{signal}")).unwrap().success()
     }

@@ -14,6 +14,7 @@ pub(super) mod man;
 pub(super) mod outbox;
 pub(super) mod packet;
 pub(super) mod peers;
+pub(super) mod relay;
 pub(super) mod route;
 pub(super) mod send;
 pub(super) mod status;

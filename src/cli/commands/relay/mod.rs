@@ -1,0 +1,8 @@
+//! `hopline relay`: a program of its own beside the node.
+
+mod init;
+mod record;
+mod run;
+mod verb;
+
+pub(in crate::cli) use verb::{Arguments, is_running, run};
