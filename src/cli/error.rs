@@ -71,6 +71,8 @@ pub(super) enum CliError {
     RelaySetup(#[from] relay::error::SetupError),
     #[error(transparent)]
     Relay(#[from] relay::RelayError),
+    #[error("the clock of this machine is not set, and tickets count by the hour")]
+    ClockUnset,
     #[error("the relay has stopped")]
     RelayStopped,
     #[error("there is no record: {file}: {source}", file = .file.display())]
@@ -163,6 +165,7 @@ impl CliError {
             | Self::RelayConfig(_)
             | Self::RelaySetup(_)
             | Self::Relay(_)
+            | Self::ClockUnset
             | Self::RelayStopped
             | Self::NoRecord { .. }
             | Self::BadRecord { .. }
@@ -219,6 +222,7 @@ impl CliError {
             Self::NoRecord { .. } | Self::StaleRecord { .. } => {
                 "a relay writes its record when it runs: `hopline relay run`"
             }
+            Self::ClockUnset => "set it, or let a time service do so: `timedatectl`",
             Self::RelayStopped => "its log says why",
             Self::DaemonStopped => "its log says why; start it again with `hopline daemon`",
             Self::NoContact(_) => "`hopline contact list` shows everybody",

@@ -3,6 +3,8 @@
 #![allow(dead_code, reason = "each test file uses a part of it")]
 #![expect(clippy::unwrap_used, reason = "an unwrap in a test is an assertion")]
 
+use std::net::SocketAddr;
+use std::path::Path;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -16,6 +18,8 @@ use hopline::relay::{self, Config, Relay, Setup, setup};
 use hopline::time::UnixMillis;
 use hopline::wire::mailbox::{self, Answer, Frames, Request};
 use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 /// How long anything may take; a busy machine may be slow.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
@@ -54,25 +58,34 @@ impl House {
 
     /// The relay's own certificate.
     pub(crate) fn roots(&self) -> Roots {
-        let pem = std::fs::read(self.home.path().join("certificate.pem")).unwrap();
-        Roots::Only(certificates_from_pem(&pem).unwrap())
+        roots(self.home.path())
     }
 
     /// A client that trusts the relay's own certificate.
     pub(crate) fn client(&self, clock: Clock, seed: u8) -> Client {
-        let options = ClientOptions {
-            roots: self.roots(),
-            preflight: Preflight::Strict,
-            emulation: Emulation { pings: false, padding: false, lifetime: false },
-            ..ClientOptions::new([seed; 32].into())
-        };
-        Client::new(options, clock).unwrap()
+        client(self.home.path(), clock, seed)
     }
 
     pub(crate) async fn connect(&self, relay: &Relay, clock: Clock, seed: u8) -> Tunnel {
         let target = Target::new(relay.record().record().clone());
         within(self.client(clock, seed).connect(&target)).await.unwrap()
     }
+}
+
+fn roots(home: &Path) -> Roots {
+    let pem = std::fs::read(home.join("certificate.pem")).unwrap();
+    Roots::Only(certificates_from_pem(&pem).unwrap())
+}
+
+/// A client that trusts the certificate that a relay in this home made for itself.
+pub(crate) fn client(home: &Path, clock: Clock, seed: u8) -> Client {
+    let options = ClientOptions {
+        roots: roots(home),
+        preflight: Preflight::Strict,
+        emulation: Emulation { pings: false, padding: false, lifetime: false },
+        ..ClientOptions::new([seed; 32].into())
+    };
+    Client::new(options, clock).unwrap()
 }
 
 /// Whoever owns a mailbox.
@@ -143,6 +156,15 @@ pub(crate) async fn waiting(tunnel: &Tunnel, owner: &Owner) -> Vec<(u64, Bytes)>
     let answer = ask(tunnel, &owner.fetch(tunnel, 0)).await;
     let Answer::Fetched(page) = answer else { panic!("{answer:?}") };
     page.envelopes
+}
+
+/// What plain HTTP/1.1 gives.
+pub(crate) async fn get(address: SocketAddr, path: &str) -> String {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(format!("GET {path} HTTP/1.1\r\nHost: h\r\n\r\n").as_bytes()).await.unwrap();
+    let mut text = String::new();
+    stream.read_to_string(&mut text).await.unwrap();
+    text
 }
 
 /// Waits for what must come.

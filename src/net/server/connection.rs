@@ -134,7 +134,8 @@ async fn carry(
         classical: site.classical,
         config: site.emulation.config(),
     };
-    let rng = ChaCha20Rng::from_seed(*admitted.seed);
+    let mut rng = ChaCha20Rng::from_seed(*admitted.seed);
+    let life = Life::of_server(&mut rng);
     let (driver, handle) = Driver::new(Parts {
         machine: Connection::server(setup, rng, site.clock.now()),
         carrier,
@@ -142,7 +143,7 @@ async fn carry(
         incoming: admitted.incoming,
         exporter,
         clock: site.clock,
-        life: Life::unlimited(),
+        life,
     });
     let closer = driver.closer();
     let accompany = async {

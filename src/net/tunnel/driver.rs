@@ -266,7 +266,7 @@ impl Driver {
                     // The machine has its own flow control, which bounds what it keeps. Refused only where the
                     // stream is over.
                     incoming.flow_control().release_capacity(data.len()).ok();
-                    self.life.carried(data.len());
+                    self.life.heard(data.len(), now.instant);
                     self.machine.handle(Input::Received(data), now);
                 }
                 Some(Err(_)) | None => {
@@ -305,6 +305,10 @@ impl Driver {
     /// Pings, retires and closes when it is time; tells when to look again.
     fn grow_old(&mut self, cx: &mut Context<'_>, now: Now) -> Option<Instant> {
         self.life.ping(cx, now.instant);
+        if self.life.asks(now.instant) {
+            self.machine.handle(Input::Ping, now);
+            self.drain(now);
+        }
         if self.life.retires(now.instant) {
             self.state.send_modify(|state| state.retired = true);
         }
@@ -351,7 +355,12 @@ impl Driver {
             Event::Pong { after } => self.pings.drain(..).for_each(|answer| {
                 answer.send(after).ok();
             }),
-            Event::Unanswered => self.pings.clear(),
+            Event::Unanswered => {
+                self.pings.clear();
+                if self.life.is_alone() {
+                    self.machine.handle(Input::Ended, now);
+                }
+            }
             Event::Closed { code, by, .. } => self.closed(Closed { code, by }),
             Event::Drained | Event::Failed => self.end(now),
         }

@@ -6,7 +6,9 @@ use std::time::Duration;
 use h2::{Ping, PingPong};
 use rand_chacha::ChaCha20Rng;
 use rand_core::{RngCore, SeedableRng};
+use zeroize::Zeroizing;
 
+use super::vigil::Vigil;
 use crate::htx::TunnelConfig;
 use crate::htx::cover::{Lifetime, Pings, lifetime};
 use crate::time::Instant;
@@ -52,34 +54,26 @@ pub(in crate::net) struct Life {
     carried: u64,
     /// When it reached its age.
     retired: Option<Instant>,
+    vigil: Option<Vigil>,
 }
 
 impl Life {
-    /// A client's.
+    /// The life of a tunnel that lives as `emulation` says.
     pub(in crate::net) fn new(emulation: Emulation, rng: &mut ChaCha20Rng) -> Self {
-        let mut seed = [0; 32];
-        rng.fill_bytes(&mut seed);
-        let mut rng = ChaCha20Rng::from_seed(seed);
+        let mut rng = fork(rng);
         let lifetime = emulation.lifetime.then(|| lifetime(&mut rng));
-        Self { emulation, rng, pings: None, lifetime, begun: None, carried: 0, retired: None }
+        Self { emulation, rng, pings: None, lifetime, begun: None, carried: 0, retired: None, vigil: None }
     }
 
-    /// A server's: it leaves both to the client, as web servers leave them to browsers.
-    pub(in crate::net) fn unlimited() -> Self {
-        Self {
-            emulation: Emulation { pings: false, padding: false, lifetime: false },
-            rng: ChaCha20Rng::from_seed([0; 32]),
-            pings: None,
-            lifetime: None,
-            begun: None,
-            carried: 0,
-            retired: None,
-        }
+    /// The life of a server's tunnel: pings and age are left to the client, as web servers leave them to browsers.
+    pub(in crate::net) fn of_server(rng: &mut ChaCha20Rng) -> Self {
+        Self::new(Emulation { pings: false, padding: false, lifetime: false }, rng)
     }
 
     /// The tunnel is established.
     pub(super) fn begin(&mut self, ping_pong: Option<PingPong>, now: Instant) {
         self.begun = Some(now);
+        self.vigil = Some(Vigil::new(fork(&mut self.rng), now));
         if self.emulation.pings {
             self.pings = Some((Pings::new(&mut self.rng, now), ping_pong));
         }
@@ -88,6 +82,24 @@ impl Life {
     /// So many bytes went either way.
     pub(super) fn carried(&mut self, bytes: usize) {
         self.carried = self.carried.saturating_add(bytes as u64);
+    }
+
+    /// The other end has sent something.
+    pub(super) fn heard(&mut self, bytes: usize, now: Instant) {
+        self.carried(bytes);
+        if let Some(vigil) = &mut self.vigil {
+            vigil.heard(now);
+        }
+    }
+
+    /// Whether the other end was silent for so long that it is to be asked.
+    pub(super) fn asks(&mut self, now: Instant) -> bool {
+        self.vigil.as_mut().is_some_and(|vigil| vigil.asks(now))
+    }
+
+    /// Whether a question without an answer means that the other end is gone.
+    pub(super) fn is_alone(&self) -> bool {
+        self.vigil.as_ref().is_some_and(Vigil::is_gone)
     }
 
     /// Pings when it is time.
@@ -125,10 +137,63 @@ impl Life {
             Some(at) => Some(at + GRACE),
             None => self.age_at(),
         };
-        [ping, age].into_iter().flatten().min()
+        let vigil = self.vigil.as_ref().map(Vigil::poll_timeout);
+        [ping, age, vigil].into_iter().flatten().min()
     }
 
     fn age_at(&self) -> Option<Instant> {
         Some(self.begun? + self.lifetime.as_ref()?.age)
+    }
+}
+
+/// A source of randomness of its own.
+fn fork(rng: &mut ChaCha20Rng) -> ChaCha20Rng {
+    let mut seed = Zeroizing::new([0; 32]);
+    rng.fill_bytes(&mut *seed);
+    ChaCha20Rng::from_seed(*seed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn life() -> Life {
+        Life::new(Emulation::default(), &mut ChaCha20Rng::from_seed([1; 32]))
+    }
+
+    fn at(seconds: u64) -> Instant {
+        Instant::from_start(Duration::from_secs(seconds))
+    }
+
+    #[test]
+    fn a_tunnel_retires_once_between_ten_minutes_and_an_hour_and_is_over_when_idle_or_after_its_grace() {
+        let mut life = life();
+        assert!(!life.retires(at(100_000)), "its age is that of an established tunnel");
+        life.begin(None, at(1000));
+        let old = (1000..=1000 + 3600).find(|second| life.retires(at(*second))).unwrap();
+        assert!(old >= 1000 + 600);
+        assert!(!life.retires(at(old + 1)), "once");
+        assert!(life.is_over(at(old), true));
+        assert!(!life.is_over(at(old + 29), false));
+        assert!(life.is_over(at(old + 30), false));
+    }
+
+    #[test]
+    fn a_tunnel_that_carried_a_gibibyte_retires() {
+        let mut life = life();
+        life.begin(None, at(0));
+        life.carried((1 << 30) - 1);
+        assert!(!life.retires(at(1)));
+        life.heard(1, at(1));
+        assert!(life.retires(at(1)));
+    }
+
+    #[test]
+    fn a_tunnel_of_a_server_never_retires() {
+        let mut life = Life::of_server(&mut ChaCha20Rng::from_seed([1; 32]));
+        life.begin(None, at(0));
+        life.carried(1 << 40);
+        assert!(!life.retires(at(1_000_000)));
+        assert!(!life.is_over(at(1_000_000), true));
     }
 }

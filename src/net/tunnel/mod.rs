@@ -13,6 +13,7 @@ mod port;
 mod ports;
 mod request;
 mod stream;
+mod vigil;
 
 pub(super) use carrier::{Carrier, Socket};
 pub(super) use driver::{Driver, Parts};

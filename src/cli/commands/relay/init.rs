@@ -87,9 +87,10 @@ fn next_steps(home: &Path, made: &Made) -> String {
             site.display()
         ));
     }
-    text.push_str(
-        "  - `hopline relay run` runs it; tools/systemd/hopline-relay.service is a unit for that.\n  \
-         - `hopline relay record` then shows what you give to those who may use it.",
-    );
+    let command = format!("hopline --home {} relay", home.display());
+    text.push_str(&format!(
+        "  - `{command} run` runs it; tools/systemd/hopline-relay.service is a unit for that.\n  \
+         - `{command} record` then shows what you give to those who may use it."
+    ));
     text
 }
