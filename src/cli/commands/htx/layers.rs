@@ -96,12 +96,8 @@ pub(super) fn of_site(report: &Report, is_relay: bool) -> Vec<Layer> {
 }
 
 fn tls_advice(error: &VisitError) -> &'static str {
-    let said = match error {
-        VisitError::Handshake(source) => {
-            source.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>())
-        }
-        _ => None,
-    };
+    let source = if let VisitError::Handshake(source) = error { source.get_ref() } else { None };
+    let said = source.and_then(|source| source.downcast_ref::<rustls::Error>());
     match said {
         Some(rustls::Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer)) => {
             "nobody known has signed its certificate: if the relay made it itself, give the file with --ca"
