@@ -110,9 +110,9 @@ async fn a_web_site_that_does_not_know_the_ticket_fails_at_the_door_and_nothing_
     let record = NodeRecord { ticket_keys: vec![other.public()], ..host.record.clone() };
     let lines = linted(HOST, host.address(), Some(signed(&record)), &host.roots, host.clock).await;
     let failed = with(Verdict::NotMet, &lines);
-    assert_eq!(failed, [10, 11, 13, 55], "{lines:#?}");
+    assert_eq!(failed, [11, 55], "{lines:#?}");
     assert!(because(&lines, 11).contains("405"), "{}", because(&lines, 11));
-    assert!(because(&lines, 30).contains("R11"));
+    assert!([10, 13, 14, 30].iter().all(|number| because(&lines, *number).contains("R11")));
 }
 
 #[tokio::test]

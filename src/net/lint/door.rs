@@ -130,11 +130,8 @@ pub(super) async fn strangers(guest: &mut Guest<'_>) -> Result<Finding, ConnectE
         ("a form", Shown::Form(FORM_NAME, &forged)),
     ];
     let refused = refused_all(guest, &tries).await?;
-    Ok(refused.unwrap_or_else(|| {
-        Finding::met(
-            "a forged ticket in cookie, query and form: status, headers but Date, and body of a visit",
-        )
-    }))
+    Ok(refused
+        .unwrap_or_else(|| Finding::met("status, headers but Date, and body of a visit, in each carrier")))
 }
 
 /// R12: a good ticket whose padding is too short or too long.
@@ -147,7 +144,7 @@ pub(super) async fn padding(guest: &mut Guest<'_>) -> Result<Finding, ConnectErr
         ("a padding of 65", Shown::Cookie(&cookie, &long)),
     ];
     let refused = refused_all(guest, &tries).await?;
-    Ok(refused.unwrap_or_else(|| Finding::met("good tickets with 23 and 65 bytes of padding are visits")))
+    Ok(refused.unwrap_or_else(|| Finding::met("good tickets with 23 and 65 are visits")))
 }
 
 /// R14: a good ticket with one thing wrong.
@@ -160,9 +157,7 @@ pub(super) async fn malformed(guest: &mut Guest<'_>) -> Result<Finding, ConnectE
     let tries: Vec<_> =
         names.into_iter().zip(&wrong).map(|(name, value)| (name, Shown::Cookie(&cookie, value))).collect();
     let refused = refused_all(guest, &tries).await?;
-    Ok(refused.unwrap_or_else(|| {
-        Finding::met("low order, unknown key id, version 2, bad base64: all are visits; the time is for r14_")
-    }))
+    Ok(refused.unwrap_or_else(|| Finding::met("low order, unknown key, version 2, base64: all visits")))
 }
 
 /// R13: a ticket that opened a tunnel, once more.
@@ -177,11 +172,7 @@ pub(super) async fn replayed(guest: &mut Guest<'_>) -> Result<Finding, ConnectEr
         ("a used ticket in another carrier", Shown::Query(FORM_NAME, &made.value)),
     ];
     let refused = refused_all(guest, &tries).await?;
-    Ok(refused.unwrap_or_else(|| {
-        Finding::met(
-            "a used ticket is a visit, in its own and another carrier; hours and restarts are for r13_",
-        )
-    }))
+    Ok(refused.unwrap_or_else(|| Finding::met("a used one is a visit in any carrier; restarts are for r13_")))
 }
 
 /// R10: tickets of five hours.
@@ -209,9 +200,7 @@ pub(super) async fn hours(guest: &mut Guest<'_>) -> Result<Finding, ConnectError
         ("a ticket of two hours ahead", Shown::Cookie(&cookie, &future.value)),
     ];
     let refused = refused_all(guest, &tries).await?;
-    Ok(refused.unwrap_or_else(|| {
-        Finding::met("tickets of this hour and its neighbours open, two hours off they do not")
-    }))
+    Ok(refused.unwrap_or_else(|| Finding::met("this one and its neighbours open, two hours off do not")))
 }
 
 /// R11: every carrier of the policy, with the shortest and longest padding.
@@ -229,7 +218,7 @@ pub(super) async fn carriers(guest: &mut Guest<'_>) -> Result<Finding, ConnectEr
         }
     }
     let names: Vec<_> = allowed.iter().map(|carrier| carrier.as_str()).collect();
-    Ok(Finding::met(format!("opened by {}; how often each is used is the client's, r11_", names.join(", "))))
+    Ok(Finding::met(format!("{} open; how often each is drawn is for r11_", names.join(", "))))
 }
 
 /// What is wrong where a ticket that should open does not.

@@ -2,9 +2,11 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rand_chacha::ChaCha20Rng;
 use rustls::ClientConfig;
+use tokio::time::sleep;
 
 use super::hand::Doorway;
 use crate::clock::Clock;
@@ -36,7 +38,16 @@ pub(super) struct Guest<'a> {
     pub(super) record: &'a NodeRecord,
     pub(super) clock: Clock,
     pub(super) rng: ChaCha20Rng,
+    /// A ticket has opened a tunnel: the relay, the record and the clocks are right.
+    pub(super) opened: bool,
+    /// How often it was waited for the relay's bucket to fill.
+    pub(super) rests: u8,
 }
+
+/// How often that is done in one visit.
+const RESTS: u8 = 3;
+/// For so long: a relay gives one token a second.
+const REST: Duration = Duration::from_secs(30);
 
 impl Guest<'_> {
     /// A ticket as one may be drawn: this carrier, so much padding, made at this time.
@@ -56,14 +67,25 @@ impl Guest<'_> {
         self.ticket(Carrier::Cookie, 40, self.clock.now().unix)
     }
 
-    /// Shows a ticket on a connection of its own.
-    pub(super) async fn show(&self, ticket: &Issued) -> Result<Doorway, ConnectError> {
-        let (mut session, _) = self.place.session().await?;
-        match enter(&mut session, self.record, self.place.address, ticket).await {
-            Ok((outgoing, incoming)) => Ok(Doorway::new(session, outgoing, incoming)),
-            Err(error) => {
-                session.end().await;
-                Err(error)
+    /// Shows a ticket on a connection of its own. Where tickets have opened before and this one does not, it may be
+    /// that the relay's bucket for this network is empty, and so the ticket was not looked at: it is shown again later.
+    pub(super) async fn show(&mut self, ticket: &Issued) -> Result<Doorway, ConnectError> {
+        loop {
+            let (mut session, _) = self.place.session().await?;
+            match enter(&mut session, self.record, self.place.address, ticket).await {
+                Ok((outgoing, incoming)) => {
+                    self.opened = true;
+                    return Ok(Doorway::new(session, outgoing, incoming));
+                }
+                Err(ConnectError::Refused(_)) if self.opened && self.rests < RESTS => {
+                    session.end().await;
+                    self.rests += 1;
+                    sleep(REST).await;
+                }
+                Err(error) => {
+                    session.end().await;
+                    return Err(error);
+                }
             }
         }
     }

@@ -55,22 +55,15 @@ pub(super) async fn classical(guest: &mut Guest<'_>) -> Result<(Finding, Finding
         (Ok(mut hand), true) => {
             let answered = answers(&mut hand, 1).await;
             let xk = if answered {
-                Finding::met(
-                    "Noise XK (suite 0x01) was done with the relay, and both ends have the same keys",
-                )
+                Finding::met("suite 0x01 was done, and both ends have the same keys")
             } else {
-                Finding::not_met("Noise XK (suite 0x01) was done, but what follows does not open")
+                Finding::not_met("suite 0x01 was done, but what follows does not open")
             };
-            (
-                xk,
-                Finding::not_applicable(
-                    "suite 0x01 may be taken until 2027-01-01; r18_ shows what comes then",
-                ),
-            )
+            (xk, Finding::not_applicable("not until 2027-01-01; what comes then is for r18_"))
         }
         (Ok(_), false) => {
             let late = "suite 0x01 is still taken: from 2027-01-01 a relay must refuse it";
-            (Finding::met("Noise XK (suite 0x01) was done with the relay"), Finding::not_met(late))
+            (Finding::met("suite 0x01 was done with the relay"), Finding::not_met(late))
         }
         (Err(NoTunnel::Silent | NoTunnel::Ended), false) => (
             Finding::not_applicable("suite 0x01 is refused, as it must be; r16_ has the vectors"),
@@ -96,7 +89,7 @@ pub(super) async fn other_session(guest: &mut Guest<'_>) -> Checked {
         doorway.shake(Suite::Hybrid, &relay_static, &binding, HUSH, &mut guest.rng, guest.clock).await;
     Ok(match shaken {
         Err(NoTunnel::Silent | NoTunnel::Ended) => {
-            Finding::met("a handshake bound to another TLS session gets no answer")
+            Finding::met("bound to another one, a handshake gets no answer")
         }
         Err(NoTunnel::Handshake(_)) | Ok(_) => Finding::not_met(
             "a handshake bound to another TLS session was answered: the exporter is not in it",
@@ -107,7 +100,7 @@ pub(super) async fn other_session(guest: &mut Guest<'_>) -> Checked {
 /// R20: both ends derive the same keys.
 pub(super) async fn same_keys(hand: &mut Hand) -> Finding {
     if answers(hand, 1).await {
-        Finding::met("frames open both ways under the bound key schedule; r20_ has the vectors")
+        Finding::met("frames open both ways under the bound keys; r20_ has the vectors")
     } else {
         Finding::not_met("the handshake was done, but a PING under the derived keys is not answered")
     }
@@ -120,7 +113,7 @@ pub(super) async fn ping(hand: &mut Hand) -> Finding {
     }
     hand.send(Kind::Ping, 0, ping_content(ANSWER, 3));
     match hand.hear(HUSH, |frame| frame.kind == Kind::Ping && frame.content.first() == Some(&ANSWER)).await {
-        Heard::Silence => Finding::met("a PING was answered within 5 s, and an answer was not answered"),
+        Heard::Silence => Finding::met("within 5 s, and an answer is not answered"),
         Heard::Frame(_) => Finding::not_met("the answer to a PING was answered again"),
         Heard::Ended => Finding::not_met("an answer to no question ended the tunnel"),
     }
@@ -146,9 +139,7 @@ pub(super) async fn credit(hand: &mut Hand) -> Finding {
     hand.send(Kind::Stream, STREAM + 2, echo);
     let answer = |frame: &Frame| frame.kind == Kind::Stream && frame.stream == STREAM + 2;
     match hand.hear(PATIENCE, answer).await {
-        Heard::Frame(_) => Finding::met(
-            "credit came, and a stream was served beside one that stands still; an overrun is for r29_",
-        ),
+        Heard::Frame(_) => Finding::met("credit comes, and no stream waits for another; overrun: r29_"),
         Heard::Silence | Heard::Ended => {
             Finding::not_met("beside a stream that stands still, no other was served")
         }
@@ -159,9 +150,7 @@ pub(super) async fn credit(hand: &mut Hand) -> Finding {
 pub(super) async fn rekey(hand: &mut Hand) -> Finding {
     hand.update_key();
     if answers(hand, 4).await {
-        Finding::met(
-            "the relay follows a KEY_UPDATE; when one is due takes 65,536 frames, 8 GiB or 1 h: r22_",
-        )
+        Finding::met("ours is followed; 65,536 frames, 8 GiB or 1 h are for r22_")
     } else {
         Finding::not_met("after a KEY_UPDATE, a PING under the next key was not answered")
     }
@@ -179,9 +168,7 @@ pub(super) async fn close(hand: &mut Hand) -> Finding {
         Heard::Silence => return Finding::not_met("our CLOSE was not answered by one"),
     }
     match hand.hear(PATIENCE, |frame| frame.kind == Kind::Ping).await {
-        Heard::Ended => {
-            Finding::met("a CLOSE was answered by one, a PING after it by nothing, and the body ended")
-        }
+        Heard::Ended => Finding::met("answered by a CLOSE and the end, a later PING by nothing"),
         Heard::Frame(_) => Finding::not_met("a PING after our CLOSE was answered"),
         Heard::Silence => Finding::not_met("after both CLOSE frames the relay's body did not end"),
     }
@@ -190,9 +177,7 @@ pub(super) async fn close(hand: &mut Hand) -> Finding {
 /// R36: nothing but handshake and frames came.
 pub(super) fn nothing_else(hand: &Hand) -> Finding {
     if hand.heard_only_frames() {
-        Finding::met(
-            "every byte of the relay's body was of the handshake or of a frame; the wire is for r36_",
-        )
+        Finding::met("the relay's body is handshake and frames; the wire is for r36_")
     } else {
         Finding::not_met("the relay's body held something that is no frame")
     }
@@ -238,9 +223,7 @@ pub(super) async fn no_frames(guest: &mut Guest<'_>) -> Checked {
     hand.post(header);
     let long = ended(&mut hand, "a frame of 65,536 bytes", End::Any).await;
     Ok(match long.verdict {
-        Verdict::Met => Finding::met(
-            "an unknown type ends the tunnel with MALFORMED_FRAME, 65,536 bytes end it by their header",
-        ),
+        Verdict::Met => Finding::met("an unknown type gets MALFORMED_FRAME, 65,536 bytes the end"),
         Verdict::NotMet | Verdict::NotApplicable => long,
     })
 }
@@ -271,7 +254,7 @@ pub(super) async fn ids(guest: &mut Guest<'_>) -> Checked {
             return Ok(finding);
         }
     }
-    Ok(Finding::met("a stream of an even id, of one below another, and of the kept id 1 each end the tunnel"))
+    Ok(Finding::met("an even id, a falling one and the kept 1 each end the tunnel"))
 }
 
 /// How a tunnel should end.

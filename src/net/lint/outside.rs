@@ -26,7 +26,7 @@ pub(super) async fn older_tls(place: &Place) -> Finding {
         }
         Ok(Older::Strange) => Finding::not_met("an offer of TLS 1.2 was answered by something else than TLS"),
         Ok(turned_away @ (Older::Refused(_) | Older::Closed)) => {
-            Finding::met(format!("an offer of TLS 1.2: {turned_away}; TLS 1.3 is spoken"))
+            Finding::met(format!("an offer of TLS 1.2 at most is {turned_away}"))
         }
         Err(error) => Finding::not_met(format!("it could not be checked: {error}")),
     }
@@ -54,9 +54,7 @@ impl Twice {
         let (first, second) = (&self.baseline.latest().alpn, &self.second.alpn);
         if first == second {
             let name = String::from_utf8_lossy(first);
-            Finding::met(format!(
-                "`{name}` is chosen from the same offer each time; the offer is the client's"
-            ))
+            Finding::met(format!("`{name}` twice; what is offered is the client's"))
         } else {
             Finding::not_met("another protocol is chosen the second time")
         }
@@ -65,9 +63,7 @@ impl Twice {
     /// R4: everything that a client compares.
     pub(super) fn same_everything(&self) -> Finding {
         match self.baseline.compare(&self.second) {
-            Ok(()) => Finding::met(
-                "two visits show the same TLS, SETTINGS and windows; that a client looks is for r04_ to show",
-            ),
+            Ok(()) => Finding::met("two visits show the same; that clients look is for r04_"),
             Err(mismatch) => Finding::not_met(format!(
                 "no client shows a ticket here, since two visits differ: {mismatch}; serve both from one place"
             )),
@@ -89,9 +85,7 @@ pub(super) async fn early_data(place: &Place) -> Result<Finding, VisitError> {
     Ok(if again.map_err(TlsError::from)?.early_data().is_some() {
         Finding::not_met("its session tickets invite to 0-RTT: switch early data off")
     } else {
-        Finding::met(
-            "no session ticket of the host invites to it; that a client never sends it is for r06_ to show",
-        )
+        Finding::met("no session ticket invites to it; that clients never send it is for r06_")
     })
 }
 
@@ -105,7 +99,7 @@ pub(super) fn same_settings(baseline: &Baseline, tunnel: &Session) -> Finding {
     let (visit, flight) = (baseline.latest(), tunnel.flight());
     let same = flight.settings() == Some(&visit.settings) && flight.window_update() == visit.window_update;
     if same {
-        Finding::met("SETTINGS and WINDOW_UPDATE are the same for a visit and a tunnel, in the same order")
+        Finding::met("a visit and a tunnel are told the same, in the same order")
     } else {
         Finding::not_met("a tunnel's connection has other SETTINGS than a visit's")
     }

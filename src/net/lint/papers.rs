@@ -23,7 +23,7 @@ pub(super) fn versions(signed: &SignedRecord) -> Finding {
 pub(super) fn encoding(signed: &SignedRecord) -> Finding {
     match Value::decode(signed.bytes()) {
         Ok(value) if value.encode() == *signed.bytes() => {
-            Finding::met("the record is read by the strict decoder and written again byte for byte")
+            Finding::met("read strictly, and written again byte for byte")
         }
         Ok(_) => Finding::not_met("the record is not in the one form that DET-CBOR allows"),
         Err(error) => Finding::not_met(format!("the record is no DET-CBOR: {error}")),
@@ -33,11 +33,9 @@ pub(super) fn encoding(signed: &SignedRecord) -> Finding {
 /// R55: signature, expiry, key. `proven` when the relay has proved to hold the record's Noise key.
 pub(super) fn signature(signed: &SignedRecord, proven: bool, now: UnixMillis) -> Finding {
     match accept(signed.bytes(), None, now) {
-        Ok(_) if proven => {
-            Finding::met("signed by the key of its id, in date, and the relay holds its Noise key")
-        }
+        Ok(_) if proven => Finding::met("signed, in date, and the relay holds its Noise key"),
         Ok(_) => Finding::not_met(
-            "signed and in date, but the relay has not shown that it holds the Noise key: no handshake was done",
+            "signed and in date, but nobody here has shown to hold its Noise key: no handshake was done",
         ),
         Err(refused @ RecordRefused::Expired { .. }) => {
             Finding::not_met(format!("{refused}: ask the relay's operator for a newer one"))

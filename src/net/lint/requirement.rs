@@ -3,25 +3,25 @@
 /// How many there are.
 pub(super) const COUNT: u8 = 55;
 
-const MIXES: &str = "about mixes and finding other nodes, which the HTX transport has none of";
+const MIXES: &str = "of mixes and the directory, no part of HTX itself";
 
 /// What is required, in a few words.
 pub(super) const fn title(number: u8) -> &'static str {
     match number {
         1 => "TLS 1.3 only",
         2 => "client hello of a browser",
-        3 => "same protocol as in the pre-flight",
-        4 => "tunnel looks like the pre-flight",
-        5 => "tolerance of 15 % where values vary",
+        3 => "same protocol each time",
+        4 => "tunnel looks like a visit",
+        5 => "tolerance of 15 %",
         6 => "no 0-RTT",
         7 => "QUIC",
         8 => "ECH",
-        9 => "a failed ticket is answered as a visit",
+        9 => "failed ticket, same answer",
         10 => "tickets of three hours",
         11 => "three carriers",
-        12 => "padding of tickets, 24 to 64",
+        12 => "padding 24 to 64",
         13 => "no ticket twice",
-        14 => "malformed tickets are visits",
+        14 => "malformed tickets",
         15 => "buckets before the curve",
         16 => "Noise XK",
         17 => "hybrid handshake",
@@ -41,7 +41,7 @@ pub(super) const fn title(number: u8) -> &'static str {
         31 => "CLOSE",
         32 => "gaps between pings",
         33 => "idle padding",
-        34 => "same SETTINGS for visit and tunnel",
+        34 => "same SETTINGS",
         35 => "PRIORITY rate",
         36 => "no transition header",
         37 => "transition control stream",
@@ -70,19 +70,19 @@ pub(super) const fn title(number: u8) -> &'static str {
 /// Why nothing about it can be seen in a visit, and what shows it instead.
 pub(super) const fn elsewhere(number: u8) -> &'static str {
     match number {
-        2 => "of clients in the `covert` build; the portable client says that it is none",
-        5 => "of clients: tests r05_",
+        2 => "of clients in the `covert` build",
+        5 => "of clients: r05_",
         7 | 26 | 35 | 37 | 50 => "level SHOULD, not built",
         8 => "of clients, level SHOULD, not built",
-        15 => "it would take flooding the relay: tests r15_ count the curve operations",
-        24 => "it takes a million frames: tests r24_",
-        32 => "statistics over a thousand gaps, of clients: tests r32_",
-        33 => "statistics over a thousand pauses: tests r33_",
-        38 => "of clients: tests r38_",
+        15 => "it would take flooding the relay: r15_",
+        24 => "it would take a million frames: r24_",
+        32 => "statistics over a thousand gaps, of clients: r32_",
+        33 => "statistics over a thousand pauses: r33_",
+        38 => "of clients: r38_",
         40..=49 => MIXES,
         51 => "out of scope (chapter 13)",
         52 => "of the build, not of a running relay",
-        53 => "nothing of a log is seen from outside: tests r53_",
+        53 => "no log is seen from outside: r53_",
         _ => "it takes the relay's record: give it with --record",
     }
 }

@@ -75,5 +75,9 @@ fn text(report: &Report, lines: &[Line]) -> String {
     };
     let lines: Vec<String> = lines.iter().map(line).collect();
     let Report { met, not_met, not_applicable, .. } = report;
-    format!("{}\n{met} met, {not_met} not met, {not_applicable} not applicable", lines.join("\n"))
+    format!(
+        "{}\n{met} met, {not_met} not met, {not_applicable} not applicable\n\
+         `r05_` and the like: tests of this project, which show what one visit cannot",
+        lines.join("\n")
+    )
 }
