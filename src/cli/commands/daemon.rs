@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::api::server::Server;
 use crate::ids::PeerId;
-use crate::node::config::{Config, Overrides, Radio, RadioChoice};
+use crate::node::config::{Config, LoadError, Overrides, Radio, RadioChoice};
 use crate::node::lifecycle;
 use crate::node::lifecycle::Setup;
 use crate::node::radio::{self, Opened};
@@ -67,7 +67,7 @@ pub(in crate::cli) async fn run(context: &Context, arguments: Arguments) -> Resu
         true => Some(open_radio(context, &config.bitchat.radio, identity.peer_id()).await?),
         false => None,
     };
-    let (seed, settings) = (lifecycle::random_seed()?, config.settings());
+    let (seed, settings) = (lifecycle::random_seed()?, config.settings().map_err(LoadError::from)?);
     let mut node = lifecycle::start(Setup { identity, seed, radio, database, settings }).await?;
     let socket = home.socket();
     let cannot = |source| CliError::Socket { socket: socket.clone(), source };

@@ -60,6 +60,8 @@ impl Loaded {
         };
         let mut loaded = read(&file, &text, overrides, home.nickname()?)?;
         loaded.config.files.directory = home.path().join(&loaded.config.files.directory);
+        loaded.config.betanet.relays.iter_mut().for_each(|relay| relay.inside(home.path()));
+        loaded.config.betanet.ca = loaded.config.betanet.ca.map(|path| home.path().join(path));
         Ok(loaded)
     }
 }
