@@ -1,11 +1,9 @@
 //! From start to stop.
 
-use std::io;
 use std::sync::Arc;
 
 use rand_chacha::ChaCha20Rng;
 use rand_core::{OsRng, RngCore, SeedableRng};
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{broadcast, mpsc};
 use tokio::task::JoinHandle;
 
@@ -228,14 +226,4 @@ pub fn random_seed() -> Result<[u8; 32], NodeError> {
     let mut seed = [0; 32];
     OsRng.try_fill_bytes(&mut seed).map_err(NodeError::Random)?;
     Ok(seed)
-}
-
-/// Waits until this process is asked to end: SIGTERM, or ctrl-c.
-pub async fn asked_to_end() -> io::Result<()> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    tokio::select! {
-        _ = terminate.recv() => Ok(()),
-        _ = interrupt.recv() => Ok(()),
-    }
 }

@@ -16,6 +16,7 @@ use crate::radio::RadioHandle;
 use crate::storage;
 
 use crate::cli::context::Context;
+use crate::cli::ending::Ending;
 use crate::cli::error::CliError;
 use crate::cli::words::printable;
 
@@ -72,10 +73,11 @@ pub(in crate::cli) async fn run(context: &Context, arguments: Arguments) -> Resu
     let socket = home.socket();
     let cannot = |source| CliError::Socket { socket: socket.clone(), source };
     let server = Server::bind(&socket, node.handle().clone()).map_err(cannot)?;
+    let mut ending = Ending::catch()?;
     ready(context, node.handle().profile(), &socket)?;
 
     let ended = tokio::select! {
-        asked = lifecycle::asked_to_end() => asked.map_err(CliError::Signals),
+        () = ending.asked() => Ok(()),
         stopped = node.stopped() => return stopped.map_err(Into::into),
         served = server.run() => served.map_err(cannot),
     };
