@@ -211,3 +211,124 @@ impl Lodging {
         [asked, record, echo].into_iter().flatten().min()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::NodeId;
+
+    const CADENCE: Cadence = Cadence {
+        lively: Duration::from_millis(400),
+        quiet: Duration::from_secs(2),
+        asleep: Duration::from_secs(5),
+    };
+
+    fn at(millis: u64) -> Instant {
+        Instant::from_start(Duration::from_millis(millis))
+    }
+
+    fn key(generation: u32) -> MailboxKey {
+        MailboxKey::derive(&[1; 32], &NodeId([2; 34]), generation)
+    }
+
+    /// A mailbox of ours that is there, its relay's record just asked for.
+    fn made() -> Lodging {
+        let mut lodging = Lodging::new(key(0), at(0));
+        assert!(matches!(lodging.next_job(at(0), true), Some(Job::Create)));
+        lodging.made(true, at(0));
+        lodging.is_ours_now = true;
+        lodging.record_came(true, at(0));
+        lodging
+    }
+
+    /// Fetches when it is due, finds nothing, and tells the time until the next.
+    fn look(lodging: &mut Lodging, now: u64) -> Option<u64> {
+        assert!(matches!(lodging.next_job(at(now), true), Some(Job::Fetch { .. })));
+        lodging.fetched(7, false, &CADENCE, 1.0, at(now));
+        let next = lodging.poll_timeout(true)?;
+        Some(u64::try_from(next.since(at(now)).as_millis()).unwrap())
+    }
+
+    #[test]
+    fn a_mailbox_is_made_then_looked_into_ever_more_rarely_and_often_again_after_traffic() {
+        let mut lodging = made();
+        assert_eq!(look(&mut lodging, 0), Some(400));
+        assert!(lodging.next_job(at(399), true).is_none());
+        assert_eq!(look(&mut lodging, 59_000), Some(400));
+        assert_eq!(look(&mut lodging, 61_000), Some(2_000));
+        assert_eq!(look(&mut lodging, 700_000), Some(5_000));
+        lodging.enliven(&CADENCE, at(700_100));
+        assert_eq!(lodging.poll_timeout(true), Some(at(700_500)));
+        assert_eq!(look(&mut lodging, 700_500), Some(400));
+    }
+
+    #[test]
+    fn a_mailbox_that_only_old_cards_name_is_looked_into_rarely() {
+        let mut lodging = made();
+        lodging.is_ours_now = false;
+        assert_eq!(look(&mut lodging, 0), Some(5_000));
+    }
+
+    #[test]
+    fn nothing_is_fetched_while_the_node_has_no_room_and_then_at_once() {
+        let mut lodging = made();
+        assert!(lodging.next_job(at(0), false).is_none());
+        assert_eq!(lodging.poll_timeout(false), Some(at(0) + RECORD_EVERY));
+        assert!(matches!(lodging.next_job(at(0), true), Some(Job::Fetch { after: 0 })));
+    }
+
+    #[test]
+    fn a_page_with_envelopes_is_followed_by_the_next_at_once_from_its_cursor() {
+        let mut lodging = made();
+        lodging.next_job(at(0), true).unwrap();
+        lodging.fetched(41, true, &CADENCE, 1.0, at(0));
+        assert!(matches!(lodging.next_job(at(0), true), Some(Job::Fetch { after: 41 })));
+    }
+
+    #[test]
+    fn looking_again_begins_at_the_first_envelope_whatever_is_being_fetched() {
+        let mut lodging = made();
+        lodging.next_job(at(0), true).unwrap();
+        lodging.look_again(at(0));
+        lodging.fetched(41, true, &CADENCE, 1.0, at(0));
+        assert!(matches!(lodging.next_job(at(0), true), Some(Job::Fetch { after: 0 })));
+    }
+
+    #[test]
+    fn what_is_stored_is_deleted_before_more_is_fetched_and_tried_again_when_that_fails() {
+        let mut lodging = made();
+        for id in [3, 4, 3] {
+            lodging.ack(id);
+        }
+        let Some(Job::Ack(ids)) = lodging.next_job(at(0), true) else { panic!("it is deleted first") };
+        assert_eq!(ids, [3, 4]);
+        assert!(matches!(lodging.next_job(at(0), true), Some(Job::Fetch { .. })));
+        lodging.acked(ids, false);
+        assert!(matches!(lodging.next_job(at(0), true), Some(Job::Ack(again)) if again == [3, 4]));
+    }
+
+    #[test]
+    fn a_relay_that_refuses_is_asked_again_after_a_minute_and_a_mailbox_that_is_gone_is_made_anew() {
+        let mut lodging = Lodging::new(key(0), at(0));
+        lodging.next_job(at(0), true).unwrap();
+        lodging.made(false, at(0));
+        lodging.record_came(true, at(0));
+        assert!(lodging.next_job(at(59_000), true).is_none());
+        assert_eq!(lodging.poll_timeout(true), Some(at(60_000)));
+        assert!(matches!(lodging.next_job(at(60_000), true), Some(Job::Create)));
+        lodging.made(true, at(60_000));
+        lodging.next_job(at(60_000), true).unwrap();
+        lodging.gone();
+        assert!(matches!(lodging.next_job(at(60_000), true), Some(Job::Create)));
+    }
+
+    #[test]
+    fn another_token_is_told_to_the_relay_and_the_address_stays() {
+        let mut lodging = made();
+        let (address, token) = (lodging.address(), lodging.key.token());
+        lodging.rekey(key(1));
+        assert!(matches!(lodging.next_job(at(0), true), Some(Job::Create)));
+        assert_eq!(lodging.address(), address);
+        assert_ne!(lodging.key.token(), token);
+    }
+}
