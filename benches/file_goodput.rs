@@ -24,7 +24,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use hopline::ids::{PeerId, TransferId};
-use hopline::transports::direct::files::{Directory, Incoming, Progress, Source, send};
+use hopline::transports::files::{Directory, Incoming, Progress, Source, send};
 use iroh::endpoint::{BindOpts, Connection, presets};
 use iroh::{Endpoint, EndpointAddr, RelayMode};
 use tokio::sync::watch;

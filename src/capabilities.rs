@@ -114,6 +114,8 @@ pub struct Capabilities {
     pub batching: bool,
     /// Tells the sender what arrived. Otherwise a message that was sent is done.
     pub receipts: bool,
+    /// Keeps a message for a recipient who is away: a receipt that is late says nothing against it.
+    pub keeps: bool,
 }
 
 /// The anonymity level that "privacy required" stands for.
@@ -138,6 +140,7 @@ impl Capabilities {
         bandwidth: 100_000,
         batching: false,
         receipts: true,
+        keeps: false,
     };
 
     /// HTX to one relay that keeps the recipient's mailbox: the relay sees our address and which mailbox is used.
@@ -159,6 +162,7 @@ impl Capabilities {
         bandwidth: 10_000_000,
         batching: true,
         receipts: true,
+        keeps: true,
     };
 
     /// QUIC between contacts: it needs an IP path, which a LAN is too.
@@ -179,6 +183,7 @@ impl Capabilities {
         bandwidth: 100_000_000,
         batching: true,
         receipts: true,
+        keeps: false,
     };
 
     /// The longest message it takes, to one peer or to everyone.

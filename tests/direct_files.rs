@@ -8,7 +8,7 @@ use std::future::pending;
 use std::path::{Path, PathBuf};
 
 use hopline::ids::{PeerId, TransferId};
-use hopline::transports::direct::files::{
+use hopline::transports::files::{
     Directory, Incoming, Placed, Progress, ReceiveError, SendError, Source, SourceError, send,
 };
 use hopline::wire::file::{Answer, FileHash, Offer, Reason, STREAM_KIND};

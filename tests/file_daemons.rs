@@ -12,7 +12,7 @@ use hopline::api::Client;
 use hopline::api::client::Events;
 use hopline::api::files::{FileReport, FileWord};
 use hopline::api::schema::EventReport;
-use hopline::transports::direct::files::SYNC_STEP;
+use hopline::transports::files::SYNC_STEP;
 use tokio::time::Instant;
 
 #[path = "common/path.rs"]

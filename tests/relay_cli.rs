@@ -6,6 +6,7 @@
 mod program;
 mod relay;
 
+use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::Duration;
@@ -16,11 +17,9 @@ use hopline::net::client::Target;
 use hopline::wire::mailbox::Answer;
 use hopline::wire::read_record;
 use serde_json::Value;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 
-use program::{Bench, DEADLINE, Running, stderr, stdout};
-use relay::{Owner, TOKEN, ask, client, waiting, within};
+use program::{Bench, Running, stderr, stdout};
+use relay::{Owner, TOKEN, ask, client, get, waiting, within};
 
 const INIT: [&str; 8] = ["--home", "r", "relay", "init", "--host", "relay.test", "--listen", "127.0.0.1:0"];
 
@@ -115,6 +114,10 @@ async fn what_is_missing_or_wrong_is_said_with_what_to_do() {
     assert!(!bench.path("r").exists(), "nothing was begun");
 
     let bench = made().await;
+    let shown = stdout(&bench.run(&["--home", "r", "relay", "check"]).await);
+    let row = |key: &str| shown.lines().find(|line| line.starts_with(key)).unwrap().to_owned();
+    assert!(row("relay.host").contains("relay.toml:"), "{shown}");
+    assert!(row("mailboxes.idle").contains("30d") && row("mailboxes.idle").ends_with("default"), "{shown}");
     let file = bench.path("r/relay.toml");
     let text = std::fs::read_to_string(&file).unwrap() + "\n[mailboxes]\nsizes = 3\n";
     let line = text.lines().count();
@@ -131,14 +134,14 @@ async fn what_is_missing_or_wrong_is_said_with_what_to_do() {
 async fn the_numbers_are_served_on_loopback_and_nothing_else_is() {
     let bench = made().await;
     let (mut running, ready) = running(&bench).await;
-    let address = ready["metrics"].as_str().unwrap();
-    assert!(address.starts_with("127.0.0.1:"));
-    let numbers = get(address, "/metrics").await;
+    let address: SocketAddr = ready["metrics"].as_str().unwrap().parse().unwrap();
+    assert!(address.ip().is_loopback());
+    let numbers = within(get(address, "/metrics")).await;
     assert!(numbers.starts_with("HTTP/1.1 200 OK"), "{numbers}");
     for name in ["mailboxes 0", "tunnels_open 0", "tickets_admitted_total 0"] {
         assert!(numbers.contains(&format!("\nhopline_relay_{name}\n")), "{name}: {numbers}");
     }
-    assert!(get(address, "/relay.record").await.starts_with("HTTP/1.1 404"));
+    assert!(within(get(address, "/relay.record")).await.starts_with("HTTP/1.1 404"));
     assert!(running.signal("TERM", Duration::from_secs(20)).await);
 }
 
@@ -176,15 +179,4 @@ async fn sighup_reads_the_certificate_again_and_keeps_the_old_one_if_it_cannot()
     running.signal_only("HUP").await;
     // It ends in good order, so the bad certificate did not end it.
     assert!(running.signal("TERM", Duration::from_secs(20)).await);
-}
-
-async fn get(address: &str, path: &str) -> String {
-    let asked = async {
-        let mut stream = TcpStream::connect(address).await.unwrap();
-        stream.write_all(format!("GET {path} HTTP/1.1\r\nHost: h\r\n\r\n").as_bytes()).await.unwrap();
-        let mut text = String::new();
-        stream.read_to_string(&mut text).await.unwrap();
-        text
-    };
-    tokio::time::timeout(DEADLINE, asked).await.unwrap()
 }

@@ -11,11 +11,14 @@ mod relay;
 )]
 mod visitor;
 
+use std::collections::BTreeSet;
+use std::time::Duration;
+
 use bytes::Bytes;
 use hopline::clock::Clock;
-use hopline::htx::ticket::issue;
+use hopline::htx::ticket::{TicketSecret, day_of, issue};
 use hopline::ids::NodeId;
-use hopline::storage::{Bound, MailboxLimits};
+use hopline::storage::{Bound, MailboxLimits, RelayDatabase};
 use hopline::time::UnixMillis;
 use hopline::wire::mailbox::{Answer, MAX_ENVELOPE_LEN, MAX_FRAME_LEN, Request};
 use hopline::wire::read_record;
@@ -26,7 +29,7 @@ use rand_core::SeedableRng;
 
 use visitor::{Visitor, request};
 
-use relay::{House, NOON, Owner, TOKEN, ask, ask_raw, waiting, within};
+use relay::{House, NOON, Owner, TOKEN, ask, ask_raw, get, waiting, within};
 
 /// What every refusal looks like: the map {0: 1}.
 const REFUSED: &[u8] = &[0xa1, 0, 1];
@@ -128,7 +131,7 @@ async fn a_mailbox_costs_a_token_of_the_source() {
     let house = House::new();
     let mut config = house.config();
     config.buckets.source.burst = 3;
-    config.buckets.source.interval = std::time::Duration::from_secs(3_600);
+    config.buckets.source.interval = Duration::from_secs(3_600);
     let relay = house.start(config, clock()).await;
     let tunnel = house.connect(&relay, clock(), 1).await;
     let mut answers = Vec::new();
@@ -201,6 +204,58 @@ async fn a_restart_keeps_mailboxes_keys_and_what_waits() {
     assert_eq!(after.record().id(), before.record().id());
     let tunnel = house.connect(&relay, clock(), 2).await;
     assert_eq!(waiting(&tunnel, &owner).await[0].1, "kept");
+    within(relay.stop()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_relay_that_was_off_for_long_has_erased_its_old_keys_and_shows_new_ones() {
+    let house = House::new();
+    let relay = house.start(house.config(), clock()).await;
+    let before = relay.record();
+    within(relay.stop()).await.unwrap();
+    let later = NOON + Duration::from_secs(20 * 86_400);
+    let relay = house.start(house.config(), Clock::starting_at(later)).await;
+    let after = relay.record();
+    within(relay.stop()).await.unwrap();
+
+    let today = day_of(later);
+    let days: Vec<u32> = after.record().ticket_keys.iter().map(|key| key.day).collect();
+    assert_eq!(days, (today..today + 14).collect::<Vec<_>>());
+    let database = RelayDatabase::open(house.home.path(), MailboxLimits::default()).unwrap();
+    let kept = database.ticket_secrets().unwrap();
+    let is_old = |secret: &TicketSecret| before.record().ticket_keys.contains(&secret.public());
+    assert_eq!((kept.len(), kept.iter().any(is_old)), (14, false));
+}
+
+#[tokio::test]
+async fn the_numbers_tell_how_much_and_not_who() {
+    let house = House::new();
+    let mut config = house.config();
+    config.metrics = Some("127.0.0.1:0".parse().unwrap());
+    let relay = house.start(config, clock()).await;
+    let tunnel = house.connect(&relay, clock(), 1).await;
+    let owner = Owner::new(1);
+    assert_eq!(ask(&tunnel, &owner.create(&tunnel, TOKEN)).await, Answer::Ok);
+    assert_eq!(ask(&tunnel, &owner.deposit("12345")).await, Answer::Ok);
+    assert_eq!(ask(&tunnel, &Owner::new(2).deposit("x")).await, Answer::Refused);
+
+    let text = within(get(relay.metrics_address().unwrap(), "/metrics")).await;
+    for line in [
+        r#"requests_total{op="deposit",answer="ok"} 1"#,
+        r#"requests_total{op="deposit",answer="refused"} 1"#,
+        r#"refusals_total{why="no_mailbox"} 1"#,
+        "mailboxes 1",
+        "envelopes 1",
+        "envelope_bytes 5",
+        "tickets_admitted_total 1",
+        "tunnels_open 1",
+    ] {
+        assert!(text.contains(&format!("\nhopline_relay_{line}\n")), "{line}: {text}");
+    }
+    let labels: BTreeSet<&str> =
+        text.split(['{', ',']).filter_map(|part| part.split_once("=\"")).map(|(label, _)| label).collect();
+    assert_eq!(labels, BTreeSet::from(["answer", "op", "why"]), "no label that could name somebody");
+    assert!(!text.contains("127.0.0.1"));
     within(relay.stop()).await.unwrap();
 }
 

@@ -223,7 +223,7 @@ impl From<FileError> for Rejection {
             FileError::Off => (
                 StatusCode::SERVICE_UNAVAILABLE,
                 Code::Unfit,
-                Some("switch it on in config.toml, under [direct], and start the daemon again"),
+                Some("switch it on in config.toml, under [direct] or [betanet], and start the daemon again"),
             ),
             FileError::ToEveryone => {
                 (StatusCode::UNPROCESSABLE_ENTITY, Code::Unfit, Some("send it to each of them"))

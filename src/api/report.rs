@@ -14,10 +14,12 @@ use crate::node::name::EVERYONE;
 use crate::storage::{InboxEntry, OutboxEntry};
 use crate::transports::direct::{ConnectionStatus, PathKind};
 
+use crate::transports::betanet::{BetanetStatus, MailboxStatus, Part, RelayStatus};
+
 use super::schema::{
-    AdapterReport, ClockReport, ConnectionReport, Counters, EventReport, LinkCounters, LinkReport,
-    MeshCounters, MessageCounters, PathWord, Peer, ReachWord, ReceivedMessage, RoleWord, SentMessage,
-    StatusReport, StatusWord, TransportReport,
+    AdapterReport, BetanetReport, ClockReport, ConnectionReport, Counters, EventReport, LinkCounters,
+    LinkReport, MailboxWord, MeshCounters, MessageCounters, PartWord, PathWord, Peer, ReachWord,
+    ReceivedMessage, RelayReport, RoleWord, SentMessage, StatusReport, StatusWord, TransportReport,
 };
 
 impl StatusReport {
@@ -35,6 +37,7 @@ impl StatusReport {
                 .iter()
                 .map(|(transport, health)| TransportReport::new(*transport, *health))
                 .collect(),
+            betanet: status.betanet.as_ref().map(Into::into),
             mdns: status.mdns,
             adapters: status
                 .bitchat
@@ -45,6 +48,32 @@ impl StatusReport {
             links: status.bitchat.links.iter().map(|(link, info)| LinkReport::new(*link, info)).collect(),
             connections: status.connections.iter().map(ConnectionReport::new).collect(),
             counters: status.into(),
+        }
+    }
+}
+
+impl From<&BetanetStatus> for BetanetReport {
+    fn from(status: &BetanetStatus) -> Self {
+        Self { relays: status.relays.iter().map(Into::into).collect(), others: status.others }
+    }
+}
+
+impl From<&RelayStatus> for RelayReport {
+    fn from(relay: &RelayStatus) -> Self {
+        Self {
+            host: relay.host.clone(),
+            part: match relay.part {
+                Part::InUse => PartWord::InUse,
+                Part::Warm => PartWord::Warm,
+                Part::Down => PartWord::Down,
+            },
+            mailbox: match relay.mailbox {
+                MailboxStatus::None => MailboxWord::None,
+                MailboxStatus::Kept => MailboxWord::Kept,
+                MailboxStatus::OnCard => MailboxWord::OnCard,
+                MailboxStatus::Refused => MailboxWord::Refused,
+            },
+            trouble: relay.trouble.clone(),
         }
     }
 }

@@ -32,6 +32,9 @@ pub struct StatusReport {
     pub clock: ClockReport,
     /// Its ways to carry messages.
     pub transports: Vec<TransportReport>,
+    /// The relays of betanet; nothing where it is switched off.
+    #[serde(default)]
+    pub betanet: Option<BetanetReport>,
     /// Whether it looks for contacts by mDNS, so that everybody on the local network can see it.
     pub mdns: bool,
     /// Its adapters.
@@ -63,6 +66,54 @@ pub struct TransportReport {
     pub up: bool,
     /// Why it does not.
     pub reason: Option<String>,
+}
+
+/// The relays of betanet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BetanetReport {
+    /// This node's relays, in the order of preference.
+    pub relays: Vec<RelayReport>,
+    /// Relays of contacts to which a tunnel stands.
+    pub others: usize,
+}
+
+/// A relay of this node.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RelayReport {
+    /// Its host name.
+    pub host: String,
+    /// What it is at this time.
+    pub part: PartWord,
+    /// This node's mailbox there.
+    pub mailbox: MailboxWord,
+    /// Why the last call came to nothing; nothing while a tunnel stands.
+    pub trouble: Option<String>,
+}
+
+/// What a relay is to a node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PartWord {
+    /// The one in use.
+    InUse,
+    /// A tunnel stands, in case the one in use dies.
+    Warm,
+    /// No tunnel stands.
+    Down,
+}
+
+/// How a mailbox is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MailboxWord {
+    /// There is none, as far as is known.
+    None,
+    /// It is there; the contact card names another one.
+    Kept,
+    /// It is there, and the contact card names it.
+    OnCard,
+    /// The relay takes none.
+    Refused,
 }
 
 /// An adapter of a node.

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use clap::{ArgAction, Parser, Subcommand, ValueHint};
 
 use super::commands::{
-    air, completions, config, contact, daemon, demo, file, history, outbox, packet, relay, route, send, watch,
+    air, completions, config, contact, daemon, demo, file, history, htx, outbox, packet, relay, route, send,
+    watch,
 };
 
 /// A peer-to-peer messaging node: the BitChat mesh over real Bluetooth.
@@ -63,6 +64,8 @@ pub(super) enum Command {
     Packet(packet::Arguments),
     /// Make and run a relay: a web site that carries messages for those who know it
     Relay(relay::Arguments),
+    /// Look at a relay, or at any web site, through the eyes of HTX
+    Htx(htx::Arguments),
     /// Serve a simulated air that daemons join with --radio sim:PATH
     Air(air::Arguments),
     /// Print a completion script for a shell

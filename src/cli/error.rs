@@ -11,6 +11,8 @@ use crate::api::files::FileWord;
 use crate::api::schema::StatusWord;
 use crate::config::ConfigError;
 use crate::htx::record::RecordRefused;
+use crate::net::tls::TlsError;
+use crate::net::{self, VisitError};
 use crate::node::config::LoadError;
 use crate::node::error::{HomeError, NodeError};
 use crate::relay;
@@ -69,6 +71,8 @@ pub(super) enum CliError {
     RelaySetup(#[from] relay::error::SetupError),
     #[error(transparent)]
     Relay(#[from] relay::RelayError),
+    #[error("the clock of this machine is not set, and tickets count by the hour")]
+    ClockUnset,
     #[error("the relay has stopped")]
     RelayStopped,
     #[error("there is no record: {file}: {source}", file = .file.display())]
@@ -103,6 +107,18 @@ pub(super) enum CliError {
     Missing(usize),
     #[error("{0}")]
     Packet(String),
+    #[error("{file}: {source}", file = .file.display())]
+    Certificates { file: PathBuf, source: TlsError },
+    #[error("the address of {host} is not known: {source}")]
+    UnknownHost { host: String, source: io::Error },
+    #[error("{host} cannot be looked at: {source}")]
+    Unreachable { host: String, source: VisitError },
+    #[error(transparent)]
+    HtxClient(#[from] net::client::ClientError),
+    #[error("layers that are not as they should be: {0}")]
+    BadLayers(usize),
+    #[error("requirements that are not met: {0}")]
+    NotMet(usize),
 }
 
 impl CliError {
@@ -149,6 +165,7 @@ impl CliError {
             | Self::RelayConfig(_)
             | Self::RelaySetup(_)
             | Self::Relay(_)
+            | Self::ClockUnset
             | Self::RelayStopped
             | Self::NoRecord { .. }
             | Self::BadRecord { .. }
@@ -161,7 +178,13 @@ impl CliError {
             | Self::NoQrCode
             | Self::Missing(_)
             | Self::File { .. }
-            | Self::Packet(_) => 1,
+            | Self::Packet(_)
+            | Self::Certificates { .. }
+            | Self::UnknownHost { .. }
+            | Self::Unreachable { .. }
+            | Self::HtxClient(_)
+            | Self::BadLayers(_)
+            | Self::NotMet(_) => 1,
         }
     }
 
@@ -199,10 +222,13 @@ impl CliError {
             Self::NoRecord { .. } | Self::StaleRecord { .. } => {
                 "a relay writes its record when it runs: `hopline relay run`"
             }
+            Self::ClockUnset => "set it, or let a time service do so: `timedatectl`",
             Self::RelayStopped => "its log says why",
             Self::DaemonStopped => "its log says why; start it again with `hopline daemon`",
             Self::NoContact(_) => "`hopline contact list` shows everybody",
             Self::ManyOffers { .. } => "use the fingerprint of the one you mean",
+            Self::UnknownHost { .. } => "check the name, or give --address IP:PORT",
+            Self::Unreachable { .. } => "`hopline htx probe` tells layer by layer how far it gets",
             Self::NoQrCode => "pass the link on as text; or --no-mailbox and --no-addresses make it shorter",
             Self::Missing(_) => "each finding above says what to do",
             Self::Control(JoinError::NoHub { .. }) => "serve one with `hopline air PATH --topology FILE`",
@@ -225,7 +251,11 @@ impl CliError {
             | Self::BadRecord { .. }
             | Self::Client(_)
             | Self::File { .. }
-            | Self::Packet(_) => return None,
+            | Self::Packet(_)
+            | Self::Certificates { .. }
+            | Self::HtxClient(_)
+            | Self::BadLayers(_)
+            | Self::NotMet(_) => return None,
         };
         Some(hint.to_owned())
     }

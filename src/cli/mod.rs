@@ -7,6 +7,7 @@ mod args;
 mod bar;
 mod commands;
 mod context;
+mod ending;
 mod error;
 mod output;
 mod program;

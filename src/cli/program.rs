@@ -8,8 +8,8 @@ use tracing_subscriber::EnvFilter;
 
 use super::args::{Arguments, Command};
 use super::commands::{
-    air, chat, completions, config, contact, daemon, demo, doctor, file, history, man, outbox, packet, peers,
-    relay, route, send, status, watch,
+    air, chat, completions, config, contact, daemon, demo, doctor, file, history, htx, man, outbox, packet,
+    peers, relay, route, send, status, watch,
 };
 use super::context::Context;
 use super::error::CliError;
@@ -55,6 +55,7 @@ async fn dispatch(context: Context, command: Command) -> Result<(), CliError> {
         Command::Doctor => doctor::run(&context).await,
         Command::Packet(arguments) => packet::run(&context, arguments),
         Command::Relay(arguments) => relay::run(&context, arguments).await,
+        Command::Htx(arguments) => htx::run(&context, arguments).await,
         Command::Air(arguments) => air::run(&context, arguments).await,
         Command::Completions(arguments) => completions::run(&context, &arguments),
         Command::Man => man::run(&context),
@@ -81,6 +82,7 @@ fn log(arguments: &Arguments) -> Result<(), CliError> {
         | Command::Doctor
         | Command::Demo(_)
         | Command::Relay(_)
+        | Command::Htx(_)
         | Command::Packet(_)
         | Command::Completions(_)
         | Command::Man => "error",

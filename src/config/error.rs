@@ -5,6 +5,7 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::capabilities::UnknownTransport;
+use crate::wire::RecordLinkError;
 
 use super::quantity::{NoSize, NoSpan};
 
@@ -124,6 +125,9 @@ pub enum Fault {
     /// The text is no URL of a relay.
     #[error("a relay is an URL like `https://relay.example.org`, not `{0}`")]
     Relay(String),
+    /// The text is no relay's record.
+    #[error("this is no relay's record: {0}")]
+    RelayRecord(#[from] RecordLinkError),
     /// The address is not one of this machine alone.
     #[error("`{0}` is not a loopback address, and the numbers are for this machine")]
     NotLoopback(String),

@@ -2,12 +2,13 @@
 //!
 //! [`client::Client::connect`] and [`server::Server::start`] make [`tunnel::Tunnel`]s: on one side by visiting a
 //! web site and showing a ticket, on the other by being that web site and knowing a ticket when it comes.
-//! [`probe`] tells what a host shows to a plain visitor.
+//! [`probe`] tells what a host shows to a plain visitor, and [`lint`] holds a relay against the requirements.
 
 pub mod client;
 mod date;
 pub mod decoy;
 mod http2;
+pub mod lint;
 pub mod probe;
 pub mod server;
 mod session;

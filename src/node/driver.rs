@@ -15,6 +15,7 @@ use crate::message::{Body, MAX_AGE, Recipient, Requirements};
 use crate::router::Ask;
 use crate::router::event::Input;
 use crate::storage::NewReceived;
+use crate::transports::betanet::{BetanetHandle, Presence};
 use crate::transports::bitchat::BitchatHandle;
 use crate::transports::direct::OwnAddresses;
 use crate::transports::port;
@@ -47,6 +48,9 @@ pub(super) struct Driver {
     pub(super) files: Option<FilesHandle>,
     /// Where the direct transport is to be found, when there is one.
     pub(super) own_addresses: Option<watch::Receiver<OwnAddresses>>,
+    /// Where mail for us can be left, and which records of relays to keep; when there is betanet.
+    pub(super) presence: Option<watch::Receiver<Presence>>,
+    pub(super) betanet: Option<BetanetHandle>,
     pub(super) bitchat: BitchatHandle,
     pub(super) board: Board,
     pub(super) mdns: bool,
@@ -62,6 +66,7 @@ enum Wake {
     News(News),
     Mesh(mesh::event::Event),
     Moved(OwnAddresses),
+    Housed(Presence),
     Conditions,
     Timeout,
 }
@@ -105,7 +110,8 @@ impl Driver {
             news = self.ports.next() => Wake::News(news),
             request = self.requests.recv() => Wake::Request(request.unwrap_or(Request::Leave)),
             Ok(event) = self.mesh_events.recv() => Wake::Mesh(event),
-            addresses = moved(&mut self.own_addresses) => Wake::Moved(addresses),
+            addresses = changed(&mut self.own_addresses) => Wake::Moved(addresses),
+            presence = changed(&mut self.presence) => Wake::Housed(presence),
             _ = conditions.tick() => Wake::Conditions,
             () = self.clock.sleep_until(deadline) => Wake::Timeout,
         }
@@ -143,11 +149,8 @@ impl Driver {
                 }
                 self.send_cards().await;
             }
-            Wake::Conditions => {
-                let conditions = conditions::conditions(self.conditions);
-                self.board.conditions = conditions;
-                self.carrier.input(Input::Conditions(conditions));
-            }
+            Wake::Housed(presence) => self.housed(presence).await,
+            Wake::Conditions => self.look_around(),
             Wake::News(News::Handed) | Wake::Timeout => {}
         }
         true
@@ -240,6 +243,10 @@ impl Driver {
             uptime: now.instant.since_start(),
             unix: now.unix,
             clock_unset: now.unix < RELEASE_DATE,
+            betanet: match &self.betanet {
+                Some(betanet) => Some(betanet.status().await),
+                None => None,
+            },
             transports: self.ports.iter().map(|(transport, _, health)| (transport, health)).collect(),
             mdns: self.mdns,
             conditions: self.board.conditions,
@@ -256,13 +263,16 @@ impl Driver {
         match event {
             port::Event::Health(health) => {
                 self.carrier.input(Input::Health { transport, health });
+                if transport == TransportKey::Betanet {
+                    self.look_around();
+                }
                 self.publish(Event::Transport { transport, health });
             }
             port::Event::Reach { to, reach } => {
                 self.carrier.input(Input::Reach { transport, to, reach });
                 if let Recipient::Peer(peer) = to {
                     self.people.reach_changed(transport, peer, reach);
-                    if transport == TransportKey::Direct && reach == Reach::Yes {
+                    if transport != TransportKey::Bitchat && reach == Reach::Yes {
                         self.files.iter().for_each(FilesHandle::connected);
                     }
                     self.send_cards().await;
@@ -280,6 +290,18 @@ impl Driver {
                 }
             }
         }
+    }
+
+    /// Tells the router what the machine is like. A tunnel to a relay is a way to the internet, whatever the table
+    /// of routes says: a relay may be where no default route leads.
+    fn look_around(&mut self) {
+        let mut conditions = conditions::conditions(self.conditions);
+        let mut transports = self.ports.iter();
+        conditions.internet |=
+            transports.any(|(key, _, health)| key == TransportKey::Betanet && health.is_up());
+        drop(transports);
+        self.board.conditions = conditions;
+        self.carrier.input(Input::Conditions(conditions));
     }
 
     async fn received(&mut self, transport: TransportKey, received: port::Received) {
@@ -325,6 +347,24 @@ impl Driver {
         }
     }
 
+    /// Mail for us can be left elsewhere, or there are newer records of relays.
+    async fn housed(&mut self, presence: Presence) {
+        let Presence { mailbox, records } = presence;
+        let kept = self.store.with(move |database| {
+            database.transaction(|database| {
+                records.iter().try_for_each(|new| database.put_relay(new.node, &new.record, new.expires))
+            })
+        });
+        if let Err(error) = kept.await {
+            // They are told again by the relays.
+            tracing::warn!(%error, "the records of relays could not be kept");
+        }
+        if let Err(error) = self.people.housed(mailbox, self.clock.now().unix).await {
+            tracing::error!(%error, "our contact card could not be renewed");
+        }
+        self.send_cards().await;
+    }
+
     fn ended(&mut self, transport: TransportKey) {
         let health = Health::Down(DownReason::Failed);
         tracing::error!(%transport, "a transport ended by itself");
@@ -352,9 +392,9 @@ fn random_id() -> Result<MessageId, SendError> {
     Ok(id)
 }
 
-/// Waits until the direct transport is found elsewhere; for ever when there is none.
-async fn moved(own_addresses: &mut Option<watch::Receiver<OwnAddresses>>) -> OwnAddresses {
-    if let Some(watched) = own_addresses
+/// Waits until something else is true of a transport; for ever when there is none.
+async fn changed<T: Clone>(watched: &mut Option<watch::Receiver<T>>) -> T {
+    if let Some(watched) = watched
         && watched.changed().await.is_ok()
     {
         return watched.borrow_and_update().clone();

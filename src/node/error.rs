@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use crate::ids::PeerId;
 use crate::mesh::error::Refusal;
+use crate::net::client::ClientError;
 use crate::router::error::Reason;
 use crate::storage::{Full, StoreError};
 use crate::time::UnixMillis;
@@ -22,6 +23,9 @@ pub enum NodeError {
     /// The direct transport cannot open its sockets.
     #[error(transparent)]
     Direct(#[from] direct::StartError),
+    /// Betanet cannot call relays.
+    #[error("betanet cannot start: {0}")]
+    Betanet(#[from] ClientError),
     /// The files cannot be kept going.
     #[error(transparent)]
     Files(#[from] FileError),

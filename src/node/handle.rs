@@ -152,7 +152,7 @@ impl NodeHandle {
         Ok(self.store.with(move |database| database.history(&wanted)).await?)
     }
 
-    /// Files to and from contacts; nothing while the direct transport is switched off.
+    /// Files to and from contacts; nothing while neither direct nor betanet is switched on.
     pub fn files(&self) -> Option<&FilesHandle> {
         self.files.as_ref()
     }

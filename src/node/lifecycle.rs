@@ -1,11 +1,9 @@
 //! From start to stop.
 
-use std::io;
 use std::sync::Arc;
 
 use rand_chacha::ChaCha20Rng;
 use rand_core::{OsRng, RngCore, SeedableRng};
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{broadcast, mpsc};
 use tokio::task::JoinHandle;
 
@@ -15,14 +13,16 @@ use crate::message::Requirements;
 use crate::radio::RadioHandle;
 use crate::router::Router;
 use crate::storage::Database;
-use crate::transports::{bitchat, direct};
+use crate::transports::betanet::BetanetHandle;
+use crate::transports::port::Transport;
+use crate::transports::{betanet, bitchat, direct};
 use crate::{mesh, router};
 
 use super::carrier::Carrier;
 use super::driver::Driver;
 use super::error::NodeError;
 use super::handle::{EVENT_BOUND, NodeHandle, REQUEST_BOUND};
-use super::people::{self, People};
+use super::people::{self, People, Told};
 use super::ports::Ports;
 use super::public::PublicText;
 use super::status::{Board, Profile};
@@ -58,6 +58,8 @@ pub struct Settings {
     pub nickname: String,
     /// The BLE mesh; what the node knows better, its name and clock, is left out.
     pub mesh: mesh::Config,
+    /// Mail through relays; nothing when it is switched off.
+    pub betanet: Option<betanet::Config>,
     /// QUIC between contacts; nothing when it is switched off.
     pub direct: Option<direct::Config>,
     /// How it chooses between its transports.
@@ -76,6 +78,7 @@ impl Settings {
         Self {
             nickname: nickname.to_owned(),
             mesh: mesh::Config::default(),
+            betanet: None,
             direct: None,
             router: router::Config::default(),
             conditions: conditions::Settings::default(),
@@ -89,7 +92,7 @@ impl Settings {
 pub async fn start(setup: Setup) -> Result<Node, NodeError> {
     let Setup { identity, seed, radio, database, settings } = setup;
     let mut rng = ChaCha20Rng::from_seed(seed);
-    let (router_seed, mesh_seed) = (rng.next_u64(), draw(&mut rng));
+    let (router_seed, mesh_seed, betanet_seed) = (rng.next_u64(), draw(&mut rng), draw(&mut rng));
     let clock = Clock::start();
     let store = Store::new(database);
     let identity = Arc::new(identity);
@@ -102,6 +105,14 @@ pub async fn start(setup: Setup) -> Result<Node, NodeError> {
     let mesh_events = bitchat.subscribe().ok_or(NodeError::MeshEnded)?;
     let mut ports = Ports::default();
     ports.add(transport);
+    let mut betanet = None;
+    if let Some(config) = settings.betanet {
+        let setup = Mail { config, generation: contacts.generation(), seed: betanet_seed, clock };
+        let (transport, handle) = start_betanet(setup, &identity, &store).await?;
+        handle.set_people(people::addressees(&contacts), people::blocked(&contacts)).await;
+        ports.add(transport);
+        betanet = Some(handle);
+    }
     let mdns = settings.direct.as_ref().is_some_and(|direct| direct.mdns);
     let mut direct = None;
     if let Some(config) = settings.direct {
@@ -113,12 +124,13 @@ pub async fn start(setup: Setup) -> Result<Node, NodeError> {
 
     let (requests, requested) = mpsc::channel(REQUEST_BOUND);
     let (events, _) = broadcast::channel(EVENT_BOUND);
-    let files = match &direct {
-        Some(direct) => {
-            let (store, direct, events) = (store.clone(), direct.clone(), events.downgrade());
-            Some(files::start(files::Setup { store, direct, settings: settings.files, events }).await?)
+    let ways = files::Ways { direct: direct.clone(), betanet: betanet.clone() };
+    let files = match ways.is_empty() {
+        true => None,
+        false => {
+            let (store, events) = (store.clone(), events.downgrade());
+            Some(files::start(files::Setup { store, ways, settings: settings.files, events }).await?)
         }
-        None => None,
     };
     let handle = NodeHandle {
         profile: profile.clone(),
@@ -136,8 +148,15 @@ pub async fn start(setup: Setup) -> Result<Node, NodeError> {
         carrier: Carrier::new(Router::new(settings.router, router_seed), store.clone(), signer),
         ports,
         own_addresses: direct.as_ref().map(|direct| direct.own_addresses.clone()),
+        presence: betanet.as_ref().map(|betanet| betanet.presence.clone()),
+        betanet: betanet.clone(),
         files,
-        people: People::new(identity, settings.nickname, contacts, store.clone(), bitchat.clone(), direct),
+        people: People::new(
+            (identity, settings.nickname),
+            contacts,
+            store.clone(),
+            Told { bitchat: bitchat.clone(), direct, betanet },
+        ),
         store,
         bitchat,
         board: Board::default(),
@@ -148,6 +167,33 @@ pub async fn start(setup: Setup) -> Result<Node, NodeError> {
         events,
     };
     Ok(Node { handle, task: tokio::spawn(driver.run()) })
+}
+
+/// What betanet is told at its start.
+struct Mail {
+    config: betanet::Config,
+    generation: u32,
+    seed: [u8; 32],
+    clock: Clock,
+}
+
+async fn start_betanet(
+    mail: Mail,
+    identity: &Arc<Identity>,
+    store: &Store,
+) -> Result<(Transport, BetanetHandle), NodeError> {
+    let Mail { config, generation, seed, clock } = mail;
+    let kept = store.with(|database| Ok((database.mailbox_secret()?, database.relays()?))).await?;
+    let (secret, records) = kept;
+    Ok(betanet::start(betanet::Setup {
+        config,
+        identity: Arc::clone(identity),
+        secret,
+        generation,
+        records: records.into_iter().map(Into::into).collect(),
+        clock,
+        seed,
+    })?)
 }
 
 fn draw(rng: &mut ChaCha20Rng) -> [u8; 32] {
@@ -180,14 +226,4 @@ pub fn random_seed() -> Result<[u8; 32], NodeError> {
     let mut seed = [0; 32];
     OsRng.try_fill_bytes(&mut seed).map_err(NodeError::Random)?;
     Ok(seed)
-}
-
-/// Waits until this process is asked to end: SIGTERM, or ctrl-c.
-pub async fn asked_to_end() -> io::Result<()> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    tokio::select! {
-        _ = terminate.recv() => Ok(()),
-        _ = interrupt.recv() => Ok(()),
-    }
 }

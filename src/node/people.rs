@@ -19,9 +19,10 @@ use crate::ids::{Fingerprint, PeerId};
 use crate::mesh::event::Introduction;
 use crate::storage::{Counter, StoreError};
 use crate::time::UnixMillis;
+use crate::transports::betanet::{self, BetanetHandle};
 use crate::transports::bitchat::BitchatHandle;
 use crate::transports::direct::{self, ConnectionStatus, DirectHandle, OwnAddresses};
-use crate::wire::DirectAddress;
+use crate::wire::{DirectAddress, Mailbox};
 
 /// The contacts, and everybody who has to know of changes.
 pub(super) struct People {
@@ -29,12 +30,20 @@ pub(super) struct People {
     nickname: String,
     contacts: Contacts,
     store: Store,
-    bitchat: BitchatHandle,
-    direct: Option<DirectHandle>,
+    told: Told,
     /// Where we are, for our card.
     addresses: OwnAddresses,
+    /// Where mail for us can be left, for our card.
+    mailbox: Option<Mailbox>,
     /// Who can be reached at this time, and over what.
     reached: BTreeSet<(PeerId, TransportKey)>,
+}
+
+/// The transports that have to know whom we know.
+pub(super) struct Told {
+    pub(super) bitchat: BitchatHandle,
+    pub(super) direct: Option<DirectHandle>,
+    pub(super) betanet: Option<BetanetHandle>,
 }
 
 /// A card that is due to a peer.
@@ -69,22 +78,38 @@ pub(super) fn reachable(contacts: &Contacts) -> Vec<direct::Contact> {
     contacts.reachable().map(contact).collect()
 }
 
+/// Who can be left mail, by their cards.
+pub(super) fn addressees(contacts: &Contacts) -> Vec<betanet::Contact> {
+    let contact = |(contact, mailbox): (&Contact, Mailbox)| betanet::Contact {
+        peer: contact.peer(),
+        fingerprint: contact.fingerprint,
+        noise_public: contact.noise_public,
+        mailbox,
+        trusted: contact.is_trusted(),
+    };
+    contacts.mailboxes().map(contact).collect()
+}
+
+/// From whom nothing is taken.
+pub(super) fn blocked(contacts: &Contacts) -> Vec<Fingerprint> {
+    let blocked = contacts.people().filter(|contact| contact.blocked);
+    blocked.map(|contact| contact.fingerprint).collect()
+}
+
 impl People {
     pub(super) fn new(
-        identity: Arc<Identity>,
-        nickname: String,
+        (identity, nickname): (Arc<Identity>, String),
         contacts: Contacts,
         store: Store,
-        bitchat: BitchatHandle,
-        direct: Option<DirectHandle>,
+        told: Told,
     ) -> Self {
         let (addresses, reached) = (OwnAddresses::default(), BTreeSet::new());
-        Self { identity, nickname, contacts, store, bitchat, direct, addresses, reached }
+        Self { identity, nickname, contacts, store, told, addresses, mailbox: None, reached }
     }
 
     /// How contacts are connected over direct.
     pub(super) async fn connections(&self) -> Vec<ConnectionStatus> {
-        match &self.direct {
+        match &self.told.direct {
             Some(direct) => direct.connections().await,
             None => Vec::new(),
         }
@@ -143,6 +168,19 @@ impl People {
         self.renew(now).await
     }
 
+    /// Mail for us can be left elsewhere from here on.
+    pub(super) async fn housed(
+        &mut self,
+        mailbox: Option<Mailbox>,
+        now: UnixMillis,
+    ) -> Result<(), ContactError> {
+        if self.mailbox == mailbox {
+            return Ok(());
+        }
+        self.mailbox = mailbox;
+        self.renew(now).await
+    }
+
     /// A peer can be reached, or can be reached no longer.
     pub(super) fn reach_changed(&mut self, transport: TransportKey, peer: PeerId, reach: Reach) {
         if reach == Reach::Yes {
@@ -177,7 +215,15 @@ impl People {
             self.introduce(&contact).await;
         }
         let generation = self.contacts.generation();
-        if let Some(direct) = &self.direct {
+        if let Some(betanet) = &self.told.betanet {
+            betanet.set_people(addressees(&self.contacts), blocked(&self.contacts)).await;
+            if generation != before {
+                // The card of the old one is good for nobody; the next says where mail can be left from now on.
+                self.mailbox = None;
+                betanet.set_generation(generation).await;
+            }
+        }
+        if let Some(direct) = &self.told.direct {
             direct.set_contacts(reachable(&self.contacts)).await;
             if generation != before {
                 let secret = |generation| self.identity.direct_secret(generation);
@@ -193,13 +239,13 @@ impl People {
     /// Signs a new card when what it has to say has changed.
     async fn renew(&mut self, now: UnixMillis) -> Result<(), ContactError> {
         let generation = self.contacts.generation();
-        let direct = self.direct.is_some().then(|| DirectAddress {
+        let direct = self.told.direct.is_some().then(|| DirectAddress {
             generation,
             key: *SecretKey::from_bytes(&self.identity.direct_secret(generation)).public().as_bytes(),
             addresses: self.addresses.addresses.clone(),
             relays: self.addresses.relays.clone(),
         });
-        let said = Said { nickname: self.nickname.clone(), direct, mailbox: None };
+        let said = Said { nickname: self.nickname.clone(), direct, mailbox: self.mailbox.clone() };
         let change = self.contacts.renew(&self.identity, &said, now)?;
         self.write(&change).await?;
         self.contacts.apply(change);
@@ -209,7 +255,7 @@ impl People {
     async fn introduce(&self, contact: &Contact) {
         if contact.is_trusted() {
             let Contact { noise_public, signing_public, name, .. } = contact.clone();
-            self.bitchat.know(Introduction { noise_public, signing_public, nickname: name }).await;
+            self.told.bitchat.know(Introduction { noise_public, signing_public, nickname: name }).await;
         }
     }
 

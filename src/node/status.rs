@@ -8,6 +8,7 @@ use crate::ids::{Fingerprint, PeerId};
 use crate::message::DeliveryStatus;
 use crate::router::event::Conditions;
 use crate::time::UnixMillis;
+use crate::transports::betanet::BetanetStatus;
 use crate::transports::bitchat::BitchatStatus;
 use crate::transports::direct::ConnectionStatus;
 
@@ -64,6 +65,8 @@ pub struct Status {
     pub unix: UnixMillis,
     /// Whether that clock is plainly unset, so that nothing is sent.
     pub clock_unset: bool,
+    /// Its relays and its mailbox; nothing where betanet is switched off.
+    pub betanet: Option<BetanetStatus>,
     /// Its transports.
     pub transports: Vec<(TransportKey, Health)>,
     /// Whether it looks for contacts by mDNS, so that everybody on the local network can see it.

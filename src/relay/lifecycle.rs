@@ -18,6 +18,7 @@ use crate::net::decoy::Decoy;
 use crate::net::server::{Arrival, Server, ServerConfig};
 use crate::net::tls;
 use crate::storage::{self, HomeLock, RelayDatabase};
+use crate::time::UnixMillis;
 use crate::wire::record::{SignedRecord, TicketKey};
 
 use super::config::{Config, DecoySite};
@@ -65,7 +66,7 @@ pub async fn start(setup: Setup) -> Result<Relay, RelayError> {
     let keys = storage::load_or_create_relay(&home, &mut rng)?;
     let mut database = RelayDatabase::open(&home, config.mailboxes.clone())?;
     let today = day_of(clock.now().unix);
-    let (secrets, known) = ticket_keys(&mut database, today, &mut rng)?;
+    let (secrets, known) = ticket_keys(&mut database, clock.now().unix, &mut rng)?;
     let gate = gate(&config, &database, secrets, clock, draw(&mut rng))?;
     let metrics = Metrics::default();
     let (remember, tickets) = mpsc::channel(TICKETS_BOUND);
@@ -161,15 +162,17 @@ fn lock(home: &Path) -> Result<HomeLock, RelayError> {
     taken.ok_or_else(|| RelayError::Taken { home: home.to_owned() })
 }
 
-/// The ticket keys there are, and those that are missing made and kept.
+/// The ticket keys there are; those that are over are erased, those that are missing are made and kept.
 fn ticket_keys(
     database: &mut RelayDatabase,
-    today: u32,
+    now: UnixMillis,
     rng: &mut ChaCha20Rng,
 ) -> Result<(Vec<TicketSecret>, Vec<TicketKey>), RelayError> {
-    let mut secrets = database.ticket_secrets()?;
+    let (over, mut secrets): (Vec<_>, Vec<_>) =
+        database.ticket_secrets()?.into_iter().partition(|secret| secret.ends() <= now);
+    database.erase_ticket_secrets(&over.iter().map(TicketSecret::id).collect::<Vec<_>>())?;
     let publics = |secrets: &[TicketSecret]| secrets.iter().map(TicketSecret::public).collect::<Vec<_>>();
-    let made = rotation::missing(&publics(&secrets), today, rng);
+    let made = rotation::missing(&publics(&secrets), day_of(now), rng);
     database.transaction(|database| made.iter().try_for_each(|made| database.keep_ticket_secret(made)))?;
     secrets.extend(made);
     let known = publics(&secrets);

@@ -39,7 +39,10 @@ impl Router {
     /// The time of an attempt is up: the next transport is tried, though a receipt may still come.
     pub(super) fn overdue(&mut self, attempt: AttemptId, now: Now) {
         let Some((id, transport)) = self.attempts.get(&attempt).copied() else { return };
-        self.distrust(id, transport, now);
+        // Where the message lies in a mailbox, it is the recipient who is silent, not the way.
+        if !self.board.station(transport).is_some_and(|station| station.capabilities.keeps) {
+            self.distrust(id, transport, now);
+        }
         if let Some(pending) = self.messages.get_mut(&id) {
             pending.last = Some((transport, Failure::Silence));
         }

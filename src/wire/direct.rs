@@ -3,8 +3,11 @@
 //! A frame is the length of what follows (u32, big-endian), a kind byte and the content. Each side writes to
 //! a stream of its own, and the first frame on it is [`Frame::Hello`].
 
-use bytes::{Buf, BufMut, Bytes, BytesMut};
+use core::ops::RangeInclusive;
 
+use bytes::{BufMut, Bytes, BytesMut};
+
+use super::prefixed::{BadLength, Prefixed, length_field};
 use super::reader::Reader;
 use crate::ids::MessageId;
 use crate::time::UnixMillis;
@@ -16,6 +19,8 @@ pub const ALPN: &[u8] = b"hopline/direct/1";
 pub const MAX_BODY_LEN: usize = (1 << 20) + 1024;
 /// The longest frame, its length field left out: a message with the longest body.
 pub const MAX_FRAME_LEN: usize = 1 + 16 + 8 + MAX_BODY_LEN;
+/// What a length field may say.
+const LENGTHS: RangeInclusive<usize> = 1..=MAX_FRAME_LEN;
 
 mod kind {
     pub(super) const HELLO: u8 = 0x00;
@@ -89,7 +94,7 @@ impl Frame {
                 content.put_slice(packet);
             }
         }
-        let len = checked(content.len())?;
+        let len = length_of(&content)?;
         let mut frame = BytesMut::with_capacity(4 + content.len());
         frame.put_u32(len);
         frame.put(content);
@@ -125,40 +130,30 @@ fn put_id(content: &mut BytesMut, kind: u8, id: MessageId) {
     content.put_slice(&id.0);
 }
 
-/// The length as the length field says it, if anybody may send that much.
-fn checked(len: usize) -> Result<u32, FrameError> {
-    match u32::try_from(len) {
-        Ok(field) if (1..=MAX_FRAME_LEN).contains(&len) => Ok(field),
-        Ok(_) | Err(_) => Err(FrameError::Length { len }),
+fn length_of(content: &[u8]) -> Result<u32, FrameError> {
+    length_field(content.len(), &LENGTHS).map_err(FrameError::from)
+}
+
+impl From<BadLength> for FrameError {
+    fn from(BadLength(len): BadLength) -> Self {
+        Self::Length { len }
     }
 }
 
-/// The frames of a stream, however its bytes come in pieces.
-///
-/// It holds one frame that is not whole and the last piece: never more than [`MAX_FRAME_LEN`] and a piece, as
-/// long as all frames are taken before the next piece is put in. After an error the stream means nothing.
+/// The frames of a stream, however its bytes come in pieces. It never holds more than [`MAX_FRAME_LEN`] and a
+/// piece, as long as all frames are taken before the next piece is put in. After an error the stream means nothing.
 #[derive(Debug, Default)]
-pub struct Frames {
-    buffer: BytesMut,
-}
+pub struct Frames(Prefixed);
 
 impl Frames {
     /// Puts in the next bytes of the stream.
     pub fn push(&mut self, piece: &[u8]) {
-        self.buffer.extend_from_slice(piece);
+        self.0.push(piece);
     }
 
     /// Takes out the next frame; `None` when more bytes are needed.
     pub fn next_frame(&mut self) -> Result<Option<Frame>, FrameError> {
-        let Some(field) = self.buffer.first_chunk() else { return Ok(None) };
-        let len = usize::try_from(u32::from_be_bytes(*field)).unwrap_or(usize::MAX);
-        checked(len)?;
-        if self.buffer.len() < 4 + len {
-            return Ok(None);
-        }
-        self.buffer.advance(4);
-        let content = self.buffer.split_to(len).freeze();
-        Frame::decode(&content).map(Some)
+        self.0.next(&LENGTHS)?.map(|content| Frame::decode(&content)).transpose()
     }
 }
 

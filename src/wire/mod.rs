@@ -35,6 +35,7 @@ mod packet;
 mod packet_type;
 pub mod padding;
 mod part;
+mod prefixed;
 mod private;
 mod reader;
 mod received;

@@ -224,7 +224,7 @@ pub(crate) fn options(roots: Roots, seed: u8) -> ClientOptions {
 }
 
 /// A record with tickets for one day and no signature: who uses it here has it from the host itself.
-fn record(noise_public: [u8; 32], secret: &TicketSecret) -> NodeRecord {
+pub(crate) fn record(noise_public: [u8; 32], secret: &TicketSecret) -> NodeRecord {
     NodeRecord {
         signing_public: [9; 32],
         noise_public,

@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test file uses a part of it")]
 #![expect(clippy::unwrap_used, reason = "an unwrap in a test is an assertion")]
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
@@ -17,6 +18,8 @@ use hopline::relay::{self, Config, Relay, Setup, setup};
 use hopline::time::UnixMillis;
 use hopline::wire::mailbox::{self, Answer, Frames, Request};
 use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 /// How long anything may take; a busy machine may be slow.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
@@ -153,6 +156,15 @@ pub(crate) async fn waiting(tunnel: &Tunnel, owner: &Owner) -> Vec<(u64, Bytes)>
     let answer = ask(tunnel, &owner.fetch(tunnel, 0)).await;
     let Answer::Fetched(page) = answer else { panic!("{answer:?}") };
     page.envelopes
+}
+
+/// What plain HTTP/1.1 gives.
+pub(crate) async fn get(address: SocketAddr, path: &str) -> String {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(format!("GET {path} HTTP/1.1\r\nHost: h\r\n\r\n").as_bytes()).await.unwrap();
+    let mut text = String::new();
+    stream.read_to_string(&mut text).await.unwrap();
+    text
 }
 
 /// Waits for what must come.

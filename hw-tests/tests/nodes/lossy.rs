@@ -19,7 +19,7 @@ const ROUND_TRIP: Duration = Duration::from_millis(50);
 /// Packets of each wire that are lost each way, of a hundred.
 const LOSS: f32 = 1.0;
 /// How long a file may take.
-const CARRIED: Duration = Duration::from_secs(200);
+pub(crate) const CARRIED: Duration = Duration::from_secs(200);
 
 /// Messages and a file over direct; what the network does to packets is measured, not taken for granted.
 pub(crate) async fn direct(stage: Arc<Stage>) -> Result<(), Failed> {
@@ -57,7 +57,7 @@ pub(crate) async fn direct(stage: Arc<Stage>) -> Result<(), Failed> {
 }
 
 /// `from` writes to `to`, who shows it word for word as this transport brought it; the receipt comes back.
-async fn says(from: &Node, to: &Node, seed: u64, via: &str) -> Result<(), Failed> {
+pub(crate) async fn says(from: &Node, to: &Node, seed: u64, via: &str) -> Result<(), Failed> {
     let text = random_text(seed, 2000);
     let id = from.send(to.name(), &text).await?;
     let shown = to.shows_private(&text).await?;
@@ -80,13 +80,13 @@ async fn carries(from: &Node, to: &Node, file: &Path, content: &[u8]) -> Result<
 }
 
 /// Two ends and a middle that routes between them, over two wires.
-struct World {
-    middle: Place,
-    ends: [Place; 2],
+pub(crate) struct World {
+    pub(crate) middle: Place,
+    pub(crate) ends: [Place; 2],
 }
 
 impl World {
-    async fn build() -> Result<Self, Failed> {
+    pub(crate) async fn build() -> Result<Self, Failed> {
         let (middle, ends) =
             (Place::new("middle").await?, [Place::new("ada").await?, Place::new("ben").await?]);
         middle.route().await?;
@@ -100,7 +100,7 @@ impl World {
     }
 
     /// Packets that were lost so far.
-    async fn lost(&self) -> Result<u64, Failed> {
+    pub(crate) async fn lost(&self) -> Result<u64, Failed> {
         let mut lost = 0;
         for end in &self.ends {
             lost += end.lost(&self.middle).await? + self.middle.lost(end).await?;

@@ -7,6 +7,7 @@ mod foreign;
 mod large;
 mod lossy;
 mod nat;
+mod provider;
 mod recovery;
 mod relay;
 mod talk;
@@ -52,5 +53,12 @@ fn main() {
         trial(NODE, "nat_that_lets_no_path_through", networks, LIMIT, nat::symmetric),
         trial(NODE, "nat_that_keeps_ports", networks, LIMIT, nat::port_keeping),
         trial(NODE, "lossy_network_under_direct", lossy, LIMIT, lossy::direct),
+        trial(
+            NODE,
+            "lossy_network_under_a_relay_that_is_killed",
+            lossy,
+            LIMIT,
+            provider::killed_and_restarted,
+        ),
     ]);
 }

@@ -8,8 +8,8 @@ use rand_core::{RngCore, SeedableRng};
 use serde_json::json;
 
 use crate::cli::context::Context;
+use crate::cli::ending::Ending;
 use crate::cli::error::CliError;
-use crate::node::lifecycle::asked_to_end;
 use crate::radio::simulated::{Control, Hub, control};
 use crate::sim::Topology;
 
@@ -97,10 +97,11 @@ async fn serve(context: &Context, path: &Path, file: &Path, seed: u64) -> Result
     ChaCha20Rng::seed_from_u64(seed).fill_bytes(&mut air_seed);
 
     let hub = Hub::bind(path, topology, air_seed).await?;
+    let mut ending = Ending::catch()?;
     let object = json!({ "event": "ready", "socket": path, "nodes": nodes });
     context.out.say(&object, format!("ready: an air for {} at {}", nodes.join(", "), path.display()))?;
     tokio::select! {
         ended = hub.run() => Ok(ended?),
-        asked = asked_to_end() => asked.map_err(CliError::Signals),
+        () = ending.asked() => Ok(()),
     }
 }

@@ -10,11 +10,11 @@ use crate::api::client::ClientError;
 use crate::api::files::FileWord;
 use crate::api::schema::{EventReport, Peer, ReachWord, SentMessage, StatusWord};
 use crate::ids::{MessageId, PeerId};
-use crate::node::lifecycle::asked_to_end;
 use crate::node::name::EVERYONE;
 
 use super::peers;
 use crate::cli::context::Context;
+use crate::cli::ending::Ending;
 use crate::cli::error::CliError;
 use crate::cli::words;
 
@@ -57,8 +57,7 @@ pub(in crate::cli) async fn run(context: &Context) -> Result<(), CliError> {
     let mut chat =
         Chat { context, around: around(client.peers().await?.peers), client, followed: VecDeque::new() };
     let mut typed = BufReader::new(tokio::io::stdin()).lines();
-    let ended = asked_to_end();
-    tokio::pin!(ended);
+    let mut ending = Ending::catch()?;
     loop {
         tokio::select! {
             event = events.next() => chat.show(&event?.ok_or(CliError::DaemonStopped)?).await?,
@@ -66,7 +65,7 @@ pub(in crate::cli) async fn run(context: &Context) -> Result<(), CliError> {
                 Some(line) if parse(&line) != Line::Quit => chat.act(parse(&line)).await?,
                 Some(_) | None => return Ok(()),
             },
-            asked = &mut ended => return asked.map_err(CliError::Signals),
+            () = ending.asked() => return Ok(()),
         }
     }
 }

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::api::server::Server;
 use crate::ids::PeerId;
-use crate::node::config::{Config, Overrides, Radio, RadioChoice};
+use crate::node::config::{Config, LoadError, Overrides, Radio, RadioChoice};
 use crate::node::lifecycle;
 use crate::node::lifecycle::Setup;
 use crate::node::radio::{self, Opened};
@@ -16,6 +16,7 @@ use crate::radio::RadioHandle;
 use crate::storage;
 
 use crate::cli::context::Context;
+use crate::cli::ending::Ending;
 use crate::cli::error::CliError;
 use crate::cli::words::printable;
 
@@ -67,15 +68,16 @@ pub(in crate::cli) async fn run(context: &Context, arguments: Arguments) -> Resu
         true => Some(open_radio(context, &config.bitchat.radio, identity.peer_id()).await?),
         false => None,
     };
-    let (seed, settings) = (lifecycle::random_seed()?, config.settings());
+    let (seed, settings) = (lifecycle::random_seed()?, config.settings().map_err(LoadError::from)?);
     let mut node = lifecycle::start(Setup { identity, seed, radio, database, settings }).await?;
     let socket = home.socket();
     let cannot = |source| CliError::Socket { socket: socket.clone(), source };
     let server = Server::bind(&socket, node.handle().clone()).map_err(cannot)?;
+    let mut ending = Ending::catch()?;
     ready(context, node.handle().profile(), &socket)?;
 
     let ended = tokio::select! {
-        asked = lifecycle::asked_to_end() => asked.map_err(CliError::Signals),
+        () = ending.asked() => Ok(()),
         stopped = node.stopped() => return stopped.map_err(Into::into),
         served = server.run() => served.map_err(cannot),
     };

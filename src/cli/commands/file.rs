@@ -32,8 +32,9 @@ Examples:
   hopline file accept 3
   hopline file cancel 3
 
-A file goes over the direct transport, to a contact. A cut costs nothing: it goes on where it was cut, also
-after a restart of either side. Its BLAKE3 hash is compared before it counts as received.";
+A file goes to a contact: straight where a connection stands (direct), else in pieces to the contact's mailbox
+(betanet). A cut costs nothing: it goes on where it was cut, also after a restart of either side. Its BLAKE3 hash
+is compared before it counts as received.";
 
 #[derive(Debug, Subcommand)]
 enum Deed {

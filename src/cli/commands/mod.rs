@@ -10,6 +10,7 @@ pub(super) mod demo;
 pub(super) mod doctor;
 pub(super) mod file;
 pub(super) mod history;
+pub(super) mod htx;
 pub(super) mod man;
 pub(super) mod outbox;
 pub(super) mod packet;

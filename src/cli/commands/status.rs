@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::api::schema::{ConnectionReport, Counters, LinkReport, PathWord, RoleWord, StatusReport};
+use crate::api::schema::{
+    ConnectionReport, Counters, LinkReport, MailboxWord, PartWord, PathWord, RelayReport, RoleWord,
+    StatusReport,
+};
 
 use crate::cli::context::Context;
 use crate::cli::error::CliError;
@@ -30,6 +33,13 @@ fn describe(status: &StatusReport) -> String {
             transport.reason.as_deref().map_or("works".to_owned(), |why| format!("does not work: {why}"));
         rows.push(row(&transport.transport, state));
     }
+    rows.extend(
+        status
+            .betanet
+            .iter()
+            .flat_map(|betanet| &betanet.relays)
+            .map(|relay| row(&format!("relay {}", printable(&relay.host)), describe_relay(relay))),
+    );
     if status.mdns {
         rows.push(row("mDNS", "on: everybody on the local network can see this node".to_owned()));
     }
@@ -72,6 +82,22 @@ fn describe(status: &StatusReport) -> String {
     table(&rows)
 }
 
+fn describe_relay(relay: &RelayReport) -> String {
+    let part = match relay.part {
+        PartWord::InUse => "in use",
+        PartWord::Warm => "warm, in case the one in use dies",
+        PartWord::Down => "out of reach",
+    };
+    let mailbox = match relay.mailbox {
+        MailboxWord::None => "",
+        MailboxWord::Kept => "; a mailbox that older cards name",
+        MailboxWord::OnCard => "; keeps our mailbox",
+        MailboxWord::Refused => "; takes no mailbox of ours",
+    };
+    let trouble = relay.trouble.as_deref().map(|why| format!(": {}", printable(why))).unwrap_or_default();
+    format!("{part}{trouble}{mailbox}")
+}
+
 fn describe_link(link: &LinkReport) -> String {
     let dialled = match link.role {
         RoleWord::Central => "we dialled",
@@ -102,7 +128,7 @@ fn dropped(reasons: &BTreeMap<String, u64>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::schema::ClockReport;
+    use crate::api::schema::{BetanetReport, ClockReport};
     use crate::ids::{Fingerprint, PeerId};
 
     fn report(mdns: bool) -> StatusReport {
@@ -114,11 +140,36 @@ mod tests {
             uptime_ms: 0,
             clock: ClockReport { unix_ms: 0, unset: false },
             transports: Vec::new(),
+            betanet: None,
             mdns,
             adapters: Vec::new(),
             links: Vec::new(),
             connections: Vec::new(),
             counters: Counters::default(),
+        }
+    }
+
+    #[test]
+    fn relays_say_what_they_are_and_why_they_are_not() {
+        let relay = |host: &str, part, mailbox, trouble: Option<&str>| RelayReport {
+            host: host.to_owned(),
+            part,
+            mailbox,
+            trouble: trouble.map(str::to_owned),
+        };
+        let relays = vec![
+            relay("one.example", PartWord::InUse, MailboxWord::OnCard, None),
+            relay("two.example", PartWord::Warm, MailboxWord::Kept, None),
+            relay("three.example", PartWord::Down, MailboxWord::None, Some("connection refused")),
+        ];
+        let shown =
+            describe(&StatusReport { betanet: Some(BetanetReport { relays, others: 0 }), ..report(false) });
+        for line in [
+            "relay one.example    in use; keeps our mailbox",
+            "relay two.example    warm, in case the one in use dies; a mailbox that older cards name",
+            "relay three.example  out of reach: connection refused",
+        ] {
+            assert!(shown.contains(line), "{shown}");
         }
     }
 

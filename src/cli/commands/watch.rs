@@ -2,9 +2,9 @@
 
 use crate::api::events::EventsQuery;
 use crate::api::schema::EventReport;
-use crate::node::lifecycle::asked_to_end;
 
 use crate::cli::context::Context;
+use crate::cli::ending::Ending;
 use crate::cli::error::CliError;
 use crate::cli::words;
 
@@ -18,12 +18,11 @@ pub(in crate::cli) struct Arguments {
 
 pub(in crate::cli) async fn run(context: &Context, arguments: Arguments) -> Result<(), CliError> {
     let mut events = context.client()?.events_from(EventsQuery { after: arguments.after }).await?;
-    let ended = asked_to_end();
-    tokio::pin!(ended);
+    let mut ending = Ending::catch()?;
     loop {
         let event = tokio::select! {
             event = events.next() => event?.ok_or(CliError::DaemonStopped)?,
-            asked = &mut ended => return asked.map_err(CliError::Signals),
+            () = ending.asked() => return Ok(()),
         };
         context.out.say(&event, line(&event))?;
     }

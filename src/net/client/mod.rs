@@ -13,3 +13,5 @@ mod ticket;
 pub use connect::Client;
 pub use error::{ClientError, ConnectError};
 pub use options::{ClientOptions, Preflight, Target};
+pub(super) use preflight::{look, observation};
+pub(super) use ticket::enter;

@@ -61,7 +61,7 @@ impl Preflights {
 }
 
 /// Visits a host once, for `path`, and tells what it showed.
-pub(super) async fn look(
+pub(in crate::net) async fn look(
     tls: &Arc<ClientConfig>,
     host: &str,
     address: SocketAddr,
@@ -77,7 +77,7 @@ pub(super) async fn look(
 }
 
 /// What a connection shows before anything was asked on it.
-pub(super) fn observation(agreed: &Agreed, flight: &FirstFlight) -> Observation {
+pub(in crate::net) fn observation(agreed: &Agreed, flight: &FirstFlight) -> Observation {
     Observation {
         alpn: agreed.alpn.clone(),
         version: agreed.version,

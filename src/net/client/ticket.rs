@@ -17,7 +17,7 @@ use crate::wire::record::NodeRecord;
 const FORM: HeaderValue = HeaderValue::from_static("application/x-www-form-urlencoded");
 
 /// Shows the ticket and opens the tunnel's two bodies.
-pub(super) async fn enter(
+pub(in crate::net) async fn enter(
     session: &mut Session,
     record: &NodeRecord,
     address: SocketAddr,

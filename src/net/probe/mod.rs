@@ -6,4 +6,5 @@ mod report;
 
 pub use ask::probe;
 pub use older::Older;
+pub(super) use older::offer;
 pub use report::{First, Report, Tls, Visited};

@@ -45,7 +45,7 @@ impl fmt::Display for Older {
 }
 
 /// Offers a host TLS 1.2 and nothing newer.
-pub(super) async fn offer(host: &str, address: SocketAddr) -> io::Result<Older> {
+pub(in crate::net) async fn offer(host: &str, address: SocketAddr) -> io::Result<Older> {
     timeout(PATIENCE, async {
         let mut socket = TcpStream::connect(address).await?;
         socket.write_all(&client_hello(host)).await?;

@@ -3,6 +3,8 @@
 use crate::config::{ConfigError, ValueError};
 use crate::node::error::HomeError;
 
+use super::relays::RelayError;
+
 /// The configuration does not hold together.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
@@ -12,6 +14,9 @@ pub enum LoadError {
     /// `config.toml` cannot be used.
     #[error(transparent)]
     File(#[from] ConfigError),
+    /// A relay of betanet cannot be used.
+    #[error(transparent)]
+    Relay(#[from] RelayError),
     /// The home cannot be used.
     #[error(transparent)]
     Home(#[from] HomeError),

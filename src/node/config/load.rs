@@ -60,6 +60,8 @@ impl Loaded {
         };
         let mut loaded = read(&file, &text, overrides, home.nickname()?)?;
         loaded.config.files.directory = home.path().join(&loaded.config.files.directory);
+        loaded.config.betanet.relays.iter_mut().for_each(|relay| relay.inside(home.path()));
+        loaded.config.betanet.ca = loaded.config.betanet.ca.map(|path| home.path().join(path));
         Ok(loaded)
     }
 }
@@ -101,6 +103,7 @@ mod tests {
     use super::*;
     use crate::capabilities::TransportKey;
     use crate::node::config::Radio;
+    use crate::node::config::relays::RelayRecord;
     use crate::router;
 
     fn home(config: &str) -> (tempfile::TempDir, Home) {
@@ -229,6 +232,29 @@ max_age = \"8d\"
             [
                 "1: direct.advertise: `0.0.0.0:7` cannot be dialled: an advertised address names one host and a port"
             ]
+        );
+    }
+
+    #[test]
+    fn relays_are_links_or_files_inside_the_home_and_what_is_neither_is_named() {
+        let (directory, home) =
+            home("[betanet]\nrelays = [\"one.record\", \"/two.record\"]\nca = \"ca.pem\"\n");
+        let config = Config::load(&home, Overrides::default()).unwrap();
+        let file = |path: PathBuf| RelayRecord::File(path);
+        let inside = |name: &str| directory.path().join(name);
+        assert_eq!(config.betanet.relays, [file(inside("one.record")), file(PathBuf::from("/two.record"))]);
+        assert_eq!(config.betanet.ca, Some(inside("ca.pem")));
+        let missing = config.settings().unwrap_err().to_string();
+        assert!(missing.contains("one.record"), "{missing}");
+        assert_eq!(
+            errors("[betanet]\nrelays = [\"a\", \"hopline://relay/A!\"]\n"),
+            [
+                "2: betanet.relays: this is no relay's record: the text ends before the record does, or was changed"
+            ]
+        );
+        assert_eq!(
+            errors("betanet.relays = [\"a\", \"b\", \"c\", \"d\"]"),
+            ["1: betanet.relays: at most 3 can be listed, not 4"]
         );
     }
 

@@ -9,6 +9,7 @@ mod listen;
 mod load;
 mod moved;
 pub mod radio;
+pub mod relays;
 pub mod sections;
 
 pub use error::LoadError;

@@ -19,11 +19,13 @@ use crate::node::lifecycle;
 use crate::node::name::check_nickname;
 use crate::router;
 use crate::storage::{Bound, Limits};
+use crate::transports::betanet::MAX_RELAYS;
 use crate::transports::direct;
 
 use super::listen::Listen;
 use super::load::Overrides;
 use super::radio::{Radio, RadioChoice};
+use super::relays::{RelayError, RelayRecord};
 
 /// What a daemon runs with.
 #[derive(Debug, Clone, PartialEq)]
@@ -66,22 +68,23 @@ impl Config {
         }
     }
 
-    /// The settings of the node itself.
-    pub fn settings(&self) -> lifecycle::Settings {
+    /// The settings of the node itself. Reads the records of relays.
+    pub fn settings(&self) -> Result<lifecycle::Settings, RelayError> {
         let mesh = mesh::Config {
             hop_limit: self.bitchat.hop_limit,
             max_peers: self.bitchat.max_peers,
             ..mesh::Config::default()
         };
-        lifecycle::Settings {
+        Ok(lifecycle::Settings {
             nickname: self.nickname.clone(),
             mesh,
+            betanet: self.betanet.transport(self.conditions.metered)?,
             direct: self.direct.enabled.then(|| self.direct.transport()),
             router: self.router.clone(),
             conditions: self.conditions,
             usual: Requirements { max_age: self.outbox.max_age, ..Requirements::default() },
             files: self.files.clone(),
-        }
+        })
     }
 }
 
@@ -117,6 +120,12 @@ pub struct Bitchat {
 pub struct Betanet {
     /// Whether the transport runs.
     pub enabled: bool,
+    /// The relays of this node, in the order of preference; the first that answers keeps its mailbox.
+    pub relays: Vec<RelayRecord>,
+    /// A file of certificates that are believed beside those of public authorities.
+    pub ca: Option<PathBuf>,
+    /// Whether dummy bytes are sent when there is nothing else to send.
+    pub idle_padding: bool,
     /// Whether every message takes the way through the mixnet.
     pub privacy_mode: bool,
     /// Hops on that way.
@@ -241,8 +250,7 @@ impl fmt::Display for RelayUrl {
 /// Whether this program has a transport at all; what is configured for another one is checked and not used.
 pub const fn is_built(transport: TransportKey) -> bool {
     match transport {
-        TransportKey::Bitchat | TransportKey::Direct => true,
-        TransportKey::Betanet => false,
+        TransportKey::Bitchat | TransportKey::Betanet | TransportKey::Direct => true,
     }
 }
 
@@ -312,8 +320,17 @@ fn bitchat(
 
 fn betanet(document: &mut Document<'_>) -> Betanet {
     let mut section = document.section("betanet");
+    let enabled = section.key("enabled", true, anything);
+    let relays = section.key("relays", Vec::new(), different(MAX_RELAYS));
+    let ca: Option<(PathBuf, usize)> = section.optional("ca", anything);
+    let origin = ca.as_ref().map_or(Origin::Default, |(_, line)| Origin::File { line: *line });
+    let ca = ca.map(|(path, _)| path);
+    section.set("ca", ca.as_ref().map_or(Json::Null, |path| path.shown()), origin);
     let read = Betanet {
-        enabled: section.key("enabled", true, anything),
+        enabled,
+        relays,
+        ca,
+        idle_padding: section.key("idle_padding", true, anything),
         privacy_mode: section.key("privacy_mode", true, anything),
         max_hops: section.number("max_hops", 5, 1..=5),
     };

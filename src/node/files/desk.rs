@@ -12,14 +12,14 @@ use super::handle::{FilesHandle, Request};
 use super::receiving::Receiving;
 use super::record::Shared;
 use super::sending::Sending;
+use super::ways::Ways;
 use crate::clock::wall_clock;
 use crate::ids::{PeerId, TransferId};
 use crate::node::config::sections::{FilePolicy, Files};
 use crate::node::event::Event;
 use crate::node::store::Store;
 use crate::storage::{NewTransfer, StoreError, Transfer, TransferKey, TransferStatus, Way};
-use crate::transports::direct::DirectHandle;
-use crate::transports::direct::files::{Directory, FileOffer, Incoming, Source};
+use crate::transports::files::{Directory, FileOffer, Incoming, Source};
 use crate::wire::file::{FileHash, FileName, Offer, Reason};
 
 /// Requests and offers that may wait for the desk.
@@ -34,7 +34,7 @@ const MAX_HELD: usize = 32;
 /// What the desk is made of.
 pub(in crate::node) struct Setup {
     pub(in crate::node) store: Store,
-    pub(in crate::node) direct: DirectHandle,
+    pub(in crate::node) ways: Ways,
     pub(in crate::node) settings: Files,
     pub(in crate::node) events: broadcast::WeakSender<Event>,
 }
@@ -65,14 +65,14 @@ enum Judgement {
 /// Starts the desk, and goes on with what an earlier run left. It ends with the last handle, and with it every
 /// transfer, whose contacts find that it goes on another time.
 pub(in crate::node) async fn start(setup: Setup) -> Result<FilesHandle, FileError> {
-    let Setup { store, direct, settings, events } = setup;
+    let Setup { store, ways, settings, events } = setup;
     let unfinished = store.with(|database| database.resume_transfers()).await?;
     let directory = open_directory(&settings, &unfinished).await?;
     let (requests, requested) = mpsc::channel(BOUND);
     let (offering, offers) = mpsc::channel(BOUND);
-    direct.take_files(offering).await;
+    ways.take_files(offering).await;
     let mut desk = Desk {
-        shared: Shared { store: store.clone(), direct, directory, events },
+        shared: Shared { store: store.clone(), ways, directory, events },
         settings,
         requests: requested,
         offers,
@@ -318,7 +318,7 @@ mod tests {
     use crate::crypto::Identity;
     use crate::message::Recipient;
     use crate::storage::{Database, DeviceKey, Limits, StoredContact};
-    use crate::transports::direct::{self, Bind, Contact};
+    use crate::transports::direct::{self, Bind, Contact, DirectHandle};
     use crate::transports::port;
 
     /// How long anything may take; a busy machine may be slow.
@@ -436,8 +436,9 @@ mod tests {
         events: &broadcast::Sender<Event>,
     ) -> FilesHandle {
         let settings = Files { accept, directory: home.join("files"), max_size: 100_000_000 };
-        let (store, direct, events) = (store.clone(), direct.clone(), events.downgrade());
-        start(Setup { store, direct, settings, events }).await.unwrap()
+        let ways = Ways { direct: Some(direct.clone()), betanet: None };
+        let (store, events) = (store.clone(), events.downgrade());
+        start(Setup { store, ways, settings, events }).await.unwrap()
     }
 
     fn noise(size: usize) -> Vec<u8> {

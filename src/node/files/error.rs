@@ -4,13 +4,13 @@ use crate::ids::PeerId;
 use crate::node::error::NameError;
 use crate::node::handle::Stopped;
 use crate::storage::{StoreError, TransferStatus};
-use crate::transports::direct::files::{DiskError, SourceError};
+use crate::transports::files::{DiskError, SourceError};
 
 /// What was asked about a file was not done.
 #[derive(Debug, thiserror::Error)]
 pub enum FileError {
-    /// This node has no direct transport, which is what carries files.
-    #[error("files go over the direct transport, which is off")]
+    /// This node has neither of the transports that carry files.
+    #[error("files go over direct and betanet, and both are off")]
     Off,
     /// The recipient is not one peer.
     #[error(transparent)]

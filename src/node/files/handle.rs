@@ -10,7 +10,7 @@ use crate::ids::PeerId;
 use crate::node::handle::Stopped;
 use crate::node::store::Store;
 use crate::storage::Transfer;
-use crate::transports::direct::files::Source;
+use crate::transports::files::Source;
 
 pub(super) type Answer = oneshot::Sender<Result<Transfer, FileError>>;
 

@@ -3,7 +3,7 @@
 //! One task, the desk, takes what people ask and what contacts offer; each transfer is a task of its own, which
 //! goes on until the file is there, cancelled or refused. What is known of each is in the database before a byte
 //! of it is carried, so that it goes on in another run. The bytes are carried by
-//! [`crate::transports::direct::files`].
+//! [`crate::transports::files`].
 
 mod desk;
 mod error;
@@ -11,7 +11,9 @@ mod handle;
 mod receiving;
 mod record;
 mod sending;
+mod ways;
 
 pub(super) use desk::{Setup, start};
 pub use error::FileError;
 pub use handle::FilesHandle;
+pub(super) use ways::Ways;

@@ -5,7 +5,7 @@ use tokio::time::{Duration, interval};
 
 use super::record::{Cancelled, Shared, until_cancelled};
 use crate::storage::{StoreError, Transfer, TransferStatus};
-use crate::transports::direct::files::{Incoming, Placed, Progress, ReceiveError};
+use crate::transports::files::{Incoming, Placed, Progress, ReceiveError};
 use crate::wire::file::Reason;
 
 /// How often people see how far it is.

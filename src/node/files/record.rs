@@ -8,15 +8,16 @@ use crate::clock::wall_clock;
 use crate::node::event::Event;
 use crate::node::store::Store;
 use crate::storage::{StoreError, Transfer, TransferKey, TransferStatus};
-use crate::transports::direct::DirectHandle;
-use crate::transports::direct::files::{Directory, Progress};
+use crate::transports::files::{Directory, Progress};
 use crate::wire::file::FileHash;
+
+use super::ways::Ways;
 
 /// What each transfer's task has.
 #[derive(Debug, Clone)]
 pub(super) struct Shared {
     pub(super) store: Store,
-    pub(super) direct: DirectHandle,
+    pub(super) ways: Ways,
     pub(super) directory: Directory,
     pub(super) events: broadcast::WeakSender<Event>,
 }

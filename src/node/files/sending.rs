@@ -8,7 +8,7 @@ use tokio::time::{interval, sleep};
 
 use super::record::{Cancelled, Shared, until_cancelled};
 use crate::storage::{StoreError, Transfer, TransferStatus};
-use crate::transports::direct::files::{Progress, SendError, Source, Stamp};
+use crate::transports::files::{Progress, SendError, Source, Stamp};
 use crate::wire::file::{FileHash, Reason};
 
 /// How long after a try that failed the next begins; doubled each time.
@@ -77,7 +77,7 @@ impl Sending {
         let source = Source::known(self.transfer.path.clone().unwrap_or_default(), stamp);
         let (peer, id) = (self.transfer.key.peer, self.transfer.key.id);
         let cancelled = until_cancelled(self.cancelled.clone());
-        let sending = shared.direct.send_file(peer, id, &source, &progress, cancelled);
+        let sending = shared.ways.send_file(peer, id, &source, &progress, cancelled);
         tokio::pin!(sending);
         let mut ticks = interval(TELL_EVERY);
         let mut running = false;

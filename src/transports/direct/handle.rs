@@ -8,8 +8,8 @@ use tokio::sync::{mpsc, oneshot, watch};
 use zeroize::Zeroizing;
 
 use super::contact::Contact;
-use super::files::{FileOffer, Progress, SendError, Source, send};
 use crate::ids::{PeerId, TransferId};
+use crate::transports::files::{FileOffer, Progress, SendError, Source, send};
 use crate::wire::file::FileHash;
 
 /// Where we are, for our contact card.

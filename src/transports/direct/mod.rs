@@ -15,7 +15,6 @@ mod dial;
 mod driver;
 mod endpoint;
 mod error;
-pub mod files;
 mod handle;
 mod health;
 mod link;

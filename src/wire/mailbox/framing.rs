@@ -1,58 +1,51 @@
 //! Lengths before requests and answers.
 
-use bytes::{Buf, BufMut, Bytes, BytesMut};
+use core::ops::RangeInclusive;
+
+use bytes::{BufMut, Bytes, BytesMut};
 
 use super::error::MailboxError;
+use crate::wire::prefixed::{BadLength, Prefixed, length_field};
 
 /// The longest request or answer, its length field left out (betanet-htx 16.2).
 pub const MAX_FRAME_LEN: usize = 1_312_768;
+const LENGTHS: RangeInclusive<usize> = 0..=MAX_FRAME_LEN;
 
 /// The content with its length before it.
 pub(super) fn framed(content: &[u8]) -> Result<Bytes, MailboxError> {
-    let len = checked(content.len())?;
+    let len = length_field(content.len(), &LENGTHS)?;
     let mut frame = BytesMut::with_capacity(content.len().saturating_add(4));
     frame.put_u32(len);
     frame.put_slice(content);
     Ok(frame.freeze())
 }
 
-fn checked(len: usize) -> Result<u32, MailboxError> {
-    match u32::try_from(len) {
-        Ok(field) if len <= MAX_FRAME_LEN => Ok(field),
-        Ok(_) | Err(_) => Err(MailboxError::TooLong { len }),
+impl From<BadLength> for MailboxError {
+    fn from(BadLength(len): BadLength) -> Self {
+        Self::TooLong { len }
     }
 }
 
-/// The requests or answers of a stream, however its bytes come in pieces.
-///
-/// It holds one that is not whole and the last piece: never more than [`MAX_FRAME_LEN`] and a piece, as long as
-/// all are taken before the next piece is put in. After an error the stream means nothing.
+/// The requests or answers of a stream, however its bytes come in pieces. It never holds more than
+/// [`MAX_FRAME_LEN`] and a piece, as long as all are taken before the next piece is put in. After an error the
+/// stream means nothing.
 #[derive(Debug, Default)]
-pub struct Frames {
-    buffer: BytesMut,
-}
+pub struct Frames(Prefixed);
 
 impl Frames {
     /// Puts in the next bytes of the stream.
     pub fn push(&mut self, piece: &[u8]) {
-        self.buffer.extend_from_slice(piece);
+        self.0.push(piece);
     }
 
     /// Takes out the next request or answer, without its length; `None` when more bytes are needed.
     pub fn next_frame(&mut self) -> Result<Option<Bytes>, MailboxError> {
-        let Some(field) = self.buffer.first_chunk() else { return Ok(None) };
-        let len = usize::try_from(u32::from_be_bytes(*field)).unwrap_or(usize::MAX);
-        checked(len)?;
-        if self.buffer.len() < len.saturating_add(4) {
-            return Ok(None);
-        }
-        self.buffer.advance(4);
-        Ok(Some(self.buffer.split_to(len).freeze()))
+        Ok(self.0.next(&LENGTHS)?)
     }
 
     /// Whether no byte is left over.
     pub fn is_empty(&self) -> bool {
-        self.buffer.is_empty()
+        self.0.is_empty()
     }
 }
 

@@ -1,5 +1,6 @@
 //! `hopline relay`: a program of its own beside the node.
 
+mod check;
 mod init;
 mod record;
 mod run;

@@ -7,7 +7,7 @@ use clap::Subcommand;
 use crate::cli::context::Context;
 use crate::cli::error::CliError;
 
-use super::{init, record};
+use super::{check, init, record};
 
 /// What `relay` is told.
 #[derive(Debug, clap::Args)]
@@ -23,6 +23,8 @@ enum Verb {
     Init(init::Arguments),
     /// Run it, until ctrl-c or SIGTERM; SIGHUP reads the certificate again [the default]
     Run,
+    /// Show every key of its configuration, or everything that is wrong with it
+    Check,
     /// Show the record that clients need to connect
     Record(record::Arguments),
 }
@@ -45,6 +47,7 @@ pub(in crate::cli) async fn run(context: &Context, arguments: Arguments) -> Resu
     let home = home(context)?;
     match arguments.verb {
         Some(Verb::Init(arguments)) => init::run(context, &home, arguments),
+        Some(Verb::Check) => check::run(context, &home),
         Some(Verb::Record(arguments)) => record::run(context, &home, &arguments),
         Some(Verb::Run) | None => super::run::run(context, home).await,
     }

@@ -1,4 +1,5 @@
-//! Files of any size, each on a stream of its own: resumed where a cut left them, compared by their hash.
+//! Files of any size, each on a stream of its own, which is QUIC's or made of letters ([`Outlet`], [`Inlet`]): resumed
+//! where a cut left them, compared by their hash.
 //!
 //! [`send`] offers a [`Source`] and carries it; [`Incoming`] is the other end: it is read, judged by its
 //! [`Incoming::offer`], and declined or received into a [`Directory`]. A file counts as received when whoever keeps
@@ -16,6 +17,7 @@ mod incoming;
 mod offers;
 mod outgoing;
 mod partial;
+mod pipe;
 mod progress;
 mod source;
 mod span;
@@ -24,9 +26,10 @@ pub use directory::Directory;
 pub use error::{DiskError, ReceiveError, SendError, SourceError};
 pub use incoming::{Incoming, Placed};
 pub use offers::FileOffer;
-pub(super) use offers::{Taker, listen};
-pub use outgoing::send;
+pub(super) use offers::{Taker, hand_on, listen};
+pub use outgoing::{send, send_over};
 pub use partial::SYNC_STEP;
+pub use pipe::{Cut, Inlet, Outlet, Way};
 pub use progress::Progress;
 pub use source::{Source, Stamp};
 
@@ -41,5 +44,8 @@ const PULSE: std::time::Duration = std::time::Duration::from_secs(1);
 const STALL: std::time::Duration = std::time::Duration::from_secs(120);
 /// How long the receiver may think about an offer: a person may have to say yes.
 const THINKING: std::time::Duration = std::time::Duration::from_secs(24 * 60 * 60);
+/// The same where nobody knows whether the receiver is there: it is offered again then, for one that came back
+/// meanwhile and forgot it.
+const MAIL_THINKING: std::time::Duration = std::time::Duration::from_secs(10 * 60);
 /// How long it may take to hash what it has, which for a large file on a slow disk is minutes.
 const HASHING: std::time::Duration = std::time::Duration::from_secs(15 * 60);

@@ -3,15 +3,16 @@
 use std::future::Future;
 use std::pin::Pin;
 
-use iroh::endpoint::{Connection, RecvStream, SendStream, VarInt, WriteError};
+use iroh::endpoint::Connection;
 use tokio::sync::{mpsc, watch};
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use super::error::SendError;
+use super::pipe::{Inlet, Outlet, Way};
 use super::progress::Progress;
 use super::source::{Reading, Source};
-use super::{HASHING, READ_AHEAD, STALL, THINKING, frames};
+use super::{HASHING, READ_AHEAD, STALL, frames};
 use crate::ids::TransferId;
 use crate::wire::file::{Answer, End, FileHash, Offer, Reason, STREAM_KIND, Start, Verdict};
 
@@ -26,37 +27,45 @@ pub async fn send(
     progress: &watch::Sender<Progress>,
     cancelled: impl Future<Output = ()>,
 ) -> Result<FileHash, SendError> {
+    send_over(&Way::Quic(connection), id, source, progress, cancelled).await
+}
+
+/// The same whichever way it goes.
+pub async fn send_over(
+    way: &Way<'_>,
+    id: TransferId,
+    source: &Source,
+    progress: &watch::Sender<Progress>,
+    cancelled: impl Future<Output = ()>,
+) -> Result<FileHash, SendError> {
     tokio::pin!(cancelled);
-    match try_once(connection, id, source, progress, cancelled.as_mut()).await {
-        Err(SendError::Corrupt) => try_once(connection, id, source, progress, cancelled).await,
+    match try_once(way.open().await?, id, source, progress, cancelled.as_mut()).await {
+        Err(SendError::Corrupt) => try_once(way.open().await?, id, source, progress, cancelled).await,
         result => result,
     }
 }
 
 async fn try_once(
-    connection: &Connection,
+    (send, recv): (Outlet, Inlet),
     id: TransferId,
     source: &Source,
     progress: &watch::Sender<Progress>,
     cancelled: Pin<&mut impl Future<Output = ()>>,
 ) -> Result<FileHash, SendError> {
-    let (send, recv) = timeout(STALL, connection.open_bi()).await.map_err(|_| SendError::Stalled)??;
     let mut outgoing = Outgoing { send, recv, source, progress };
     let result = tokio::select! {
         result = outgoing.run(id) => result,
         () = cancelled => Err(SendError::Cancelled),
     };
     if let Err(error) = &result {
-        let code = error.reason().map_or(0, Reason::code);
-        // A stream that ended otherwise cannot be reset, and need not be.
-        outgoing.send.reset(VarInt::from(code)).ok();
+        outgoing.send.reset(error.reason().map_or(0, Reason::code));
     }
     result
 }
 
 struct Outgoing<'a> {
-    send: SendStream,
-    recv: RecvStream,
+    send: Outlet,
+    recv: Inlet,
     source: &'a Source,
     progress: &'a watch::Sender<Progress>,
 }
@@ -80,9 +89,8 @@ impl Outgoing<'_> {
 
         let hash = self.blocks(reading).await?;
         frames::write(&mut self.send, &End { hash }.encode()).await?;
-        self.send.finish().map_err(|_closed| SendError::Ended)?;
         // Megabytes may still be on their way, over a slow link for long; the verdict is due after them.
-        self.send.stopped().await.map_err(WriteError::from)?;
+        self.send.drain().await?;
         self.verdict(hash).await
     }
 
@@ -90,9 +98,9 @@ impl Outgoing<'_> {
         let stamp = self.source.stamp();
         let name = self.source.name().as_str().to_owned();
         let offer = Offer { id, size: stamp.size, modified: stamp.modified, name };
-        self.send.write_all(&[STREAM_KIND]).await?;
-        frames::write(&mut self.send, &offer.encode()?).await?;
-        Ok(Answer::decode(&frames::read(&mut self.recv, THINKING).await?)?)
+        frames::write_first(&mut self.send, STREAM_KIND, &offer.encode()?).await?;
+        let thinking = self.recv.thinking();
+        Ok(Answer::decode(&frames::read(&mut self.recv, thinking).await?)?)
     }
 
     /// Sends what is left of the file.
@@ -101,7 +109,7 @@ impl Outgoing<'_> {
         let reader = spawn_blocking(move || reading.run(&sender));
         while let Some(block) = blocks.recv().await {
             let length = block.len() as u64;
-            timeout(STALL, self.send.write_chunk(block)).await.map_err(|_| SendError::Stalled)??;
+            timeout(STALL, self.send.write_block(block)).await.map_err(|_| SendError::Stalled)??;
             self.progress.send_modify(|progress| progress.done = progress.done.saturating_add(length));
         }
         reader.await.map_err(|_| SendError::Reader)??.ok_or(SendError::Reader)

@@ -4,7 +4,6 @@ use std::future::Future;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use iroh::endpoint::{RecvStream, SendStream, VarInt};
 use tokio::sync::{mpsc, watch};
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
@@ -13,6 +12,7 @@ use super::block::Block;
 use super::directory::{Directory, remove};
 use super::error::ReceiveError;
 use super::partial::Partial;
+use super::pipe::{Inlet, Outlet};
 use super::progress::Progress;
 use super::span::Span;
 use super::{HASHING, PULSE, READ_AHEAD, STALL, frames};
@@ -22,8 +22,8 @@ use crate::wire::file::{Answer, End, FileHash, FileName, Offer, Reason, Start, V
 /// A file that is offered; it is declined when this is dropped.
 #[derive(Debug)]
 pub struct Incoming {
-    send: SendStream,
-    recv: RecvStream,
+    send: Outlet,
+    recv: Inlet,
     offer: Offer,
 }
 
@@ -35,12 +35,13 @@ pub struct Placed {
     /// Its hash.
     pub hash: FileHash,
     partial: PathBuf,
-    send: SendStream,
+    send: Outlet,
 }
 
 impl Incoming {
     /// Reads the offer from a stream whose kind byte was read.
-    pub async fn read(send: SendStream, mut recv: RecvStream) -> Result<Self, ReceiveError> {
+    pub async fn read(send: impl Into<Outlet>, recv: impl Into<Inlet>) -> Result<Self, ReceiveError> {
+        let (send, mut recv) = (send.into(), recv.into());
         let frame = frames::read(&mut recv, STALL).await?;
         Ok(Self { send, recv, offer: Offer::decode(&frame)? })
     }
@@ -97,7 +98,7 @@ impl Incoming {
     ) -> Result<(PathBuf, FileHash), ReceiveError> {
         let partial = self.open(directory, sender, synced).await?;
         let answer = Answer::Resume { offset: partial.offset(), hash: partial.hash() };
-        frames::write(&mut self.send, &answer.encode()).await?;
+        frames::write(&mut self.send, &answer.encode()).await.map_err(ReceiveError::Write)?;
         let partial = self.begin(partial).await?;
 
         let resumed = partial.offset();
@@ -204,7 +205,8 @@ impl Incoming {
         let mut filled = 0;
         let filling = async {
             while let Some(rest) = room.get_mut(filled..).filter(|rest| !rest.is_empty()) {
-                filled += self.recv.read(rest).await?.ok_or(ReceiveError::Ended)?;
+                filled +=
+                    self.recv.read(rest).await.map_err(ReceiveError::of_read)?.ok_or(ReceiveError::Ended)?;
             }
             Ok(())
         };
@@ -213,9 +215,9 @@ impl Incoming {
     }
 
     async fn answer(&mut self, answer: Answer) -> Result<(), ReceiveError> {
-        frames::write(&mut self.send, &answer.encode()).await?;
+        frames::write(&mut self.send, &answer.encode()).await.map_err(ReceiveError::Write)?;
         // It was finished already when the connection is gone.
-        self.send.finish().ok();
+        self.send.finish().await.ok();
         Ok(())
     }
 
@@ -227,9 +229,9 @@ impl Incoming {
             None => return,
         };
         frames::write(&mut self.send, &last).await.ok();
-        self.send.finish().ok();
+        self.send.finish().await.ok();
         if let Some(reason) = error.reason() {
-            self.recv.stop(VarInt::from(reason.code())).ok();
+            self.recv.stop(reason.code());
         }
     }
 }
@@ -239,8 +241,8 @@ impl Placed {
     pub async fn confirm(mut self) -> Result<(), ReceiveError> {
         let partial = self.partial;
         blocking(move || Ok(remove(&partial)?)).await?;
-        frames::write(&mut self.send, &Verdict::Done.encode()).await?;
-        self.send.finish().ok();
+        frames::write(&mut self.send, &Verdict::Done.encode()).await.map_err(ReceiveError::Write)?;
+        self.send.finish().await.ok();
         Ok(())
     }
 }

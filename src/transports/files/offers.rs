@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use iroh::endpoint::{Connection, RecvStream, SendStream, VarInt};
+use iroh::endpoint::Connection;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::timeout;
 
 use super::error::ReceiveError;
 use super::incoming::Incoming;
+use super::pipe::{Inlet, Outlet};
 use super::{STALL, frames};
 use crate::ids::PeerId;
 use crate::wire::file::{Reason, STREAM_KIND};
@@ -22,11 +23,11 @@ pub struct FileOffer {
 }
 
 /// Where offers go; nowhere yet, perhaps.
-pub(in crate::transports::direct) type Taker = Option<mpsc::Sender<FileOffer>>;
+pub(in crate::transports) type Taker = Option<mpsc::Sender<FileOffer>>;
 
 /// Hands on what a contact offers, until the connection ends, and says that it is in use. QUIC bounds how many
 /// streams there are at once.
-pub(in crate::transports::direct) async fn listen(
+pub(in crate::transports) async fn listen(
     connection: Connection,
     peer: PeerId,
     taker: watch::Receiver<Taker>,
@@ -36,25 +37,25 @@ pub(in crate::transports::direct) async fn listen(
         activity.notify_one();
         let taker = taker.borrow().clone();
         tokio::spawn(async move {
-            if let Err(error) = hand_on(send, recv, peer, taker).await {
+            if let Err(error) = hand_on(send.into(), recv.into(), peer, taker).await {
                 tracing::debug!(%peer, %error, "a contact's stream has no file to offer");
             }
         });
     }
 }
 
-async fn hand_on(
-    send: SendStream,
-    mut recv: RecvStream,
+/// Hands on a stream that somebody opened.
+pub(in crate::transports) async fn hand_on(
+    send: Outlet,
+    mut recv: Inlet,
     peer: PeerId,
     taker: Taker,
 ) -> Result<(), ReceiveError> {
     let mut kind = [0];
-    let read = timeout(STALL, recv.read_exact(&mut kind)).await;
-    read.map_err(|_| ReceiveError::Stalled)?.map_err(frames::ended)?;
+    timeout(STALL, frames::read_exact(&mut recv, &mut kind)).await.map_err(|_| ReceiveError::Stalled)??;
     if kind != [STREAM_KIND] {
         // A later version may have more kinds; this one says that it does not.
-        recv.stop(VarInt::from(Reason::Protocol.code())).ok();
+        recv.stop(Reason::Protocol.code());
         return Ok(());
     }
     let incoming = Incoming::read(send, recv).await?;

@@ -3,9 +3,10 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use iroh::endpoint::{ConnectionError, ReadError, WriteError};
+use iroh::endpoint::ConnectionError;
 
 use super::frames::ReadFrameError;
+use super::pipe::Cut;
 use crate::wire::file::Reason;
 use crate::wire::{EncodeError, PayloadError};
 
@@ -69,12 +70,9 @@ pub enum SendError {
     /// The connection was lost.
     #[error("the connection was lost: {0}")]
     Connection(#[from] ConnectionError),
-    /// The stream was.
+    /// The stream was cut.
     #[error("the stream was cut: {0}")]
-    Write(WriteError),
-    /// So was the way back.
-    #[error("the stream was cut: {0}")]
-    Read(ReadError),
+    Cut(Cut),
     /// The receiver ended the stream where an answer was due.
     #[error("the receiver stopped without a word")]
     Ended,
@@ -105,8 +103,7 @@ impl SendError {
             Self::Declined(reason) => reason.is_passing(),
             Self::NotConnected
             | Self::Connection(_)
-            | Self::Write(_)
-            | Self::Read(_)
+            | Self::Cut(_)
             | Self::Ended
             | Self::Stalled
             | Self::Reader => true,
@@ -130,8 +127,7 @@ impl SendError {
             | Self::Corrupt
             | Self::NotConnected
             | Self::Connection(_)
-            | Self::Write(_)
-            | Self::Read(_)
+            | Self::Cut(_)
             | Self::Ended
             | Self::Stalled
             | Self::Offer(_)
@@ -140,15 +136,15 @@ impl SendError {
     }
 }
 
-impl From<WriteError> for SendError {
-    fn from(error: WriteError) -> Self {
-        match error {
-            WriteError::Stopped(code) => match Reason::from_code(code.into_inner()) {
+impl From<Cut> for SendError {
+    fn from(cut: Cut) -> Self {
+        match cut {
+            Cut::Broken(code) => match Reason::from_code(code) {
                 Some(reason) => Self::Declined(reason),
-                None => Self::Write(WriteError::Stopped(code)),
+                None => Self::Cut(Cut::Broken(code)),
             },
-            WriteError::ConnectionLost(error) => Self::Connection(error),
-            other @ (WriteError::ClosedStream | WriteError::ZeroRttRejected) => Self::Write(other),
+            Cut::Connection(error) => Self::Connection(error),
+            other @ (Cut::Closed | Cut::Mail) => Self::Cut(other),
         }
     }
 }
@@ -159,12 +155,7 @@ impl From<ReadFrameError> for SendError {
             ReadFrameError::Silent => Self::Stalled,
             ReadFrameError::Ended => Self::Ended,
             ReadFrameError::TooLong { len } => Self::FrameTooLong { len },
-            ReadFrameError::Stream(ReadError::ConnectionLost(error)) => Self::Connection(error),
-            ReadFrameError::Stream(ReadError::Reset(code)) => match Reason::from_code(code.into_inner()) {
-                Some(reason) => Self::Declined(reason),
-                None => Self::Read(ReadError::Reset(code)),
-            },
-            ReadFrameError::Stream(other) => Self::Read(other),
+            ReadFrameError::Stream(cut) => cut.into(),
         }
     }
 }
@@ -189,10 +180,10 @@ pub enum ReceiveError {
     Stopped(Reason),
     /// The stream was cut; what came so far is kept.
     #[error("the stream was cut: {0}")]
-    Read(ReadError),
+    Read(Cut),
     /// So was the way back.
     #[error("the stream was cut: {0}")]
-    Write(#[from] WriteError),
+    Write(Cut),
     /// The sender ended the stream in the middle.
     #[error("the sender stopped in the middle without a word")]
     Ended,
@@ -254,16 +245,15 @@ impl ReceiveError {
     }
 }
 
-impl From<ReadError> for ReceiveError {
-    fn from(error: ReadError) -> Self {
-        match error {
-            ReadError::Reset(code) => match Reason::from_code(code.into_inner()) {
+impl ReceiveError {
+    /// The sender's half was cut.
+    pub(super) fn of_read(cut: Cut) -> Self {
+        match cut {
+            Cut::Broken(code) => match Reason::from_code(code) {
                 Some(reason) => Self::Stopped(reason),
-                None => Self::Read(error),
+                None => Self::Read(Cut::Broken(code)),
             },
-            ReadError::ConnectionLost(_) | ReadError::ClosedStream | ReadError::ZeroRttRejected => {
-                Self::Read(error)
-            }
+            other @ (Cut::Connection(_) | Cut::Closed | Cut::Mail) => Self::Read(other),
         }
     }
 }
@@ -274,7 +264,7 @@ impl From<ReadFrameError> for ReceiveError {
             ReadFrameError::Silent => Self::Stalled,
             ReadFrameError::Ended => Self::Ended,
             ReadFrameError::TooLong { len } => Self::FrameTooLong { len },
-            ReadFrameError::Stream(error) => error.into(),
+            ReadFrameError::Stream(cut) => Self::of_read(cut),
         }
     }
 }

@@ -1,0 +1,169 @@
+//! Out: messages, receipts, and what became of the envelopes they went in.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use rand_core::RngCore;
+
+use super::driver::Driver;
+use super::job::{Left, Outgoing, Purpose};
+use crate::capabilities::Reach;
+use crate::crypto::envelope::{self, Label};
+use crate::ids::{AttemptId, MessageId, PeerId};
+use crate::message::{MAX_AGE, Message};
+use crate::router::event::{Failure, Report};
+use crate::time::{Now, UnixMillis};
+use crate::wire::body;
+use crate::wire::letter::Letter;
+
+/// How long an envelope counts. Two copies of a message end at the same time, this long after it was written:
+/// before its recipient forgets that the first one came.
+const VALID: Duration = MAX_AGE;
+
+impl Driver {
+    /// How surely a person's mailbox is reached.
+    pub(super) fn reach(&self, peer: PeerId) -> Reach {
+        let Some((contact, relay)) = self.people.get(&peer) else { return Reach::No };
+        match self.stations.get(relay) {
+            Some(station) if station.is_reached() => Reach::Yes,
+            Some(station) if station.is_own() || contact.trusted => Reach::Perhaps,
+            Some(_) | None => Reach::No,
+        }
+    }
+
+    pub(super) fn send(&mut self, attempt: AttemptId, to: PeerId, message: &Message, now: Now) {
+        let which = (to, message.id);
+        let Some(mailbox) = self.people.get(&to).map(|(contact, _)| contact.mailbox.address) else {
+            return self.fail(attempt, Failure::Unreachable);
+        };
+        if self.sent.lies_there(which, attempt, mailbox, now.instant) {
+            return self.report(attempt, Report::Sent);
+        }
+        let Ok(body) = body::encode(&message.body) else { return self.fail(attempt, Failure::Unfit) };
+        let letter = Letter::Message { sent: message.sent, body: body.into() };
+        let purpose = Purpose::Message { attempt, id: message.id };
+        match self.seal(to, message.id, message.sent, &letter) {
+            Some(envelope) => self.leave(to, envelope, purpose, now),
+            None => self.fail(attempt, Failure::Unfit),
+        }
+    }
+
+    /// Makes ready for a message.
+    pub(super) fn warm(&mut self, peer: PeerId, now: Now) {
+        if let Some((contact, relay)) = self.people.get(&peer)
+            && contact.trusted
+            && let Some(station) = self.stations.get_mut(relay)
+        {
+            station.warm(now.instant);
+            if let Some(lodging) = &mut station.lodging {
+                lodging.feel();
+            }
+        }
+    }
+
+    /// Answers a message; it waits where there is no way back.
+    pub(super) fn answer(&mut self, to: PeerId, letter: Letter, now: Now) {
+        if !self.can_answer(to) {
+            return self.owed.push(to, letter);
+        }
+        let mut id = MessageId([0; 16]);
+        self.rng.fill_bytes(&mut id.0);
+        if let Some(envelope) = self.seal(to, id, now.unix, &letter) {
+            self.leave(to, envelope, Purpose::Receipt, now);
+        }
+    }
+
+    /// What was owed to people who may have a mailbox by now.
+    pub(super) fn pay_debts(&mut self, now: Now) {
+        for (to, letter) in self.owed.take() {
+            self.answer(to, letter, now);
+        }
+    }
+
+    /// Whether an answer may go: for a stranger's sake no relay is called, for it would see our address.
+    fn can_answer(&self, to: PeerId) -> bool {
+        let Some((contact, relay)) = self.people.get(&to) else { return false };
+        contact.trusted || self.stations.get(relay).is_some_and(|station| station.is_own())
+    }
+
+    /// Seals a letter; nothing when it is too long for an envelope.
+    pub(super) fn seal(
+        &mut self,
+        to: PeerId,
+        id: MessageId,
+        created: UnixMillis,
+        letter: &Letter,
+    ) -> Option<Bytes> {
+        let noise_public = self.people.get(&to).map(|(contact, _)| contact.noise_public)?;
+        let label = Label { id, created, expires: created + VALID };
+        match envelope::seal(&self.identity, &noise_public, label, &letter.encode(), &mut self.rng) {
+            Ok(envelope) => Some(envelope),
+            Err(error) => {
+                tracing::warn!(%error, peer = %to, "an envelope could not be sealed");
+                None
+            }
+        }
+    }
+
+    /// Puts an envelope in the line for its recipient's relay.
+    pub(super) fn leave(&mut self, to: PeerId, envelope: Bytes, purpose: Purpose, now: Now) {
+        let Some((contact, relay)) = self.people.get(&to) else {
+            if let Purpose::Message { attempt, .. } = purpose {
+                self.fail(attempt, Failure::Unreachable);
+            }
+            return;
+        };
+        let (address, token) = (contact.mailbox.address, contact.mailbox.token);
+        let outgoing = Outgoing { to, address, token, envelope, purpose };
+        let Some(station) = self.stations.get_mut(relay) else { return self.lost(outgoing) };
+        if !matches!(outgoing.purpose, Purpose::Receipt) && !station.can_hope(now.instant) {
+            return self.lost(outgoing);
+        }
+        if let Err(outgoing) = station.queue(outgoing)
+            && let Some((attempt, ..)) = outgoing.tell(Left::Broken)
+        {
+            self.fail(attempt, Failure::Busy);
+        }
+    }
+
+    /// There is no way to the relay.
+    pub(super) fn lost(&mut self, outgoing: Outgoing) {
+        if let Some((attempt, ..)) = outgoing.tell(Left::Broken) {
+            self.fail(attempt, Failure::Unreachable);
+        }
+    }
+
+    /// The relay answered: the envelope is in the mailbox, or is not.
+    pub(super) fn deposited(&mut self, outgoing: Outgoing, there: bool, now: Now) {
+        let (peer, mailbox) = (outgoing.to, outgoing.address);
+        self.enliven(now);
+        let Some((attempt, id, _)) = outgoing.tell(if there { Left::There } else { Left::Refused }) else {
+            return;
+        };
+        if there {
+            self.sent.left((peer, id), attempt, mailbox, now.instant);
+            self.report(attempt, Report::Sent);
+        } else {
+            self.fail(attempt, Failure::Refused);
+        }
+    }
+
+    /// The line broke before the relay answered.
+    pub(super) fn not_deposited(&mut self, outgoing: Outgoing, now: Now) {
+        if matches!(outgoing.purpose, Purpose::Receipt) {
+            // To wherever its recipient's mailbox is by now.
+            self.leave(outgoing.to, outgoing.envelope, outgoing.purpose, now);
+        } else if let Some((attempt, ..)) = outgoing.tell(Left::Broken) {
+            self.fail(attempt, Failure::Broken);
+        }
+    }
+
+    /// Something came or went: answers may follow soon.
+    pub(super) fn enliven(&mut self, now: Now) {
+        for station in self.stations.values_mut() {
+            if let Some(lodging) = station.lodging.as_mut().filter(|lodging| lodging.is_ours_now) {
+                lodging.enliven(&self.config.cadence, now.instant);
+            }
+        }
+    }
+}
