@@ -1,0 +1,1 @@
+"""A client for HTX, written from the specification alone."""
