@@ -39,8 +39,9 @@ async fn run(pairs: usize) {
     for round in 0..pairs + 50 {
         let old = issue(&host.record, UnixMillis(TODAY.0 - 3 * 3_600_000), &mut rng).unwrap().value;
         let cookie = format!("{}={old}", host.record.cookie_name);
-        // As long as the other, so that only what it is differs.
-        let other = format!("{}={}", "x".repeat(host.record.cookie_name.len()), "A".repeat(old.len()));
+        // As long as the other and as new, so that only what it is differs: the headers of HTTP/2 are compressed.
+        let reversed: String = old.chars().rev().collect();
+        let other = format!("{}={reversed}", "x".repeat(host.record.cookie_name.len()));
         let mut order = [0, 1, 2];
         order.rotate_left((rng.next_u32() % 3) as usize);
         if rng.next_u32() & 1 == 0 {

@@ -3,8 +3,9 @@
 //! `cargo bench --bench htx_throughput [-- [--megabytes N] [--rounds N] [--rtt MILLISECONDS] [--mbit RATE]]`
 //!
 //! Four ways for the same bytes, from a client to a server of this process:
-//! - *bare*: the body of one POST, with the windows that our server and client have;
-//! - *sealed*: the same, where every 16 KiB is sealed once by the client and opened once by the server with
+//! - *bare*: the body of one POST, with the windows that our server and client have, in DATA frames that fill one
+//!   TLS record each;
+//! - *sealed*: the same, where the client seals what is in each frame, once, and the server opens it, with
 //!   ChaCha20-Poly1305: work that a tunnel cannot avoid;
 //! - *tunnel*: one stream of a tunnel; *4 streams*: four of them at once.
 //!
@@ -37,10 +38,10 @@ use tokio_rustls::TlsAcceptor;
 use htx::visitor::{connect, tls};
 use htx::{HOST, Host, Made, Wish};
 
-/// Bytes that are sealed at a time.
-const BLOCK: usize = 16 * 1024;
-/// A block and its tag.
-const SEALED: usize = BLOCK + 16;
+/// Bytes of a DATA frame that, with its head, fills one TLS record.
+const FRAME: usize = 16 * 1024 - 9;
+/// Bytes that are sealed at a time: with their tag, one DATA frame.
+const BLOCK: usize = FRAME - 16;
 
 struct Settings {
     megabytes: usize,
@@ -82,16 +83,17 @@ async fn run(settings: &Settings) {
     let bare = bare_server().await;
     let size = settings.megabytes * 1_000_000 / BLOCK * BLOCK;
     println!("{size} bytes, {} rounds", settings.rounds);
-    compare("loopback", &host, &bare, None, size, settings.rounds).await;
+    compare("loopback", 1, &host, &bare, None, size, settings.rounds).await;
 
     let line = |rate: Option<f64>| Line { delay: settings.rtt / 2, rate };
     // A few seconds each.
     let capped = ((settings.mbit / 8.0 * 3.0 * 1e6) as usize / BLOCK * BLOCK).min(size);
     let name = format!("{:?} there and back, {} Mbit/s", settings.rtt, settings.mbit);
     let rate = line(Some(settings.mbit * 125_000.0));
-    compare(&name, &host, &bare, Some(rate), capped, settings.rounds.min(5)).await;
+    compare(&name, 2, &host, &bare, Some(rate), capped, settings.rounds.min(5)).await;
     let name = format!("{:?} there and back, no rate", settings.rtt);
-    compare(&name, &host, &bare, Some(line(None)), size.min(128 * BLOCK * 64), settings.rounds.min(5)).await;
+    compare(&name, 3, &host, &bare, Some(line(None)), size.min(128 * BLOCK * 64), settings.rounds.min(5))
+        .await;
 
     handshakes(&host).await;
     memory(&host).await;
@@ -102,12 +104,20 @@ fn wide() -> Limits {
 }
 
 /// All ways over one line, in turns; the first round is not counted.
-async fn compare(name: &str, host: &Host, bare: &Bare, line: Option<Line>, size: usize, rounds: usize) {
+async fn compare(
+    name: &str,
+    seed: u8,
+    host: &Host,
+    bare: &Bare,
+    line: Option<Line>,
+    size: usize,
+    rounds: usize,
+) {
     let (to_host, to_bare) = match line {
         Some(line) => (stretch(host.address(), line).await, stretch(bare.address, line).await),
         None => (host.address(), bare.address),
     };
-    let tunnel = host.client(1).connect(&host.target().at(to_host)).await.unwrap();
+    let tunnel = host.client(seed).connect(&host.target().at(to_host)).await.unwrap();
     let plain = BareClient::connect(bare, to_bare).await;
     let mut found: [(&str, Vec<f64>, Vec<f64>); 4] =
         ["bare", "sealed", "tunnel", "4 streams"].map(|name| (name, Vec::new(), Vec::new()));
@@ -214,8 +224,8 @@ async fn serve(socket: tokio_rustls::server::TlsStream<tokio::net::TcpStream>) {
     let mut builder = h2::server::Builder::new();
     // As in src/net/http2.rs.
     builder
-        .initial_window_size(6 * 1024 * 1024)
-        .initial_connection_window_size(8 * 1024 * 1024)
+        .initial_window_size(3 * 1024 * 1024)
+        .initial_connection_window_size(4 * 1024 * 1024)
         .max_send_buffer_size(256 * 1024);
     let mut connection = builder.handshake::<_, Bytes>(socket).await.unwrap();
     while let Some(Ok((request, mut respond))) = connection.accept().await {
@@ -236,8 +246,8 @@ async fn take(mut body: RecvStream, sealed: bool) {
         body.flow_control().release_capacity(data.len()).unwrap();
         if sealed {
             gathered.extend_from_slice(&data);
-            while gathered.len() >= SEALED {
-                let mut block = gathered.split_to(SEALED);
+            while gathered.len() >= FRAME {
+                let mut block = gathered.split_to(FRAME);
                 key.open_in_place(nonce(number), Aad::empty(), &mut block).unwrap();
                 number += 1;
             }
@@ -271,15 +281,18 @@ impl BareClient {
 
 async fn pour(mut stream: SendStream<Bytes>, size: usize, sealed: bool) {
     let key = key();
-    let block = Bytes::from(vec![0x5a; BLOCK]);
-    for number in 0..(size / BLOCK) as u64 {
-        let mut piece = block.clone();
+    let block = Bytes::from(vec![0x5a; FRAME]);
+    let (mut left, mut number) = (size, 0);
+    while left > 0 {
+        let mut piece = block.slice(..left.min(if sealed { BLOCK } else { FRAME }));
+        left -= piece.len();
         if sealed {
-            let mut sealing = BytesMut::with_capacity(SEALED);
-            sealing.extend_from_slice(&block);
+            let mut sealing = BytesMut::with_capacity(FRAME);
+            sealing.extend_from_slice(&piece);
             let tag = key.seal_in_place_separate_tag(nonce(number), Aad::empty(), &mut sealing).unwrap();
             sealing.extend_from_slice(tag.as_ref());
             piece = sealing.freeze();
+            number += 1;
         }
         while !piece.is_empty() {
             stream.reserve_capacity(piece.len());
@@ -305,7 +318,7 @@ fn nonce(number: u64) -> Nonce {
 
 /// Whole tunnels, one after the other: TLS, ticket, hybrid handshake. The look before is made once.
 async fn handshakes(host: &Host) {
-    let client = host.client_with(2, |options| options.preflight = Preflight::Cached);
+    let client = host.client_with(4, |options| options.preflight = Preflight::Cached);
     drop(client.connect(&host.target()).await.unwrap());
     let (started, before) = (now(), processor_time());
     let mut count = 0_u32;
@@ -323,7 +336,7 @@ async fn handshakes(host: &Host) {
 
 async fn memory(host: &Host) {
     const TUNNELS: usize = 300;
-    let client = host.client_with(3, |options| options.preflight = Preflight::Cached);
+    let client = host.client_with(5, |options| options.preflight = Preflight::Cached);
     let warm = open(&client, host, 20).await;
     let before = resident();
     let tunnels = open(&client, host, TUNNELS).await;

@@ -6,11 +6,11 @@ use h2::{client, server};
 pub(super) const MAX_HEADERS: u32 = 32 * 1024;
 /// Requests that one connection may have under way.
 pub(super) const MAX_STREAMS: u32 = 128;
-/// Bytes of a body that may be under way to a server: more than a tunnel's own flow control allows, so that
-/// this one never holds it up.
-const SERVER_WINDOW: u32 = 6 * 1024 * 1024;
+/// Bytes of a body that may be under way to a server. A tunnel's own flow control allows more
+/// ([`super::tunnel::Emulation`]), so that this one alone says how much a long line holds.
+const SERVER_WINDOW: u32 = 3 * 1024 * 1024;
 /// The same for all bodies of a connection.
-const SERVER_CONNECTION_WINDOW: u32 = 8 * 1024 * 1024;
+const SERVER_CONNECTION_WINDOW: u32 = 4 * 1024 * 1024;
 /// Bytes that wait in h2 for the socket.
 const SEND_BUFFER: usize = 256 * 1024;
 

@@ -47,7 +47,7 @@ pub(super) async fn send(respond: &mut SendResponse<Bytes>, response: Response<B
 
 async fn pour(mut stream: SendStream<Bytes>, mut body: Body, patience: Duration) -> Result<(), Reason> {
     let gone = |_| Reason::CANCEL;
-    while let Some(frame) = body.frame().await {
+    while let Some(frame) = timeout(patience, body.frame()).await.map_err(|_| Reason::INTERNAL_ERROR)? {
         let mut data = frame.map_err(|_| Reason::INTERNAL_ERROR)?.into_data().unwrap_or_default();
         while !data.is_empty() {
             stream.reserve_capacity(data.len());

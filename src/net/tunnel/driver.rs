@@ -23,8 +23,10 @@ use crate::htx::error::ErrorCode;
 use crate::htx::{Connection, Event, Input, Output, Side, StreamId};
 use crate::time::{Instant, Now};
 
-/// Streams of the other end that wait for somebody to accept them.
-const ACCEPTED: usize = 64;
+/// Streams of the other end that wait for somebody to accept them: as many as it may have at once.
+const ACCEPTED: usize = 256;
+/// Those who wait for the answer to one PING. Whoever comes after them gets none.
+const PINGS: usize = 64;
 /// Turns of everything before other tasks have theirs.
 const TURNS: usize = 64;
 /// Pieces of one kind in one turn.
@@ -208,6 +210,7 @@ impl Driver {
                 let bytes = self.ports.get(stream).map_or(0, |port| port.consumed(bytes));
                 self.consumed(stream, bytes, now);
             }
+            Request::Ping(_) if self.pings.len() >= PINGS => {}
             Request::Ping(answer) => {
                 self.pings.push_back(answer);
                 if self.pings.len() == 1 {

@@ -16,6 +16,12 @@ use crate::time::Instant;
 /// How long the streams of a tunnel that has reached its age may take to end.
 const GRACE: Duration = Duration::from_secs(30);
 
+/// Bytes of one stream that may be under way or unread: twice what HTTP/2 lets be under way, because credit comes
+/// back in halves.
+const STREAM_WINDOW: u64 = 6 << 20;
+/// The same for all streams: more, so that one that nobody reads leaves room for others.
+const CONNECTION_WINDOW: u64 = 8 << 20;
+
 /// What tunnels do to look like visits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Emulation {
@@ -38,7 +44,12 @@ impl Emulation {
     pub(in crate::net) fn config(self) -> TunnelConfig {
         let usual = TunnelConfig::default();
         let padding_budget = usual.padding_budget.filter(|_| self.padding);
-        TunnelConfig { padding_budget, ..usual }
+        TunnelConfig {
+            stream_window: STREAM_WINDOW,
+            connection_window: CONNECTION_WINDOW,
+            padding_budget,
+            ..usual
+        }
     }
 }
 

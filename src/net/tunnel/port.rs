@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use tokio::sync::mpsc::error::TrySendError;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use super::handle::Opener;
 use super::request::{CHUNKS, Farewell, PIECES, Piece};
@@ -48,6 +48,8 @@ struct Receiving {
     pieces: mpsc::Sender<Piece>,
     /// Pieces that found no place in the channel. The stream's window bounds them.
     waiting: VecDeque<Piece>,
+    /// Where they go when the tunnel is over before the reader took them.
+    rest: Option<oneshot::Sender<VecDeque<Piece>>>,
     /// Bytes that the machine gave and that nobody has read.
     unread: usize,
     gone: bool,
@@ -62,6 +64,7 @@ impl Port {
     ) -> (Self, Stream) {
         let permits = Arc::new(Semaphore::new(CHUNKS));
         let (pieces, taken) = mpsc::channel(PIECES);
+        let (rest, left) = oneshot::channel();
         let sender = Sender {
             stream,
             opener: opener.clone(),
@@ -74,6 +77,8 @@ impl Port {
             opener: opener.clone(),
             farewells: farewells.clone(),
             pieces: taken,
+            rest: left,
+            left: VecDeque::new(),
             unreported: 0,
             ended: false,
         };
@@ -85,7 +90,8 @@ impl Port {
             end: End::Open,
             gone_after: None,
         };
-        let receiving = Receiving { pieces, waiting: VecDeque::new(), unread: 0, gone: false };
+        let receiving =
+            Receiving { pieces, waiting: VecDeque::new(), rest: Some(rest), unread: 0, gone: false };
         (Self { stream, sending, receiving }, Stream::new(sender, receiver))
     }
 
@@ -199,8 +205,12 @@ impl Receiving {
 }
 
 impl Drop for Port {
-    /// A handle that waits for room learns that there will be none.
+    /// A handle that waits for room learns that there will be none; a reader still gets what came.
     fn drop(&mut self) {
         self.sending.permits.close();
+        if let Some(rest) = self.receiving.rest.take() {
+            // Refused where the reader is gone.
+            rest.send(std::mem::take(&mut self.receiving.waiting)).ok();
+        }
     }
 }

@@ -1,9 +1,10 @@
 //! The handle on one stream, and its two halves.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use super::handle::{Closed, Opener};
 use super::request::{CHUNK, Farewell, Piece, Request};
@@ -108,6 +109,9 @@ pub struct Receiver {
     pub(super) opener: Opener,
     pub(super) farewells: mpsc::Sender<Farewell>,
     pub(super) pieces: mpsc::Receiver<Piece>,
+    /// What came and found no place among the pieces before the tunnel was over.
+    pub(super) rest: oneshot::Receiver<VecDeque<Piece>>,
+    pub(super) left: VecDeque<Piece>,
     pub(super) unreported: usize,
     pub(super) ended: bool,
 }
@@ -129,7 +133,7 @@ impl Receiver {
             self.opener.requests.reserve().await.map(|slot| slot.send(self.consumed())).ok();
             self.unreported = 0;
         }
-        match self.pieces.recv().await {
+        match self.next().await {
             Some(Piece::Data(data)) => {
                 self.unreported += data.len();
                 self.report();
@@ -141,6 +145,16 @@ impl Receiver {
             }
             None => Err(self.opener.closed().await),
         }
+    }
+
+    async fn next(&mut self) -> Option<Piece> {
+        if let Some(piece) = self.pieces.recv().await {
+            return Some(piece);
+        }
+        if let Ok(rest) = self.rest.try_recv() {
+            self.left = rest;
+        }
+        self.left.pop_front()
     }
 
     fn due(&self) -> bool {

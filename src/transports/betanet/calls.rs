@@ -32,6 +32,7 @@ impl Driver {
             }
         }
         self.sweep_streams(now);
+        self.leave_refused(now);
         self.call_others(now);
         self.choose_provider(now);
         self.hand_out(now);
@@ -43,7 +44,7 @@ impl Driver {
         let stations =
             self.stations.values().filter_map(|station| station.poll_timeout(may_fetch, now)).min();
         let others = [stations, self.paths.poll_timeout(), self.held.poll_timeout(), self.provider_due(now)];
-        others.into_iter().flatten().min()
+        others.into_iter().chain([self.refused.poll_timeout()]).flatten().min()
     }
 
     fn follow_paths(&mut self, now: Now) {

@@ -13,7 +13,7 @@ use super::config::Config;
 use super::contact::Contact;
 use super::handle::{Presence, Request};
 use super::line::{News, Serial};
-use super::mail::{Held, Owed};
+use super::mail::{Held, Owed, Refused};
 use super::sent::Sent;
 use super::station::Station;
 use super::streams::Streams;
@@ -70,6 +70,7 @@ pub(super) struct Driver {
     pub(super) sent: Sent,
     pub(super) held: Held,
     pub(super) owed: Owed,
+    pub(super) refused: Refused,
     pub(super) streams: Streams,
     pub(super) in_use: Option<NodeId>,
     pub(super) provider: super::presence::Provider,

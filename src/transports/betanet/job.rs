@@ -23,8 +23,8 @@ pub(super) struct Outgoing {
 pub(super) enum Purpose {
     /// The router.
     Message { attempt: AttemptId, id: MessageId },
-    /// Nobody; it is tried until it is there.
-    Receipt,
+    /// Nobody; it is tried until it is there. So often the recipient's relay refused it.
+    Receipt { refused: u32 },
     /// A stream, which waits for the word.
     Stream(oneshot::Sender<Left>),
 }

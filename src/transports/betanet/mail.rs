@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
+use bytes::Bytes;
+
 use crate::ids::{MessageId, NodeId, PeerId};
 use crate::time::Instant;
 use crate::wire::letter::Letter;
@@ -13,7 +15,11 @@ const MAX_HELD: usize = 1024;
 const MAX_HELD_BYTES: usize = 16 << 20;
 /// How long the node may take to store a message; after that it is fetched again.
 const STORING: Duration = Duration::from_secs(60);
-/// Receipts that wait for their recipient's card; for a further one the oldest goes.
+/// How long after a receipt was refused it is left again; twice as long each time, some two hours in all.
+const FIRST_AGAIN: Duration = Duration::from_secs(1);
+/// How often.
+const MAX_REFUSALS: u32 = 13;
+/// Receipts that wait for their recipient's card, or for room in the mailbox; for a further one the oldest goes.
 const MAX_OWED: usize = 1024;
 
 /// A message that the node has not stored yet.
@@ -105,6 +111,49 @@ impl Owed {
     }
 }
 
+/// Receipts that a mailbox did not take, perhaps because it was full. They are left again later, for without them
+/// their messages come once more.
+#[derive(Debug, Default)]
+pub(super) struct Refused {
+    receipts: VecDeque<Later>,
+}
+
+#[derive(Debug)]
+struct Later {
+    due: Instant,
+    to: PeerId,
+    envelope: Bytes,
+    refused: u32,
+}
+
+impl Refused {
+    /// A receipt was refused once more, after so many times before.
+    pub(super) fn push(&mut self, before: u32, to: PeerId, envelope: Bytes, now: Instant) {
+        if before >= MAX_REFUSALS {
+            return;
+        }
+        if self.receipts.len() >= MAX_OWED {
+            self.receipts.pop_front();
+        }
+        let due = now + FIRST_AGAIN.saturating_mul(1 << before);
+        self.receipts.push_back(Later { due, to, envelope, refused: before.saturating_add(1) });
+    }
+
+    /// Those that are due.
+    pub(super) fn take_due(&mut self, now: Instant) -> Vec<(PeerId, Bytes, u32)> {
+        let (due, later) = std::mem::take(&mut self.receipts)
+            .into_iter()
+            .partition::<Vec<_>, _>(|receipt| receipt.due <= now);
+        self.receipts = later.into();
+        due.into_iter().map(|Later { to, envelope, refused, .. }| (to, envelope, refused)).collect()
+    }
+
+    /// When [`Self::take_due`] has something to do.
+    pub(super) fn poll_timeout(&self) -> Option<Instant> {
+        self.receipts.iter().map(|receipt| receipt.due).min()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -131,6 +180,22 @@ mod tests {
         assert_eq!(held.poll_timeout(), Some(later));
         assert_eq!(held.take_overdue(later), [RELAY]);
         assert_eq!((held.poll_timeout(), held.bytes), (None, 0));
+    }
+
+    #[test]
+    fn a_refused_receipt_is_left_again_later_each_time_and_given_up_in_the_end() {
+        let (mut refused, mut now, mut before) = (Refused::default(), Instant::ZERO, 0);
+        let mut tries = 0;
+        loop {
+            refused.push(before, PeerId([1; 8]), Bytes::from_static(b"receipt"), now);
+            let Some(due) = refused.poll_timeout() else { break };
+            assert!(refused.take_due(due - Duration::from_millis(1)).is_empty());
+            now = due;
+            before = refused.take_due(now)[0].2;
+            tries += 1;
+        }
+        assert_eq!(tries, 13);
+        assert_eq!(now.since_start(), Duration::from_secs(8191));
     }
 
     #[test]

@@ -69,7 +69,7 @@ impl Driver {
         let mut id = MessageId([0; 16]);
         self.rng.fill_bytes(&mut id.0);
         if let Some(envelope) = self.seal(to, id, now.unix, &letter) {
-            self.leave(to, envelope, Purpose::Receipt, now);
+            self.leave(to, envelope, Purpose::Receipt { refused: 0 }, now);
         }
     }
 
@@ -77,6 +77,13 @@ impl Driver {
     pub(super) fn pay_debts(&mut self, now: Now) {
         for (to, letter) in self.owed.take() {
             self.answer(to, letter, now);
+        }
+    }
+
+    /// Receipts that a full mailbox refused, and that are due again.
+    pub(super) fn leave_refused(&mut self, now: Now) {
+        for (to, envelope, refused) in self.refused.take_due(now.instant) {
+            self.leave(to, envelope, Purpose::Receipt { refused }, now);
         }
     }
 
@@ -116,7 +123,7 @@ impl Driver {
         let (address, token) = (contact.mailbox.address, contact.mailbox.token);
         let outgoing = Outgoing { to, address, token, envelope, purpose };
         let Some(station) = self.stations.get_mut(relay) else { return self.lost(outgoing) };
-        if !matches!(outgoing.purpose, Purpose::Receipt) && !station.can_hope(now.instant) {
+        if !matches!(outgoing.purpose, Purpose::Receipt { .. }) && !station.can_hope(now.instant) {
             return self.lost(outgoing);
         }
         if let Err(outgoing) = station.queue(outgoing)
@@ -137,6 +144,9 @@ impl Driver {
     pub(super) fn deposited(&mut self, outgoing: Outgoing, there: bool, now: Now) {
         let (peer, mailbox) = (outgoing.to, outgoing.address);
         self.enliven(now);
+        if let (Purpose::Receipt { refused }, false) = (&outgoing.purpose, there) {
+            return self.refused.push(*refused, peer, outgoing.envelope, now.instant);
+        }
         let Some((attempt, id, _)) = outgoing.tell(if there { Left::There } else { Left::Refused }) else {
             return;
         };
@@ -150,7 +160,7 @@ impl Driver {
 
     /// The line broke before the relay answered.
     pub(super) fn not_deposited(&mut self, outgoing: Outgoing, now: Now) {
-        if matches!(outgoing.purpose, Purpose::Receipt) {
+        if matches!(outgoing.purpose, Purpose::Receipt { .. }) {
             // To wherever its recipient's mailbox is by now.
             self.leave(outgoing.to, outgoing.envelope, outgoing.purpose, now);
         } else if let Some((attempt, ..)) = outgoing.tell(Left::Broken) {

@@ -15,7 +15,7 @@ use super::driver::{Driver, Ends, NEWS_BOUND};
 use super::handle::{BetanetHandle, Presence};
 use super::line::Serial;
 use super::lodging::Lodging;
-use super::mail::{Held, Owed};
+use super::mail::{Held, Owed, Refused};
 use super::presence::Provider;
 use super::sent::Sent;
 use super::station::Station;
@@ -87,6 +87,7 @@ pub fn start(setup: Setup) -> Result<(Transport, BetanetHandle), ClientError> {
         sent: Sent::default(),
         held: Held::default(),
         owed: Owed::default(),
+        refused: Refused::default(),
         streams: Streams::new(request_sender.downgrade()),
         in_use: None,
         provider: Provider::default(),

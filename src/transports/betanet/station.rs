@@ -167,7 +167,7 @@ impl Station {
         self.not_before = now + self.pause.mul_f64(0.75 + jitter / 2.0);
         let (kept, given_up) = std::mem::take(&mut self.waiting)
             .into_iter()
-            .partition(|outgoing| matches!(outgoing.purpose, Purpose::Receipt));
+            .partition(|outgoing| matches!(outgoing.purpose, Purpose::Receipt { .. }));
         self.waiting = kept;
         self.count();
         Vec::from(given_up)
@@ -265,7 +265,7 @@ impl Outgoing {
     pub(super) fn tell(self, left: Left) -> Option<(AttemptId, crate::ids::MessageId, Self)> {
         match self.purpose {
             Purpose::Message { attempt, id } => Some((attempt, id, self)),
-            Purpose::Receipt => None,
+            Purpose::Receipt { .. } => None,
             Purpose::Stream(waiting) => {
                 // Who waits no longer does not miss it.
                 waiting.send(left).ok();
