@@ -224,8 +224,8 @@ async fn serve(socket: tokio_rustls::server::TlsStream<tokio::net::TcpStream>) {
     let mut builder = h2::server::Builder::new();
     // As in src/net/http2.rs.
     builder
-        .initial_window_size(3 * 1024 * 1024)
-        .initial_connection_window_size(4 * 1024 * 1024)
+        .initial_window_size(1024 * 1024)
+        .initial_connection_window_size(1024 * 1024)
         .max_send_buffer_size(256 * 1024);
     let mut connection = builder.handshake::<_, Bytes>(socket).await.unwrap();
     while let Some(Ok((request, mut respond))) = connection.accept().await {

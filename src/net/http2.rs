@@ -6,11 +6,10 @@ use h2::{client, server};
 pub(super) const MAX_HEADERS: u32 = 32 * 1024;
 /// Requests that one connection may have under way.
 pub(super) const MAX_STREAMS: u32 = 128;
-/// Bytes of a body that may be under way to a server. A tunnel's own flow control allows more
-/// ([`super::tunnel::Emulation`]), so that this one alone says how much a long line holds.
-const SERVER_WINDOW: u32 = 3 * 1024 * 1024;
-/// The same for all bodies of a connection.
-const SERVER_CONNECTION_WINDOW: u32 = 4 * 1024 * 1024;
+/// Bytes of a body that may be under way to a server, and of all bodies of a connection: as in Go's HTTP/2, which
+/// many sites run on. A tunnel's own flow control allows more ([`super::tunnel::Emulation`]), so that this one alone
+/// says how much a long line holds.
+const SERVER_WINDOW: u32 = 1024 * 1024;
 /// Bytes that wait in h2 for the socket.
 const SEND_BUFFER: usize = 256 * 1024;
 
@@ -35,7 +34,7 @@ pub(super) fn server() -> server::Builder {
         .max_concurrent_streams(MAX_STREAMS)
         .initial_window_size(SERVER_WINDOW)
         .max_header_list_size(MAX_HEADERS)
-        .initial_connection_window_size(SERVER_CONNECTION_WINDOW)
+        .initial_connection_window_size(SERVER_WINDOW)
         .max_send_buffer_size(SEND_BUFFER);
     builder
 }

@@ -18,9 +18,9 @@ const GRACE: Duration = Duration::from_secs(30);
 
 /// Bytes of one stream that may be under way or unread: twice what HTTP/2 lets be under way, because credit comes
 /// back in halves.
-const STREAM_WINDOW: u64 = 6 << 20;
+const STREAM_WINDOW: u64 = 2 << 20;
 /// The same for all streams: more, so that one that nobody reads leaves room for others.
-const CONNECTION_WINDOW: u64 = 8 << 20;
+const CONNECTION_WINDOW: u64 = 4 << 20;
 
 /// What tunnels do to look like visits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
