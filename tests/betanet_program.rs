@@ -6,11 +6,12 @@
 
 mod program;
 
-use std::time::Duration;
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 
 use hopline::wire::ReceivedCard;
 use serde_json::Value;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
 use program::{Bench, DEADLINE, Running, stdout};
 
@@ -57,21 +58,19 @@ impl World {
         self.bench.json(&["--home", from, "send", to, text]).await;
     }
 
-    /// Waits until somebody has each of these texts, and tells how often.
+    /// Waits until somebody has each of these texts, and tells how often they have it.
     async fn heard(&self, who: &str, texts: &[String]) -> Vec<usize> {
-        let heard = async {
-            loop {
-                let history =
-                    self.bench.json(&["--home", who, "history", "--limit", "500"]).await.to_string();
-                let count = |text: &String| history.matches(&format!("\"{text}\"")).count();
-                let counts: Vec<usize> = texts.iter().map(count).collect();
-                if counts.iter().all(|count| *count > 0) {
-                    return counts;
-                }
-                sleep(Duration::from_millis(200)).await;
-            }
-        };
-        timeout(2 * DEADLINE, heard).await.unwrap_or_else(|_| panic!("{who} did not hear everything"))
+        let mut watch = self.bench.start(&["--home", who, "watch", "--after", "0"]);
+        let waiting = RefCell::new(BTreeSet::from_iter(texts));
+        watch
+            .event("private_message", |message| {
+                let mut waiting = waiting.borrow_mut();
+                waiting.retain(|text| message["text"] != **text);
+                waiting.is_empty()
+            })
+            .await;
+        let history = self.bench.json(&["--home", who, "history", "--limit", "500"]).await.to_string();
+        texts.iter().map(|text| history.matches(&format!("\"{text}\"")).count()).collect()
     }
 }
 
@@ -84,7 +83,6 @@ async fn until_housed(bench: &Bench, name: &str) {
             if card.card().mailbox.is_some() {
                 return;
             }
-            sleep(Duration::from_millis(100)).await;
         }
     };
     timeout(DEADLINE, housed).await.unwrap_or_else(|_| panic!("{name} has no mailbox"));
