@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::courier::Limits;
 use crate::capabilities;
 use crate::link;
 use crate::time::UnixMillis;
@@ -22,6 +23,8 @@ pub struct Config {
     pub max_peers: usize,
     /// How many packet ids the dedupe remembers, and how surely.
     pub dedup: Dedup,
+    /// How much mail is carried for others.
+    pub courier: Limits,
     /// The limits of the link layer.
     pub link: link::Config,
 }
@@ -31,10 +34,11 @@ impl Default for Config {
         Self {
             nickname: "anon".to_owned(),
             clock_floor: UnixMillis(0),
-            capabilities: Capabilities::NONE,
+            capabilities: Capabilities::HOPLINE,
             hop_limit: ORIGIN_TTL,
             max_peers: 1_024,
             dedup: Dedup::default(),
+            courier: Limits::default(),
             link: link::Config::default(),
         }
     }

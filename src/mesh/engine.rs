@@ -12,6 +12,7 @@ use rand_core::{RngCore, SeedableRng};
 use super::announcer::Announcer;
 use super::bindings::Bindings;
 use super::config::Config;
+use super::courier::{Carried, Counts, Deposits, OpenedMail};
 use super::dedup::Dedup;
 use super::error::Counters;
 use super::event::{Command, Event, Expiry, Input, Introduction, Output, PeerInfo, Reach};
@@ -19,6 +20,7 @@ use super::held::Held;
 use super::incoming::Incoming;
 use super::outgoing::{Message, Outgoing};
 use super::peers::{Peer, Peers};
+use super::prekeys::{Bundles, OwnPrekeys};
 use super::reassembly::Reassembly;
 use super::receipts::{Receipted, Receipts};
 use super::relay::Relays;
@@ -54,6 +56,14 @@ pub struct Engine {
     pub(super) outgoing: Outgoing,
     pub(super) incoming: Incoming,
     pub(super) announcer: Announcer,
+    pub(super) own_prekeys: OwnPrekeys,
+    pub(super) bundles: Bundles,
+    pub(super) carried: Carried,
+    pub(super) deposits: Deposits,
+    pub(super) opened_mail: OpenedMail,
+    pub(super) courier_counts: Counts,
+    /// When everything carried and deposited is looked through again.
+    pub(super) courier_due: Option<Instant>,
     pub(super) counters: Counters,
     pub(super) last_stamp: UnixMillis,
     pub(super) clock_reported: bool,
@@ -85,6 +95,13 @@ impl Engine {
             outgoing: Outgoing::default(),
             incoming: Incoming::default(),
             announcer: Announcer::default(),
+            own_prekeys: OwnPrekeys::default(),
+            bundles: Bundles::default(),
+            carried: Carried::default(),
+            deposits: Deposits::default(),
+            opened_mail: OpenedMail::default(),
+            courier_counts: Counts::default(),
+            courier_due: None,
             counters: Counters::default(),
             last_stamp: UnixMillis(0),
             clock_reported: false,
@@ -122,6 +139,8 @@ impl Engine {
             self.sessions.poll_timeout(),
             self.outgoing.poll_timeout(),
             self.reassembly.poll_timeout(),
+            self.courier_due,
+            self.prekeys_timeout(),
             self.peers.poll_timeout(&self.bindings.neighbours()),
         ]
         .into_iter()
@@ -194,17 +213,19 @@ impl Engine {
             }
             Command::Cancel { attempt, id } => self.outgoing.cancel(attempt, id),
             Command::Acknowledge { to, wire_ids } => {
+                self.mail_stored(to, &wire_ids);
                 for id in wire_ids {
                     self.send_receipt(to, NoisePayload::Delivered { id }, now);
                 }
             }
             Command::Greet { peer } => self.warm(peer, now),
             Command::Know(introduction) => self.know(introduction, now),
+            Command::Courier(command) => self.courier_command(command, now),
             Command::Leave => self.leave(now),
         }
     }
 
-    fn warm(&mut self, peer: PeerId, now: Now) {
+    pub(super) fn warm(&mut self, peer: PeerId, now: Now) {
         let there = self.peers.get(peer).is_some_and(|peer| peer.present);
         if there && !self.sessions.stands(peer, now.instant) && self.clock_refusal(now).is_none() {
             self.greet(peer, now);
@@ -273,6 +294,8 @@ impl Engine {
         self.repeat_handshakes(now);
         self.send_due_private(now);
         self.reassembly.expire(now.instant);
+        self.run_prekeys(now);
+        self.run_courier(now);
         let neighbours = self.bindings.neighbours();
         while let Some(peer) = self.peers.pop_silent(&neighbours, now.instant) {
             self.emit(Event::PeerGone { peer, left: false });

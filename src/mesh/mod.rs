@@ -3,6 +3,7 @@
 mod announcer;
 mod bindings;
 pub mod config;
+pub mod courier;
 mod dedup;
 mod egress;
 mod engine;
@@ -15,6 +16,7 @@ mod incoming;
 mod ingress;
 mod outgoing;
 mod peers;
+mod prekeys;
 mod private;
 mod public;
 mod random;
