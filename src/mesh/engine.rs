@@ -18,6 +18,7 @@ use super::error::Counters;
 use super::event::{Command, Event, Expiry, Input, Introduction, Output, PeerInfo, Reach};
 use super::held::Held;
 use super::incoming::Incoming;
+use super::kept::{Keep, Kept, Shelf};
 use super::outgoing::{Message, Outgoing};
 use super::peers::{Peer, Peers};
 use super::prekeys::{Bundles, OwnPrekeys};
@@ -116,6 +117,7 @@ impl Engine {
         match input {
             Input::Radio(event) => self.links.handle(link::Input::Radio(event), now),
             Input::Command(command) => self.command(command, now),
+            Input::Restore(kept) => self.restore(kept, now),
             Input::Timeout => {
                 self.links.handle(link::Input::Timeout, now);
                 self.run_timers(now);
@@ -223,6 +225,25 @@ impl Engine {
             Command::Courier(command) => self.courier_command(command, now),
             Command::Leave => self.leave(now),
         }
+    }
+
+    /// Each machine takes back what it kept; what none wants any more is no longer kept.
+    fn restore(&mut self, kept: Vec<Kept>, now: Now) {
+        for kept in kept {
+            let taken = match kept.shelf {
+                Shelf::Prekeys | Shelf::Bundles => self.restore_prekeys(&kept),
+                Shelf::Courier => self.restore_courier(&kept, now),
+                Shelf::Archive | Shelf::Groups | Shelf::Board | Shelf::People => false,
+            };
+            if !taken {
+                let Kept { shelf, key, .. } = kept;
+                self.keep(Keep::Remove { shelf, key });
+            }
+        }
+    }
+
+    pub(super) fn keep(&mut self, change: Keep) {
+        self.outputs.push_back(Output::Keep(change));
     }
 
     pub(super) fn warm(&mut self, peer: PeerId, now: Now) {

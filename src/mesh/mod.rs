@@ -14,6 +14,7 @@ mod handshake_rate;
 mod held;
 mod incoming;
 mod ingress;
+pub mod kept;
 mod outgoing;
 mod peers;
 mod prekeys;
