@@ -1,0 +1,186 @@
+//! The chat at work: it shows what comes, and does what is typed.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::io::IsTerminal;
+use std::ops::ControlFlow;
+
+use serde_json::json;
+use tokio::io::{AsyncBufReadExt, BufReader};
+
+use crate::api::Client;
+use crate::api::client::ClientError;
+use crate::api::files::FileWord;
+use crate::api::schema::{EventReport, Peer, ReachWord, SentMessage, StatusWord};
+use crate::ids::{MessageId, PeerId};
+use crate::node::name::EVERYONE;
+
+use super::table::{self, Line, Unclear, parse};
+use crate::cli::commands::peers;
+use crate::cli::context::Context;
+use crate::cli::ending::Ending;
+use crate::cli::error::CliError;
+use crate::cli::words;
+
+/// Own private messages whose receipts are still shown; the oldest is forgotten first.
+const FOLLOWED: usize = 256;
+/// Clears a terminal, with what was scrolled out of sight, and goes to its upper left corner.
+const EMPTY_SCREEN: &str = "\u{1b}[2J\u{1b}[3J\u{1b}[H";
+
+pub(in crate::cli) async fn run(context: &Context) -> Result<(), CliError> {
+    let client = context.client()?;
+    let mut events = client.events().await?;
+    let status = client.status().await?;
+    let object =
+        json!({ "event": "ready", "peer_id": status.peer_id.to_string(), "nickname": status.nickname });
+    let name = words::printable(&status.nickname);
+    context.out.say(&object, format!("you are {name} {}; /help tells what can be typed", status.peer_id))?;
+
+    let mut chat =
+        Chat { context, around: around(client.peers().await?.peers), client, followed: VecDeque::new() };
+    let mut typed = BufReader::new(tokio::io::stdin()).lines();
+    let mut ending = Ending::catch()?;
+    loop {
+        tokio::select! {
+            event = events.next() => chat.show(&event?.ok_or(CliError::DaemonStopped)?).await?,
+            line = typed.next_line() => match line.map_err(CliError::Input)? {
+                Some(line) => match chat.act(parse(&line)).await? {
+                    ControlFlow::Continue(()) => {}
+                    ControlFlow::Break(()) => return Ok(()),
+                },
+                None => return Ok(()),
+            },
+            () = ending.asked() => return Ok(()),
+        }
+    }
+}
+
+struct Chat<'a> {
+    context: &'a Context,
+    client: Client,
+    /// Who is in reach, by the name they go by here.
+    around: BTreeMap<PeerId, String>,
+    /// Own private messages on their way, and for whom.
+    followed: VecDeque<(MessageId, String)>,
+}
+
+impl Chat<'_> {
+    /// Prints an event; a private message that is printed is read.
+    async fn show(&mut self, event: &EventReport) -> Result<(), CliError> {
+        let out = &self.context.out;
+        if out.is_json() {
+            out.object(event)?;
+        }
+        match event {
+            EventReport::PrivateMessage(message) => {
+                out.tell(words::private(message))?;
+                self.client.mark_read(message.id).await?;
+            }
+            EventReport::Status { id, status, .. } => {
+                if let Some(text) = self.receipt(*id, *status) {
+                    out.tell(text)?;
+                }
+            }
+            EventReport::Peer(peer) => {
+                if peer.reach == ReachWord::Gone {
+                    self.around.remove(&peer.id);
+                } else if self.around.insert(peer.id, name_of(peer)).is_none() {
+                    out.tell(words::event(event))?;
+                }
+            }
+            EventReport::PeerGone { peer, left } => {
+                if let Some(name) = self.around.remove(peer) {
+                    out.tell(format!("* {name} {}", if *left { "has left" } else { "is out of reach" }))?;
+                }
+            }
+            // Links are the daemon's business, not the conversation's.
+            EventReport::File(file) if file.status == FileWord::Running => {}
+            EventReport::LinkUp { .. }
+            | EventReport::LinkDown { .. }
+            | EventReport::Session { .. }
+            | EventReport::Transport(_) => {}
+            EventReport::Adapter { .. }
+            | EventReport::Contact(_)
+            | EventReport::File(_)
+            | EventReport::PublicMessage(_)
+            | EventReport::ClockUnset
+            | EventReport::Missed { .. } => out.tell(words::event(event))?,
+        }
+        Ok(())
+    }
+
+    fn receipt(&self, id: MessageId, status: StatusWord) -> Option<String> {
+        let (_, name) = self.followed.iter().find(|(followed, _)| *followed == id)?;
+        match status {
+            StatusWord::Queued | StatusWord::Sent => None,
+            StatusWord::Delivered => Some(format!("* {name} has your message")),
+            StatusWord::Read => Some(format!("* {name} has read your message")),
+            StatusWord::Expired | StatusWord::Refused => {
+                Some(format!("* {name} does not answer: your message was given up"))
+            }
+        }
+    }
+
+    /// Does what was typed; the chat goes on, or not.
+    async fn act(&mut self, line: Result<Line<'_>, Unclear>) -> Result<ControlFlow<()>, CliError> {
+        match line {
+            Ok(Line::Quit) => return Ok(ControlFlow::Break(())),
+            Ok(Line::Nothing) => {}
+            Ok(Line::Public(text)) => self.send(EVERYONE, text).await?,
+            Ok(Line::Private { to, text }) => self.send(to, text).await?,
+            Ok(Line::Who) => peers::run(self.context).await?,
+            Ok(Line::Clear) => self.clear()?,
+            Ok(Line::Help) => self.context.out.line(table::help())?,
+            Err(unclear) => self.explain(&unclear)?,
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+
+    /// Says what was wrong with a line, and what to type instead.
+    fn explain(&self, unclear: &Unclear) -> Result<(), CliError> {
+        let (message, hint) = (unclear.to_string(), unclear.hint());
+        let object = json!({ "error": { "message": message, "hint": hint } });
+        self.context.out.say(&object, format!("* {message}: {hint}"))
+    }
+
+    /// Empties the screen; what was said stays in the history.
+    fn clear(&self) -> Result<(), CliError> {
+        if std::io::stdout().is_terminal() { self.context.out.tell(EMPTY_SCREEN) } else { Ok(()) }
+    }
+
+    async fn send(&mut self, to: &str, text: &str) -> Result<(), CliError> {
+        match self.client.send(to, text).await {
+            Ok(message) => {
+                self.follow(to, &message);
+                if message.to == EVERYONE && message.status == StatusWord::Queued {
+                    self.context.out.tell("* nobody in reach yet: the message waits")?;
+                }
+                Ok(())
+            }
+            Err(ClientError::Refused(detail)) => {
+                let hint = detail.hint.as_deref().map(|hint| format!(" ({hint})")).unwrap_or_default();
+                let text = format!("* not sent: {}{hint}", words::printable(&detail.message));
+                self.context.out.say(&crate::api::schema::ErrorReport { error: detail }, text)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn follow(&mut self, to: &str, message: &SentMessage) {
+        if message.to == EVERYONE {
+            return;
+        }
+        self.followed.push_back((message.id, words::printable(to)));
+        if self.followed.len() > FOLLOWED {
+            self.followed.pop_front();
+        }
+    }
+}
+
+fn around(peers: Vec<Peer>) -> BTreeMap<PeerId, String> {
+    let here = peers.iter().filter(|peer| peer.reach != ReachWord::Gone);
+    here.map(|peer| (peer.id, name_of(peer))).collect()
+}
+
+fn name_of(peer: &Peer) -> String {
+    words::printable(&peer.nickname)
+}
