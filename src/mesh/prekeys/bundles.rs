@@ -169,7 +169,7 @@ mod tests {
 
     fn owner(number: u16) -> Identity {
         let mut bytes = [3; 64];
-        bytes[..2].copy_from_slice(&number.to_be_bytes());
+        bytes[1..3].copy_from_slice(&number.to_be_bytes());
         Identity::from_bytes(&bytes)
     }
 
