@@ -124,7 +124,7 @@ impl PrekeyBundle {
 
 fn read_prekeys(field: &Tlv) -> Result<Vec<Prekey>, PayloadError> {
     let got = field.value.len();
-    if got % ENTRY_LEN != 0 || got > MAX_PREKEYS * ENTRY_LEN {
+    if !got.is_multiple_of(ENTRY_LEN) || got > MAX_PREKEYS * ENTRY_LEN {
         let expected = "up to 8 times 36";
         return Err(PayloadError::Size { field: "list of prekeys", offset: field.offset, expected, got });
     }
