@@ -1,5 +1,7 @@
 //! Mail for who is away: islands and a walker, couriers, prekeys, and who would misuse them.
 
+#![expect(clippy::unwrap_used, reason = "the helpers of these tests fail as the tests do")]
+
 mod common;
 
 use std::time::Duration;
