@@ -141,7 +141,11 @@ impl Bench {
                 Output::Status { id, status: DeliveryStatus::Delivered, via: Some(via), .. } => {
                     self.open.retain(|_, open| *open != (*via, *id));
                 }
-                Output::Warm { .. } | Output::Status { .. } | Output::Measured(_) => {}
+                Output::Warm { .. }
+                | Output::Status { .. }
+                | Output::Measured(_)
+                | Output::Deposit { .. }
+                | Output::Recall { .. } => {}
             }
             self.log.push((self.millis, output));
         }
@@ -206,6 +210,12 @@ impl Bench {
         })
     }
 
+    /// What was said about couriers, in order.
+    fn deposits(&self) -> Vec<&Output> {
+        let about = |output: &&Output| matches!(output, Output::Deposit { .. } | Output::Recall { .. });
+        self.log.iter().map(|(_, output)| output).filter(about).collect()
+    }
+
     fn delivered_at(&self, of: MessageId) -> Option<u64> {
         self.told(of).find(|(_, status, ..)| *status == DELIVERED).map(|(at, ..)| at)
     }
@@ -254,6 +264,43 @@ fn a_transport_carries_nothing_before_it_is_registered_and_up() {
     assert_eq!(bench.reasons(id), [Reason::AllDown, Reason::Unreachable]);
     bench.reach(Bitchat, Reach::Yes);
     assert_eq!(bench.dispatches(id), [(0, Bitchat)]);
+}
+
+#[test]
+fn texts_that_nothing_can_carry_are_left_with_couriers_once_and_still_wait_for_their_receipts() {
+    let mut bench = Bench::meeting();
+    for transport in [Bitchat, Direct] {
+        bench.reach(transport, Reach::No);
+    }
+    let (first, second) = (bench.submit(1), bench.submit(2));
+    let expires = UnixMillis(START + 24 * HOUR);
+    let deposits = [first, second].map(|id| Output::Deposit { id, expires });
+    bench.run_for(HOUR);
+    assert_eq!(bench.deposits(), deposits.iter().collect::<Vec<_>>());
+    bench.handle(Input::Deposited { id: first, couriers: 2 });
+    bench.run_for(HOUR);
+    let with_couriers = Reason::WithCouriers { couriers: 2 };
+    assert_eq!(bench.reasons(first), [Reason::Unreachable, with_couriers]);
+    assert!(bench.statuses(first).iter().all(|(status, _)| *status == DeliveryStatus::Queued));
+
+    bench.reach(Bitchat, Reach::Yes);
+    bench.run_for(HOUR);
+    assert!(bench.delivered_at(first).is_some() && bench.delivered_at(second).is_some());
+    let recalled = bench.deposits().into_iter().filter(|output| matches!(output, Output::Recall { .. }));
+    assert_eq!(recalled.count(), 2);
+}
+
+#[test]
+fn what_must_stay_private_or_off_the_mesh_is_left_with_no_courier() {
+    let mut bench = Bench::meeting();
+    for transport in [Bitchat, Direct] {
+        bench.reach(transport, Reach::No);
+    }
+    for (number, requirements) in [(1, private()), (2, only(Direct))] {
+        bench.submit_with(number, requirements);
+    }
+    bench.run_for(HOUR);
+    assert!(bench.deposits().is_empty());
 }
 
 #[test]

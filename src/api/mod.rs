@@ -5,6 +5,7 @@
 
 pub mod client;
 pub mod contacts;
+pub mod courier;
 pub mod error;
 pub mod events;
 pub mod files;

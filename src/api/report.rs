@@ -47,6 +47,7 @@ impl StatusReport {
                 .collect(),
             links: status.bitchat.links.iter().map(|(link, info)| LinkReport::new(*link, info)).collect(),
             connections: status.connections.iter().map(ConnectionReport::new).collect(),
+            courier: status.bitchat.courier.into(),
             counters: status.into(),
         }
     }

@@ -9,6 +9,7 @@ use crate::mesh::event::Reach;
 use crate::message::DeliveryStatus;
 
 use super::contacts::ContactNotice;
+use super::courier::CourierReport;
 use super::files::FileReport;
 use super::text;
 use super::wishes::Wishes;
@@ -44,6 +45,9 @@ pub struct StatusReport {
     /// The contacts that are connected over direct.
     #[serde(default)]
     pub connections: Vec<ConnectionReport>,
+    /// Mail for who is away.
+    #[serde(default)]
+    pub courier: CourierReport,
     /// What was counted since the start.
     pub counters: Counters,
 }

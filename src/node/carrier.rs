@@ -271,10 +271,14 @@ impl Carrier {
                 ports.command(transport, Command::Cancel { attempt, id });
             }
             (Output::Warm { transport, peer }, _) => ports.command(transport, Command::Warm { peer }),
+            (Output::Deposit { expires, .. }, Written::Message(Some(message))) => {
+                ports.command(TransportKey::Bitchat, Command::Deposit { message, expires });
+            }
+            (Output::Recall { id }, _) => ports.command(TransportKey::Bitchat, Command::Recall { id }),
             (Output::Status { id, status, via, reason }, Written::Status { new: true }) => {
                 self.tell(id, status, via, reason.map(|reason| reason.to_string()));
             }
-            (Output::Status { .. } | Output::Measured(_), _) => {}
+            (Output::Status { .. } | Output::Measured(_) | Output::Deposit { .. }, _) => {}
         }
     }
 

@@ -278,6 +278,9 @@ impl Driver {
                     self.send_cards().await;
                 }
             }
+            port::Event::Deposited { id, couriers } => {
+                self.carrier.input(Input::Deposited { id, couriers });
+            }
             port::Event::Report { attempt, report } => self.carrier.input(Input::Report { attempt, report }),
             port::Event::Receipt { from, id, read } => self.carrier.receipt(transport, from, id, read),
             port::Event::Received(received) => self.received(transport, received).await,

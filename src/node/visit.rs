@@ -86,7 +86,9 @@ pub(super) fn write_down(
 
 fn write_one(database: &mut Database, decision: &Output, now: UnixMillis) -> Result<Written, StoreError> {
     match decision {
-        Output::Dispatch { id, .. } => Ok(Written::Message(database.message(*id)?)),
+        Output::Dispatch { id, .. } | Output::Deposit { id, .. } => {
+            Ok(Written::Message(database.message(*id)?))
+        }
         Output::Status { id, status, via, reason } => {
             let reason = reason.as_ref().map(ToString::to_string);
             let progress = database.set_status(*id, *status, *via, reason.as_deref(), now)?;
@@ -96,6 +98,6 @@ fn write_one(database: &mut Database, decision: &Output, now: UnixMillis) -> Res
             database.put_measured(record)?;
             Ok(Written::Nothing)
         }
-        Output::Abandon { .. } | Output::Warm { .. } => Ok(Written::Nothing),
+        Output::Abandon { .. } | Output::Warm { .. } | Output::Recall { .. } => Ok(Written::Nothing),
     }
 }

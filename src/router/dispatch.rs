@@ -100,6 +100,7 @@ impl Router {
             Input::Reach { transport, to, reach } => self.reach_changed(transport, to, reach, now),
             Input::Report { attempt, report } => self.reported(attempt, report, now),
             Input::Receipt { transport, from, id } => self.receipt(transport, from, id, now),
+            Input::Deposited { id, couriers } => self.left_with(id, couriers),
             Input::Conditions(conditions) => self.conditions_changed(conditions, now),
             Input::Remember(records) => {
                 records.into_iter().for_each(|record| self.measured.remember(record));

@@ -19,6 +19,11 @@ pub enum Reason {
     },
     /// No transport reaches the recipient.
     Unreachable,
+    /// No transport reaches the recipient, but couriers on the mesh have sealed copies.
+    WithCouriers {
+        /// How many.
+        couriers: usize,
+    },
     /// No transport works.
     AllDown,
     /// Every transport was tried; the last one said this.
@@ -63,6 +68,15 @@ impl fmt::Display for Reason {
                 write!(f, "{transport} was asked for, and this node has no such transport")
             }
             Self::Unreachable => f.write_str("no transport reaches the recipient"),
+            Self::WithCouriers { couriers: 1 } => {
+                f.write_str("nothing reaches the recipient now, but a courier on the mesh has a copy")
+            }
+            Self::WithCouriers { couriers } => {
+                write!(
+                    f,
+                    "nothing reaches the recipient now, but {couriers} couriers on the mesh have copies"
+                )
+            }
             Self::AllDown => f.write_str("no transport works"),
             Self::Tried { transport, failure } => {
                 write!(f, "everything was tried, {transport} last: {}", failure.as_str())

@@ -57,6 +57,13 @@ pub enum Input {
         /// Which message.
         id: MessageId,
     },
+    /// Couriers on the mesh have copies of a message that was to be deposited.
+    Deposited {
+        /// Which message.
+        id: MessageId,
+        /// How many couriers.
+        couriers: usize,
+    },
     /// What the machine is like.
     Conditions(Conditions),
     /// What was measured in an earlier run.
@@ -177,6 +184,18 @@ pub enum Output {
         transport: TransportKey,
         /// To whom.
         peer: PeerId,
+    },
+    /// No transport reaches the recipient of a text: couriers on the mesh may carry copies. No attempt.
+    Deposit {
+        /// Which message.
+        id: MessageId,
+        /// When it expires.
+        expires: UnixMillis,
+    },
+    /// A message that was to be deposited has ended: no further courier needs to have it.
+    Recall {
+        /// Which message.
+        id: MessageId,
     },
     /// A message came further, or why it waits has changed.
     Status {

@@ -69,6 +69,11 @@ impl Line {
         tried.flat_map(|(_, waiting)| waiting.iter().map(|(_, id)| *id)).collect()
     }
 
+    /// The messages that wait, the first ones of each lane.
+    pub(super) fn first(&self, most: usize) -> Vec<MessageId> {
+        self.lanes.values().flat_map(|waiting| waiting.iter().map(|(_, id)| *id).take(most)).collect()
+    }
+
     pub(super) fn waits(&self) -> bool {
         !self.lanes.is_empty()
     }

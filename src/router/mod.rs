@@ -2,11 +2,12 @@
 //!
 //! Read [`event`] first, the port; then [`selection`], the decision; then `dispatch.rs`, the machine. Who owns
 //! which state: `board` what is known of the transports, `lanes` who waits for a turn, `pending` a message and
-//! its attempts, `failover` deadlines, pauses and distrust, `measured` what was measured, `warm` what was made
+//! its attempts, `failover` deadlines, pauses and distrust, `couriers` what the mesh may carry to who is away, `measured` what was measured, `warm` what was made
 //! ready.
 
 mod board;
 pub mod config;
+mod couriers;
 mod dispatch;
 pub mod error;
 pub mod event;

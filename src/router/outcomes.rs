@@ -83,6 +83,9 @@ impl Router {
         let Some(mut pending) = self.messages.remove(&id) else { return };
         let to = pending.envelope.to;
         self.timers.remove(&(pending.expiry, Timer::Expiry(id)));
+        if pending.couriers.is_some() {
+            self.outputs.push_back(Output::Recall { id });
+        }
         if pending.tell(status, via, reason.clone()) {
             self.outputs.push_back(Output::Status { id, status, via, reason });
         }

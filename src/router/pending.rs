@@ -92,6 +92,8 @@ pub(super) struct Pending {
     pub(super) lane: Option<Lane>,
     /// A copy for everyone was sent.
     pub(super) sent_once: bool,
+    /// How many couriers have it; nothing while none was looked for.
+    pub(super) couriers: Option<usize>,
     /// What the last attempt ended with.
     pub(super) last: Option<(TransportKey, Failure)>,
     pub(super) expiry: Instant,
@@ -108,6 +110,7 @@ impl Pending {
             attempts: Vec::new(),
             lane: None,
             sent_once: false,
+            couriers: None,
             last: None,
             expiry,
             told: (DeliveryStatus::Queued, None, None),
@@ -181,8 +184,12 @@ impl Pending {
     }
 
     /// Notes why it waits; returns all that is to be said when that is news.
-    pub(super) fn tell_waiting(&mut self, reason: Reason) -> Option<(DeliveryStatus, Option<TransportKey>)> {
+    pub(super) fn tell_waiting(
+        &mut self,
+        reason: Reason,
+    ) -> Option<(DeliveryStatus, Option<TransportKey>, Reason)> {
+        let reason = reason.with_couriers(self.couriers);
         let (status, via, _) = self.told;
-        self.tell(status, via, Some(reason)).then_some((status, via))
+        self.tell(status, via, Some(reason.clone())).then_some((status, via, reason))
     }
 }

@@ -30,6 +30,7 @@ impl Router {
             match self.turn(to, lane, id, now) {
                 Turn::Taken => {}
                 Turn::Blocked(reason) => {
+                    self.leave_with_couriers(to, &reason);
                     self.tell_waiting(id, reason);
                     blocked.insert(lane);
                 }
@@ -93,7 +94,7 @@ impl Router {
 
     pub(super) fn tell_waiting(&mut self, id: MessageId, reason: Reason) {
         let Some(pending) = self.messages.get_mut(&id) else { return };
-        if let Some((status, via)) = pending.tell_waiting(reason.clone()) {
+        if let Some((status, via, reason)) = pending.tell_waiting(reason) {
             self.outputs.push_back(Output::Status { id, status, via, reason: Some(reason) });
         }
     }

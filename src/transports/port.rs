@@ -58,6 +58,18 @@ pub enum Command {
         /// Which.
         id: MessageId,
     },
+    /// Nothing reaches the recipient of this text: couriers may carry copies of it. For the mesh only, and no attempt.
+    Deposit {
+        /// Which.
+        message: Message,
+        /// When it expires.
+        expires: UnixMillis,
+    },
+    /// No further courier needs to have this text.
+    Recall {
+        /// Which.
+        id: MessageId,
+    },
     /// A signed public packet that another transport brought, its TTL lowered already.
     Relay(Bytes),
     /// Say goodbye and stop.
@@ -91,6 +103,13 @@ pub enum Event {
         id: MessageId,
         /// Read, not only delivered.
         read: bool,
+    },
+    /// Couriers have copies of a text that was to be deposited.
+    Deposited {
+        /// Which.
+        id: MessageId,
+        /// How many couriers.
+        couriers: usize,
     },
     /// A message arrived. It counts as received when the node has stored it and answers
     /// [`Command::Acknowledge`].

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use crate::api::courier::CourierReport;
 use crate::api::schema::{
     ConnectionReport, Counters, LinkReport, MailboxWord, PartWord, PathWord, RelayReport, RoleWord,
     StatusReport,
@@ -75,6 +76,11 @@ fn describe(status: &StatusReport) -> String {
             format!("{} made, {} relayed, {} put together", mesh.originated, mesh.relayed, mesh.reassembled),
         ),
         row("packets dropped", dropped(&mesh.dropped)),
+        row("courier mail", describe_courier(&status.courier)),
+        row(
+            "prekeys",
+            format!("{} left; those of {} people are known", status.courier.prekeys, status.courier.bundles),
+        ),
         row("frames sent", format!("{} ({} bytes)", link.frames_sent, link.bytes_sent)),
         row("frames received", format!("{} ({} bytes)", link.frames_received, link.bytes_received)),
         row("dialled", format!("{} times, {} in vain", link.dialled, link.dial_failures)),
@@ -118,6 +124,14 @@ fn describe_connection(connection: &ConnectionReport) -> String {
     format!("{peer} {way} ({round_trip_ms} ms there and back)")
 }
 
+fn describe_courier(courier: &CourierReport) -> String {
+    let CourierReport { carried, waiting, deposited, taken, shared, handed, opened, .. } = courier;
+    format!(
+        "{carried} carried for others ({taken} taken, {shared} shared, {handed} handed over); {waiting} of ours on \
+         the way ({deposited} left with couriers); {opened} opened"
+    )
+}
+
 fn dropped(reasons: &BTreeMap<String, u64>) -> String {
     if reasons.is_empty() {
         return "none".to_owned();
@@ -145,8 +159,17 @@ mod tests {
             adapters: Vec::new(),
             links: Vec::new(),
             connections: Vec::new(),
+            courier: CourierReport::default(),
             counters: Counters::default(),
         }
+    }
+
+    #[test]
+    fn mail_that_is_carried_and_prekeys_are_counted() {
+        let courier = CourierReport { carried: 3, prekeys: 7, bundles: 2, ..CourierReport::default() };
+        let shown = describe(&StatusReport { courier, ..report(false) });
+        assert!(shown.contains("3 carried for others"), "{shown}");
+        assert!(shown.contains("7 left; those of 2 people are known"), "{shown}");
     }
 
     #[test]

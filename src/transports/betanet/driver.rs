@@ -158,8 +158,8 @@ impl Driver {
             Command::Warm { peer } => self.warm(peer, now),
             Command::Acknowledge { sender, id, .. } => self.stored(sender, id, Letter::Ack(id), now),
             Command::Decline { sender, id } => self.stored(sender, id, Letter::Declined(id), now),
-            // Public packets are not for betanet; the loop sees to the end.
-            Command::Relay(_) | Command::Shutdown => {}
+            // Public packets are not for betanet, the mesh alone has couriers; the loop sees to the end.
+            Command::Relay(_) | Command::Deposit { .. } | Command::Recall { .. } | Command::Shutdown => {}
         }
     }
 

@@ -29,6 +29,8 @@ pub struct BitchatStatus {
     pub link: link::Counters,
     /// What the engine did.
     pub mesh: mesh::error::Counters,
+    /// Mail for who is away.
+    pub courier: mesh::courier::Report,
 }
 
 /// Watches what passes between engine and radio.

@@ -279,6 +279,7 @@ impl Driver {
             radio: self.board.radio,
             link: *self.engine.links().counters(),
             mesh: self.engine.counters().clone(),
+            courier: self.engine.courier_report(),
         }
     }
 

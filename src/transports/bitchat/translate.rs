@@ -5,6 +5,7 @@ use sha2::{Digest, Sha256};
 
 use crate::ids::{AttemptId, MessageId};
 use crate::mesh;
+use crate::mesh::courier::event as courier;
 use crate::mesh::error::Refusal;
 use crate::mesh::event::{Expiry, PrivateMessage, PublicMessage};
 use crate::message::{Body, Message, Recipient};
@@ -30,6 +31,13 @@ pub(super) fn asked(command: Command) -> Asked {
         Command::Cancel { attempt, id } => Engine::Cancel { attempt, id },
         Command::Warm { peer } => Engine::Greet { peer },
         Command::Acknowledge { sender, wire_ids, .. } => Engine::Acknowledge { to: sender, wire_ids },
+        Command::Deposit { message, expires } => match (message.to, message.body) {
+            (Recipient::Peer(to), Body::Text(text)) => {
+                Engine::Courier(courier::Command::Deposit { to, id: message.id, text, expires })
+            }
+            (Recipient::Peer(_) | Recipient::Everyone, _) => return Asked::Nothing,
+        },
+        Command::Recall { id } => Engine::Courier(courier::Command::Recall { id }),
         Command::Relay(packet) => Engine::Relay { packet },
         Command::Decline { .. } | Command::Shutdown => return Asked::Nothing,
     })
@@ -42,6 +50,9 @@ pub(super) fn told(event: &mesh::event::Event) -> Vec<Event> {
         &Engine::Sent { attempt, .. } => vec![Event::Report { attempt, report: Report::Sent }],
         &Engine::Expired { attempt, reason, .. } => vec![failed(attempt, expired(reason))],
         &Engine::Refused { attempt, reason } => vec![failed(attempt, refused(reason))],
+        &Engine::Courier(courier::Event::Deposited { id, couriers }) => {
+            vec![Event::Deposited { id, couriers }]
+        }
         &Engine::Receipt { from, id, read } => vec![Event::Receipt { from, id, read }],
         Engine::PrivateMessage(message) => vec![Event::Received(private(message))],
         Engine::PublicMessage(message) => {
@@ -67,7 +78,6 @@ pub(super) fn told(event: &mesh::event::Event) -> Vec<Event> {
         | Engine::Peer(_)
         | Engine::PeerGone { .. }
         | Engine::Session { .. }
-        | Engine::Courier(_)
         | Engine::ClockUnset => Vec::new(),
     }
 }

@@ -188,8 +188,8 @@ impl Driver {
             Command::Relay(packet) => {
                 self.tell_everyone(packet);
             }
-            // The loop has seen to it.
-            Command::Shutdown => {}
+            // The mesh alone has couriers; the loop has seen to the end.
+            Command::Deposit { .. } | Command::Recall { .. } | Command::Shutdown => {}
         }
     }
 

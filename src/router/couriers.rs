@@ -1,0 +1,76 @@
+//! Texts for people no transport reaches: the mesh's couriers may carry sealed copies of them. That is an extra: such
+//! a text waits for its turn as before, and only its recipient's receipt ends it.
+
+use super::dispatch::Router;
+use super::error::Reason;
+use super::event::Output;
+use super::selection::{Ask, Exclusion};
+use crate::capabilities::TransportKey;
+use crate::ids::MessageId;
+use crate::message::Recipient;
+
+/// Texts to one recipient that couriers are given: a courier takes a few only.
+const AT_MOST: usize = 16;
+
+impl Router {
+    /// Leaves the texts that wait for this recipient with couriers, when it is for want of a way that they wait.
+    pub(super) fn leave_with_couriers(&mut self, to: Recipient, reason: &Reason) {
+        if !is_want_of_a_way(reason) {
+            return;
+        }
+        let first = self.lanes.line(to).map(|line| line.first(AT_MOST)).unwrap_or_default();
+        for id in first {
+            let Some(pending) = self.messages.get(&id).filter(|pending| pending.couriers.is_none()) else {
+                continue;
+            };
+            let (ask, expires) = (pending.ask(), pending.envelope.expires);
+            if pending.envelope.wants_receipt && self.mesh_may_carry(&ask) {
+                self.outputs.push_back(Output::Deposit { id, expires });
+                if let Some(pending) = self.messages.get_mut(&id) {
+                    pending.couriers = Some(0);
+                }
+            }
+        }
+    }
+
+    /// So many couriers have a text.
+    pub(super) fn left_with(&mut self, id: MessageId, couriers: usize) {
+        let Some(pending) = self.messages.get_mut(&id) else { return };
+        pending.couriers = Some(couriers);
+        if pending.lane.is_some() && pending.has_reason() {
+            self.tell_waiting(id, Reason::Unreachable);
+        }
+    }
+
+    fn mesh_may_carry(&self, ask: &Ask) -> bool {
+        let fits = |(transport, exclusion): (TransportKey, Option<Exclusion>)| {
+            transport == TransportKey::Bitchat && exclusion.is_none()
+        };
+        matches!(ask.to, Recipient::Peer(_)) && self.board.fitness(ask).any(fits)
+    }
+}
+
+/// Whether a message waits because nothing reaches its recipient.
+fn is_want_of_a_way(reason: &Reason) -> bool {
+    match reason {
+        Reason::Unreachable | Reason::AllDown | Reason::Tried { .. } | Reason::PreferredDown { .. } => true,
+        Reason::NoPrivateTransport
+        | Reason::WithCouriers { .. }
+        | Reason::InTurn
+        | Reason::TooOld
+        | Reason::PrivateBroadcast
+        | Reason::TooLong { .. }
+        | Reason::PreferredUnfit { .. }
+        | Reason::Withdrawn => false,
+    }
+}
+
+impl Reason {
+    /// The same, where couriers have copies of the message.
+    pub(super) fn with_couriers(self, couriers: Option<usize>) -> Self {
+        match couriers {
+            Some(couriers @ 1..) if is_want_of_a_way(&self) => Self::WithCouriers { couriers },
+            Some(_) | None => self,
+        }
+    }
+}
