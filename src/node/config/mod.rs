@@ -4,6 +4,7 @@
 //! file, loading it and showing it are the same walk over these lines, so none of the three can know a key that
 //! another does not. `docs/configuration.md` explains the keys to people.
 
+mod courier;
 pub mod error;
 mod listen;
 mod load;

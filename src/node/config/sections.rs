@@ -34,6 +34,8 @@ pub struct Config {
     pub nickname: String,
     /// The BLE mesh.
     pub bitchat: Bitchat,
+    /// Mail of others that the mesh carries.
+    pub courier: mesh::courier::Limits,
     /// HTX and the mixnet.
     pub betanet: Betanet,
     /// QUIC between contacts.
@@ -73,6 +75,7 @@ impl Config {
         let mesh = mesh::Config {
             hop_limit: self.bitchat.hop_limit,
             max_peers: self.bitchat.max_peers,
+            courier: self.courier,
             ..mesh::Config::default()
         };
         Ok(lifecycle::Settings {
@@ -265,6 +268,7 @@ pub(super) fn read(
     let Overrides { nickname, radio, adapters } = overrides;
     let nickname = node(document, nickname, remembered).unwrap_or(otherwise);
     let bitchat = bitchat(document, radio, Some(adapters).filter(|adapters| !adapters.is_empty()));
+    let courier = super::courier::read(document);
     let betanet = betanet(document);
     let direct = direct(document);
     let (router, conditions) = router(document);
@@ -272,6 +276,7 @@ pub(super) fn read(
     Config {
         nickname,
         bitchat,
+        courier,
         betanet,
         direct,
         router: router::Config { messages: outbox.max_messages, ..router },
