@@ -319,3 +319,195 @@ fn deposit_key(id: MessageId) -> Bytes {
 fn millis(span: Duration) -> u64 {
     u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use rand_chacha::ChaCha20Rng;
+    use rand_core::SeedableRng;
+
+    use super::*;
+    use crate::crypto::Identity;
+    use crate::mesh::Config;
+    use crate::mesh::event::{Input, Introduction, Output};
+    use crate::wire::{Packet, Version};
+
+    const DAY: u64 = 24 * 60 * 60;
+    const START: u64 = 1_800_000_000_000;
+
+    fn at(seconds: u64) -> Now {
+        Now {
+            instant: Instant::from_start(Duration::from_secs(seconds)),
+            unix: UnixMillis(START + seconds * 1000),
+        }
+    }
+
+    fn identity(number: u8) -> Identity {
+        Identity::from_bytes(&[number; 64])
+    }
+
+    /// A node, and what it keeps.
+    struct Node {
+        engine: Engine,
+        disk: BTreeMap<(Shelf, Bytes), Bytes>,
+    }
+
+    impl Node {
+        fn new(number: u8) -> Self {
+            let engine = Engine::new(identity(number), Config::default(), [number; 32]);
+            Self { engine, disk: BTreeMap::new() }
+        }
+
+        /// Somebody with everything that another node has at this time: its keys and its disk.
+        fn thief_of(victim: &mut Self, number: u8, now: Now) -> Self {
+            victim.drain();
+            let mut thief = Self::new(number);
+            let kept = |((shelf, key), value): (&(Shelf, Bytes), &Bytes)| Kept {
+                shelf: *shelf,
+                key: key.clone(),
+                value: value.clone(),
+            };
+            thief.engine.handle(Input::Restore(victim.disk.iter().map(kept).collect()), now);
+            thief
+        }
+
+        fn drain(&mut self) -> Vec<event::Event> {
+            let mut events = Vec::new();
+            while let Some(output) = self.engine.poll_output() {
+                match output {
+                    Output::Keep(Keep::Put(Kept { shelf, key, value })) => {
+                        self.disk.insert((shelf, key), value);
+                    }
+                    Output::Keep(Keep::Remove { shelf, key }) => {
+                        self.disk.remove(&(shelf, key));
+                    }
+                    Output::Event(event) => events.push(event),
+                    Output::Radio(_) => {}
+                }
+            }
+            events
+        }
+
+        fn takes(&mut self, envelope: &CourierEnvelope, from: u8, now: Now) -> Result<(), DropReason> {
+            self.takes_payload(envelope.encode().unwrap(), from, now)
+        }
+
+        fn takes_payload(&mut self, payload: Vec<u8>, from: u8, now: Now) -> Result<(), DropReason> {
+            let packet = Packet {
+                version: Version::V1,
+                packet_type: PacketType::CourierEnvelope,
+                ttl: 7,
+                timestamp: now.unix,
+                sender: identity(from).peer_id(),
+                recipient: Some(self.engine.peer_id()),
+                route: Vec::new(),
+                rsr: false,
+                payload: payload.into(),
+                signature: None,
+            };
+            let stamp = Stamp { sent: now.unix, ttl: 7, fragments: 0 };
+            self.engine.courier_mail(&packet, true, stamp, now)
+        }
+
+        /// How often a text came out.
+        fn texts(&mut self) -> usize {
+            let text = |event: &&event::Event| matches!(event, event::Event::PrivateMessage(_));
+            self.drain().iter().filter(text).count()
+        }
+    }
+
+    /// Mail of one person to another, sealed to a prekey where there is one.
+    fn mail(from: u8, to: &Identity, prekey: Option<(u32, [u8; 32])>, now: Now) -> CourierEnvelope {
+        let text = NoisePayload::PrivateMessage { id: "7".to_owned(), content: "hello".to_owned() };
+        let recipient = to.noise_public();
+        let key = match &prekey {
+            Some((id, public)) => SealTo::Prekey { id: *id, public },
+            None => SealTo::Static(&recipient),
+        };
+        let mut rng = ChaCha20Rng::from_seed([from; 32]);
+        let sealed = courier::seal(&identity(from), key, &text.encode().unwrap(), &mut rng).unwrap();
+        CourierEnvelope {
+            tag: courier::tag(&recipient, courier::day_of(now.unix.0)),
+            expires: now.unix + LIFETIME,
+            ciphertext: sealed.into(),
+            copies: COPIES,
+            prekey: prekey.map(|(id, _)| id),
+        }
+    }
+
+    #[test]
+    fn a_stolen_static_key_does_not_open_mail_to_a_used_prekey() {
+        let mut reader = Node::new(2);
+        reader.engine.own_prekeys.run(at(0), &mut reader.engine.rng);
+        let prekey = reader.engine.own_prekeys.entries()[0];
+        let envelope = mail(1, &identity(2), Some((prekey.id, prekey.public)), at(0));
+        assert_eq!(reader.takes(&envelope, 9, at(0)), Ok(()));
+        assert_eq!(reader.texts(), 1);
+
+        // While the used key is kept, a thief of everything can open the mail; afterwards nobody can.
+        assert_eq!(Node::thief_of(&mut reader, 2, at(DAY - 1)).takes(&envelope, 9, at(DAY - 1)), Ok(()));
+        reader.engine.handle(Input::Timeout, at(2 * DAY));
+        let mut later = CourierEnvelope { expires: at(3 * DAY).unix, ..envelope };
+        later.tag = courier::tag(&identity(2).noise_public(), courier::day_of(at(2 * DAY).unix.0));
+        let mut thief = Node::thief_of(&mut reader, 2, at(2 * DAY));
+        assert!(thief.engine.own_prekeys.left() > 0, "the other prekeys are there");
+        assert_eq!(thief.takes(&later, 9, at(2 * DAY)), Err(DropReason::Undecryptable));
+        later.prekey = None;
+        assert_eq!(thief.takes(&later, 9, at(2 * DAY)), Err(DropReason::Undecryptable), "nor as static mail");
+        assert_eq!(thief.texts(), 0);
+    }
+
+    #[test]
+    fn mail_that_comes_again_is_shown_again_until_it_is_stored_and_then_counted() {
+        let mut reader = Node::new(2);
+        let envelope = mail(1, &identity(2), None, at(0));
+        for _ in 0..2 {
+            assert_eq!(reader.takes(&envelope, 9, at(1)), Ok(()));
+            assert_eq!(reader.texts(), 1);
+        }
+        reader.engine.mail_stored(identity(1).peer_id(), &["7".to_owned()]);
+        let by_another = CourierEnvelope { copies: 1, ..envelope };
+        assert_eq!(reader.takes(&by_another, 8, at(2)), Err(DropReason::CourierReplay));
+        assert_eq!(reader.texts(), 0);
+    }
+
+    #[test]
+    fn absurd_copies_and_lives_are_refused_by_carrier_and_recipient() {
+        let know = |node: &mut Node, number: u8| {
+            let (noise_public, signing_public) =
+                (identity(number).noise_public(), identity(number).signing_public());
+            let introduction = Introduction { noise_public, signing_public, nickname: String::new() };
+            node.engine.handle(Input::Command(event::Command::Know(introduction)), at(0));
+        };
+        for mut node in [Node::new(2), Node::new(3)] {
+            know(&mut node, 1);
+            let envelope = mail(1, &identity(2), None, at(0));
+            for expires in [UnixMillis(u64::MAX), at(0).unix, UnixMillis(0), at(25 * 3600 + 1).unix] {
+                let absurd = CourierEnvelope { expires, ..envelope.clone() };
+                assert_eq!(node.takes(&absurd, 1, at(0)), Err(DropReason::CourierExpiry));
+            }
+            for copies in [0, 9, 255] {
+                let mut payload = CourierEnvelope { copies: 2, ..envelope.clone() }.encode().unwrap();
+                *payload.last_mut().unwrap() = copies;
+                assert_eq!(node.takes_payload(payload, 1, at(0)), Err(DropReason::Payload));
+            }
+            assert_eq!((node.texts(), node.engine.carried.len()), (0, 0));
+            assert_eq!(node.takes(&envelope, 1, at(0)), Ok(()));
+        }
+    }
+
+    #[test]
+    fn mail_in_our_own_name_and_mail_with_something_else_inside_is_refused() {
+        let mut reader = Node::new(2);
+        let own = mail(2, &identity(2), None, at(0));
+        assert_eq!(reader.takes(&own, 9, at(0)), Err(DropReason::Own));
+        let receipt = NoisePayload::Delivered { id: "7".to_owned() }.encode().unwrap();
+        let recipient = identity(2).noise_public();
+        let mut rng = ChaCha20Rng::from_seed([1; 32]);
+        let sealed = courier::seal(&identity(1), SealTo::Static(&recipient), &receipt, &mut rng).unwrap();
+        let other = CourierEnvelope { ciphertext: sealed.into(), ..own };
+        assert_eq!(reader.takes(&other, 9, at(0)), Err(DropReason::Payload));
+        assert_eq!(reader.texts(), 0);
+    }
+}
