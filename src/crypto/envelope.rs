@@ -3,14 +3,15 @@
 //!
 //! ```text
 //! version 01 ‖ kind 00 ‖ key block (160) ‖ chunk ‖ chunk ‖ …
+//! version 01 ‖ kind 01 ‖ prekey id (4) ‖ key block (160) ‖ chunk ‖ chunk ‖ …
 //! ```
 //!
-//! The key block is a one-way Noise X message from the sender's identity key to the recipient's, over id, times and
-//! the key of the body. The body is the message behind its length (u32), padded with zeros to one of a few sizes, in
+//! The key block is a one-way Noise X message from the sender's identity key to the recipient's, or to one of the
+//! recipient's prekeys, over id, times and the key of the body. The body is the message behind its length (u32), padded with zeros to one of a few sizes, in
 //! chunks of 16 KiB; a chunk's nonce says which it is and whether it is the last. Whoever carries an envelope learns
-//! its size and kind.
+//! its size, kind and prekey id.
 //!
-//! There is no forward secrecy here, and whoever steals the recipient's key can also make mail *to* the recipient in
+//! Kind 0 has no forward secrecy; what was sealed to a prekey nobody opens once that is destroyed. Whoever steals the recipient's key can make mail *to* the recipient in
 //! any name. That an envelope was opened before is for the inbox to notice, by (sender, id).
 
 use std::time::Duration;
@@ -24,6 +25,7 @@ use zeroize::Zeroizing;
 use super::error::NoiseError;
 use super::keys::Identity;
 use super::noise::x;
+use super::prekey::PrekeySecret;
 use crate::ids::MessageId;
 use crate::time::UnixMillis;
 
@@ -31,7 +33,7 @@ use crate::time::UnixMillis;
 /// mailbox (spec 16.2).
 pub const MAX_MESSAGE_LEN: usize = MAX_PADDED_LEN - LENGTH_LEN;
 /// The longest envelope.
-pub const MAX_ENVELOPE_LEN: usize = HEADER_LEN + KEY_BLOCK_LEN + sealed_len(MAX_PADDED_LEN);
+pub const MAX_ENVELOPE_LEN: usize = HEADER_LEN + PREKEY_ID_LEN + KEY_BLOCK_LEN + sealed_len(MAX_PADDED_LEN);
 /// How long after it was made a message may expire.
 pub const MAX_LIFETIME: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 /// How far the sender's clock may be ahead of ours.
@@ -39,8 +41,11 @@ pub const MAX_AHEAD: Duration = Duration::from_secs(10 * 60);
 
 const VERSION: u8 = 1;
 /// Sealed to the recipient's static key.
-const KIND: u8 = 0;
+const STATIC: u8 = 0;
+/// Sealed to one of the recipient's prekeys.
+const PREKEY: u8 = 1;
 const HEADER_LEN: usize = 2;
+const PREKEY_ID_LEN: usize = 4;
 const DOMAIN: &[u8] = b"hopline-envelope-v1";
 /// Id, created, expires, body key.
 const KEYS_LEN: usize = 16 + 8 + 8 + 32;
@@ -71,8 +76,19 @@ pub struct Opened {
     pub sender: [u8; 32],
     /// Id and times.
     pub label: Label,
+    /// The prekey that opened it; nothing when that was the static key.
+    pub prekey: Option<u32>,
     /// What was sealed.
     pub message: Bytes,
+}
+
+/// Whose an envelope is to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Addressee {
+    /// The recipient's Noise key.
+    pub noise_public: [u8; 32],
+    /// One of the recipient's prekeys and its id; without one the envelope is sealed to the static key.
+    pub prekey: Option<(u32, [u8; 32])>,
 }
 
 impl std::fmt::Debug for Opened {
@@ -105,6 +121,9 @@ pub enum EnvelopeError {
     /// A kind we do not open.
     #[error("envelope of kind {0}")]
     Kind(u8),
+    /// Sealed to a prekey that is not ours, or not any more.
+    #[error("sealed to prekey {0}, which is not there")]
+    Prekey(u32),
     /// The key block is not for us, or was changed; or the recipient's key is none.
     #[error("key block: {0}")]
     KeyBlock(#[from] NoiseError),
@@ -144,10 +163,10 @@ pub enum EnvelopeError {
     },
 }
 
-/// Seals a message to the holder of a Noise key; draws 64 bytes.
+/// Seals a message; draws 64 bytes.
 pub fn seal<R: RngCore + CryptoRng + ?Sized>(
     sender: &Identity,
-    recipient: &[u8; 32],
+    recipient: &Addressee,
     label: Label,
     message: &[u8],
     rng: &mut R,
@@ -165,17 +184,27 @@ pub fn seal<R: RngCore + CryptoRng + ?Sized>(
         ]
         .concat(),
     );
-    let key_block = x::seal(sender, recipient, &prologue(recipient), &keys, rng)?;
+    let Addressee { noise_public, prekey } = recipient;
+    let id = prekey.map(|(id, _)| id);
+    let key = prekey.as_ref().map_or(noise_public, |(_, public)| public);
+    let key_block = x::seal(sender, key, &prologue(id, noise_public), &keys, rng)?;
 
-    let mut envelope = BytesMut::with_capacity(envelope_len(plaintext.len()));
-    envelope.extend([VERSION, KIND]);
+    let mut envelope = BytesMut::with_capacity(PREKEY_ID_LEN + envelope_len(plaintext.len()));
+    envelope.extend([VERSION]);
+    envelope.extend(kind_and_id(id));
     envelope.extend(key_block);
     seal_body(&body_key, &plaintext, &mut envelope)?;
     Ok(envelope.freeze())
 }
 
-/// Opens an envelope that is for us. Whether it was opened before is not asked here.
-pub fn open(recipient: &Identity, envelope: &[u8], now: UnixMillis) -> Result<Opened, EnvelopeError> {
+/// Opens an envelope that is for us; `prekey` is asked for the secret key of an id. Whether it was opened before is
+/// not asked here.
+pub fn open(
+    recipient: &Identity,
+    prekey: impl FnOnce(u32) -> Option<PrekeySecret>,
+    envelope: &[u8],
+    now: UnixMillis,
+) -> Result<Opened, EnvelopeError> {
     let length = EnvelopeError::Length { actual: envelope.len() };
     let Some(([version, kind], rest)) = envelope.split_first_chunk::<HEADER_LEN>() else {
         return Err(length);
@@ -183,22 +212,41 @@ pub fn open(recipient: &Identity, envelope: &[u8], now: UnixMillis) -> Result<Op
     if *version != VERSION {
         return Err(EnvelopeError::Version(*version));
     }
-    if *kind != KIND {
-        return Err(EnvelopeError::Kind(*kind));
-    }
+    let (id, rest) = match *kind {
+        STATIC => (None, rest),
+        PREKEY => match rest.split_first_chunk::<PREKEY_ID_LEN>() {
+            Some((id, rest)) => (Some(u32::from_be_bytes(*id)), rest),
+            None => return Err(length),
+        },
+        kind => return Err(EnvelopeError::Kind(kind)),
+    };
     let Some((key_block, body)) = rest.split_first_chunk::<KEY_BLOCK_LEN>() else { return Err(length) };
     let padded_len = padded_len_of(body.len()).ok_or(length)?;
 
     let own = recipient.noise_public();
-    let (sender, keys) = x::open(recipient.noise_secret(), &prologue(&own), key_block)?;
+    let prologue = prologue(id, &own);
+    let (sender, keys) = match id {
+        None => x::open(recipient.noise_secret(), &prologue, key_block)?,
+        Some(id) => {
+            let secret = prekey(id).ok_or(EnvelopeError::Prekey(id))?;
+            x::open(secret.secret(), &prologue, key_block)?
+        }
+    };
     let (label, body_key) = read_keys(&keys).ok_or(EnvelopeError::Length { actual: envelope.len() })?;
     check_times(label, now)?;
     let message = open_body(&body_key, body, padded_len)?;
-    Ok(Opened { sender, label, message })
+    Ok(Opened { sender, label, prekey: id, message })
 }
 
-fn prologue(recipient: &[u8; 32]) -> Vec<u8> {
-    [DOMAIN, &[KIND], recipient].concat()
+fn prologue(prekey: Option<u32>, recipient: &[u8; 32]) -> Vec<u8> {
+    [DOMAIN, &kind_and_id(prekey), recipient].concat()
+}
+
+fn kind_and_id(prekey: Option<u32>) -> Vec<u8> {
+    match prekey {
+        None => vec![STATIC],
+        Some(id) => [&[PREKEY], id.to_be_bytes().as_slice()].concat(),
+    }
 }
 
 fn read_keys(keys: &[u8]) -> Option<(Label, Zeroizing<[u8; 32]>)> {
@@ -344,6 +392,20 @@ mod tests {
         Identity::from_bytes(&[2; 64])
     }
 
+    fn to_ben() -> Addressee {
+        Addressee { noise_public: ben().noise_public(), prekey: None }
+    }
+
+    fn prekey() -> PrekeySecret {
+        PrekeySecret::from_bytes(&[5; 32])
+    }
+
+    /// An envelope for ben's prekey 7.
+    fn sealed_to_prekey(message: &[u8]) -> Vec<u8> {
+        let addressee = Addressee { prekey: Some((7, prekey().public())), ..to_ben() };
+        seal(&ann(), &addressee, label(), message, &mut rng()).unwrap().to_vec()
+    }
+
     fn rng() -> ChaCha20Rng {
         ChaCha20Rng::from_seed([7; 32])
     }
@@ -353,11 +415,11 @@ mod tests {
     }
 
     fn sealed(message: &[u8]) -> Vec<u8> {
-        seal(&ann(), &ben().noise_public(), label(), message, &mut rng()).unwrap().to_vec()
+        seal(&ann(), &to_ben(), label(), message, &mut rng()).unwrap().to_vec()
     }
 
     fn opened(envelope: &[u8]) -> Result<Opened, EnvelopeError> {
-        open(&ben(), envelope, NOW)
+        open(&ben(), |_| None, envelope, NOW)
     }
 
     #[test]
@@ -381,8 +443,45 @@ mod tests {
             ),
         ] {
             let mut rng = Given::new(0..64);
-            let envelope = seal(&ann(), &ben().noise_public(), label(), &message, &mut rng).unwrap();
+            let envelope = seal(&ann(), &to_ben(), label(), &message, &mut rng).unwrap();
             assert_eq!((envelope.len(), to_hex(&Sha256::digest(&envelope)).as_str()), (len, hash));
+        }
+    }
+
+    #[test]
+    fn an_envelope_for_a_prekey_shows_its_id_and_opens_with_that_key() {
+        let envelope = sealed_to_prekey(b"hello");
+        assert_eq!(envelope[..6], [1, 1, 0, 0, 0, 7]);
+        assert_eq!(envelope.len(), sealed(b"hello").len() + 4);
+        let asked = |id| (id == 7).then(prekey);
+        let opened = open(&ben(), asked, &envelope, NOW).unwrap();
+        assert_eq!((opened.sender, opened.prekey), (ann().noise_public(), Some(7)));
+        assert_eq!((opened.label, opened.message.as_ref()), (label(), b"hello".as_slice()));
+    }
+
+    #[test]
+    fn a_stolen_static_key_does_not_open_an_envelope_for_a_prekey_that_was_destroyed() {
+        let mut envelope = sealed_to_prekey(b"hello");
+        assert_eq!(open(&ben(), |_| None, &envelope, NOW), Err(EnvelopeError::Prekey(7)));
+        let noise = ben().noise_secret().to_owned();
+        let as_prekey = |_| Some(PrekeySecret::from_bytes(&noise));
+        let refused = EnvelopeError::KeyBlock(NoiseError::Authentication);
+        assert_eq!(open(&ben(), as_prekey, &envelope, NOW).unwrap_err(), refused);
+        envelope.drain(2..6);
+        envelope[1] = STATIC;
+        assert_eq!(opened(&envelope).unwrap_err(), refused, "nor as one for the static key");
+    }
+
+    #[test]
+    fn another_id_another_owner_and_another_kind_do_not_open() {
+        let refused = EnvelopeError::KeyBlock(NoiseError::Authentication);
+        let mut envelope = sealed_to_prekey(b"hello");
+        assert_eq!(open(&ann(), |_| Some(prekey()), &envelope, NOW).unwrap_err(), refused);
+        envelope[5] = 8;
+        assert_eq!(open(&ben(), |_| Some(prekey()), &envelope, NOW).unwrap_err(), refused);
+        for len in [2, 5, 6, 165] {
+            let cut = open(&ben(), |_| Some(prekey()), &envelope[..len], NOW);
+            assert_eq!(cut, Err(EnvelopeError::Length { actual: len }));
         }
     }
 
@@ -408,7 +507,7 @@ mod tests {
             assert_eq!(envelope.len(), 2 + 160 + padded + chunks * 16, "for {len} bytes");
             assert_eq!(opened(&envelope).unwrap().message, message);
         }
-        assert_eq!(sealed(&[0; MAX_MESSAGE_LEN]).len(), MAX_ENVELOPE_LEN);
+        assert_eq!(sealed(&[0; MAX_MESSAGE_LEN]).len(), MAX_ENVELOPE_LEN - PREKEY_ID_LEN);
     }
 
     #[test]
@@ -420,13 +519,14 @@ mod tests {
     #[test]
     fn a_message_that_is_too_long_is_not_sealed() {
         let actual = MAX_MESSAGE_LEN + 1;
-        let refused = seal(&ann(), &ben().noise_public(), label(), &vec![0; actual], &mut rng());
+        let refused = seal(&ann(), &to_ben(), label(), &vec![0; actual], &mut rng());
         assert_eq!(refused, Err(EnvelopeError::TooLong { actual }));
     }
 
     #[test]
     fn nothing_is_sealed_to_a_key_that_agrees_on_nothing() {
-        let refused = seal(&ann(), &[0; 32], label(), b"", &mut rng());
+        let refused =
+            seal(&ann(), &Addressee { noise_public: [0; 32], prekey: None }, label(), b"", &mut rng());
         assert_eq!(refused, Err(EnvelopeError::KeyBlock(NoiseError::LowOrderKey)));
     }
 
@@ -434,7 +534,7 @@ mod tests {
     fn another_recipient_cannot_open_it_and_neither_can_the_sender() {
         let envelope = sealed(b"hello");
         for other in [ann(), Identity::from_bytes(&[3; 64])] {
-            let refused = open(&other, &envelope, NOW);
+            let refused = open(&other, |_| None, &envelope, NOW);
             assert_eq!(refused, Err(EnvelopeError::KeyBlock(NoiseError::Authentication)));
         }
     }
@@ -462,22 +562,22 @@ mod tests {
     #[test]
     fn an_envelope_is_refused_once_it_has_expired() {
         let expires = label().expires;
-        let refused = open(&ben(), &sealed(b"hello"), expires);
+        let refused = open(&ben(), |_| None, &sealed(b"hello"), expires);
         assert_eq!(refused, Err(EnvelopeError::Expired { expires }));
     }
 
     #[test]
     fn a_life_of_more_than_seven_days_is_not_sealed() {
         let label = Label { expires: UnixMillis(NOW.0 + 7 * DAY + 1), ..label() };
-        let refused = seal(&ann(), &ben().noise_public(), label, b"", &mut rng());
+        let refused = seal(&ann(), &to_ben(), label, b"", &mut rng());
         assert!(matches!(refused, Err(EnvelopeError::Lifetime { .. })));
     }
 
     #[test]
     fn another_version_and_another_kind_are_refused() {
         let mut envelope = sealed(b"hello");
-        envelope[1] = 1;
-        assert_eq!(opened(&envelope), Err(EnvelopeError::Kind(1)));
+        envelope[1] = 2;
+        assert_eq!(opened(&envelope), Err(EnvelopeError::Kind(2)));
         envelope[0] = 2;
         assert_eq!(opened(&envelope), Err(EnvelopeError::Version(2)));
     }
@@ -525,7 +625,7 @@ mod tests {
     #[test]
     fn a_chunk_or_a_body_of_another_envelope_is_refused() {
         let mut rng = rng();
-        let mut next = || seal(&ann(), &ben().noise_public(), label(), &[1; 60_000], &mut rng).unwrap();
+        let mut next = || seal(&ann(), &to_ben(), label(), &[1; 60_000], &mut rng).unwrap();
         let (envelope, other) = (next(), next());
         let mut swapped = chunks(&envelope);
         swapped[2] = chunks(&other)[2].clone();
@@ -552,7 +652,7 @@ mod tests {
     fn a_key_block_of_another_prologue_is_refused() {
         // What another use of Noise X between the same two sealed is no envelope.
         let keys = [0; KEYS_LEN];
-        let block = x::seal(&ann(), &ben().noise_public(), b"another use", &keys, &mut rng()).unwrap();
+        let block = x::seal(&ann(), &to_ben(), b"another use", &keys, &mut rng()).unwrap();
         let mut envelope = sealed(b"hello");
         envelope[HEADER_LEN..HEADER_LEN + KEY_BLOCK_LEN].copy_from_slice(&block);
         assert_eq!(opened(&envelope), Err(EnvelopeError::KeyBlock(NoiseError::Authentication)));
@@ -561,7 +661,7 @@ mod tests {
     #[test]
     fn two_envelopes_of_one_message_have_nothing_in_common_but_their_head() {
         let mut rng = rng();
-        let mut next = || seal(&ann(), &ben().noise_public(), label(), b"hello", &mut rng).unwrap();
+        let mut next = || seal(&ann(), &to_ben(), label(), b"hello", &mut rng).unwrap();
         let (one, other) = (next(), next());
         assert_ne!(one[2..34], other[2..34]);
         assert_ne!(one[162..], other[162..]);
@@ -593,8 +693,10 @@ mod tests {
         #[test]
         fn any_bytes_are_refused_without_a_panic(bytes in proptest::collection::vec(any::<u8>(), 0..1300)) {
             prop_assert!(opened(&bytes).is_err());
-            let head = [&[VERSION, KIND], bytes.as_slice()].concat();
-            prop_assert!(opened(&head).is_err());
+            for kind in [STATIC, PREKEY] {
+                let head = [&[VERSION, kind], bytes.as_slice()].concat();
+                prop_assert!(open(&ben(), |_| Some(prekey()), &head, NOW).is_err());
+            }
         }
     }
 }

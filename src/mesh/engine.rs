@@ -233,7 +233,7 @@ impl Engine {
             let taken = match kept.shelf {
                 Shelf::Prekeys | Shelf::Bundles => self.restore_prekeys(&kept),
                 Shelf::Courier => self.restore_courier(&kept, now),
-                Shelf::Archive | Shelf::Groups | Shelf::Board | Shelf::People => false,
+                Shelf::Archive | Shelf::Groups | Shelf::Board | Shelf::People | Shelf::Letters => false,
             };
             if !taken {
                 let Kept { shelf, key, .. } = kept;

@@ -24,12 +24,22 @@ pub enum Shelf {
     Board,
     /// What is known about people: pinned keys, trust (spec 5.2).
     People,
+    /// Prekeys for envelopes, ours and those of contacts: of betanet, not of the mesh (HTX spec 16.1).
+    Letters,
 }
 
 impl Shelf {
     /// Every shelf.
-    pub const ALL: [Self; 7] =
-        [Self::Archive, Self::Courier, Self::Prekeys, Self::Bundles, Self::Groups, Self::Board, Self::People];
+    pub const ALL: [Self; 8] = [
+        Self::Archive,
+        Self::Courier,
+        Self::Prekeys,
+        Self::Bundles,
+        Self::Groups,
+        Self::Board,
+        Self::People,
+        Self::Letters,
+    ];
 
     /// The name it has on disk.
     pub const fn as_str(self) -> &'static str {
@@ -41,6 +51,7 @@ impl Shelf {
             Self::Groups => "groups",
             Self::Board => "board",
             Self::People => "people",
+            Self::Letters => "letters",
         }
     }
 }

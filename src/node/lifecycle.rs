@@ -9,6 +9,7 @@ use tokio::task::JoinHandle;
 
 use crate::clock::{Clock, RELEASE_DATE};
 use crate::crypto::Identity;
+use crate::mesh::kept::{Kept, Shelf};
 use crate::message::Requirements;
 use crate::radio::RadioHandle;
 use crate::router::Router;
@@ -102,6 +103,7 @@ pub async fn start(setup: Setup) -> Result<Node, NodeError> {
     let mesh =
         mesh::Config { nickname: settings.nickname.clone(), clock_floor: RELEASE_DATE, ..settings.mesh };
     let kept = store.with(|database| database.kept()).await?;
+    let (letters, kept) = kept.into_iter().partition(|kept: &Kept| kept.shelf == Shelf::Letters);
     let (transport, bitchat) =
         bitchat::start(Identity::clone(&identity), mesh, mesh_seed, kept, radio, clock);
     let mesh_events = bitchat.subscribe().ok_or(NodeError::MeshEnded)?;
@@ -109,7 +111,8 @@ pub async fn start(setup: Setup) -> Result<Node, NodeError> {
     ports.add(transport);
     let mut betanet = None;
     if let Some(config) = settings.betanet {
-        let setup = Mail { config, generation: contacts.generation(), seed: betanet_seed, clock };
+        let generation = contacts.generation();
+        let setup = Mail { config, generation, letters, seed: betanet_seed, clock };
         let (transport, handle) = start_betanet(setup, &identity, &store).await?;
         handle.set_people(people::addressees(&contacts), people::blocked(&contacts)).await;
         ports.add(transport);
@@ -175,6 +178,7 @@ pub async fn start(setup: Setup) -> Result<Node, NodeError> {
 struct Mail {
     config: betanet::Config,
     generation: u32,
+    letters: Vec<Kept>,
     seed: [u8; 32],
     clock: Clock,
 }
@@ -184,7 +188,7 @@ async fn start_betanet(
     identity: &Arc<Identity>,
     store: &Store,
 ) -> Result<(Transport, BetanetHandle), NodeError> {
-    let Mail { config, generation, seed, clock } = mail;
+    let Mail { config, generation, letters, seed, clock } = mail;
     let kept = store.with(|database| Ok((database.mailbox_secret()?, database.relays()?))).await?;
     let (secret, records) = kept;
     Ok(betanet::start(betanet::Setup {
@@ -193,6 +197,7 @@ async fn start_betanet(
         secret,
         generation,
         records: records.into_iter().map(Into::into).collect(),
+        kept: letters,
         clock,
         seed,
     })?)

@@ -8,12 +8,17 @@
 use bytes::{BufMut, Bytes, BytesMut};
 
 use super::error::PayloadError;
+use super::prekey::Prekey;
 use super::reader::{Reader, Short};
 use crate::ids::MessageId;
 use crate::time::UnixMillis;
 
 /// The most bytes of a stream in one letter: with everything around them they fill an envelope of 1 MiB.
 pub const MAX_PIECE_LEN: usize = (1 << 20) - 4 - STREAM_HEAD;
+/// The most prekeys in one letter.
+pub const MAX_PREKEYS: usize = 8;
+/// Id and key.
+const PREKEY_LEN: usize = 4 + 32;
 /// Kind, stream id, number.
 const STREAM_HEAD: usize = 1 + 16 + 8;
 
@@ -21,6 +26,7 @@ mod kind {
     pub(super) const MESSAGE: u8 = 0x01;
     pub(super) const ACK: u8 = 0x02;
     pub(super) const DECLINED: u8 = 0x03;
+    pub(super) const PREKEYS: u8 = 0x04;
     pub(super) const PIECE: u8 = 0x10;
     pub(super) const FINISH: u8 = 0x11;
     pub(super) const TAKEN: u8 = 0x12;
@@ -45,6 +51,8 @@ pub enum Letter {
     Ack(MessageId),
     /// The message cannot be kept.
     Declined(MessageId),
+    /// Keys to seal later messages to, each for one: at most [`MAX_PREKEYS`], in place of those of before.
+    Prekeys(Vec<Prekey>),
     /// The next bytes of a stream. Number 0 of a stream that is not known opens it.
     Piece {
         /// Which stream.
@@ -90,6 +98,13 @@ impl Letter {
             }
             Self::Ack(id) => put(&mut letter, kind::ACK, &id.0),
             Self::Declined(id) => put(&mut letter, kind::DECLINED, &id.0),
+            Self::Prekeys(prekeys) => {
+                letter.put_u8(kind::PREKEYS);
+                for Prekey { id, public } in prekeys {
+                    letter.put_u32(*id);
+                    letter.put_slice(public);
+                }
+            }
             Self::Piece { stream, number, bytes } => {
                 letter.reserve(STREAM_HEAD + bytes.len());
                 put(&mut letter, kind::PIECE, &stream.0);
@@ -143,6 +158,7 @@ fn read(kind: u8, reader: &mut Reader) -> Result<Result<Letter, Short>, PayloadE
         }),
         kind::ACK => id(reader).map(Letter::Ack),
         kind::DECLINED => id(reader).map(Letter::Declined),
+        kind::PREKEYS => return prekeys(reader),
         kind::PIECE => return piece(reader),
         kind::FINISH => {
             stream(reader).and_then(|stream| Ok(Letter::Finish { stream, number: reader.u64()? }))
@@ -152,6 +168,17 @@ fn read(kind: u8, reader: &mut Reader) -> Result<Result<Letter, Short>, PayloadE
         kind => return Err(PayloadError::Value { field: "letter kind", offset: 0, value: kind.into() }),
     };
     Ok(letter)
+}
+
+fn prekeys(reader: &mut Reader) -> Result<Result<Letter, Short>, PayloadError> {
+    let (offset, got) = (reader.offset(), reader.left());
+    if got == 0 || !got.is_multiple_of(PREKEY_LEN) || got > MAX_PREKEYS * PREKEY_LEN {
+        let expected = "36 for each of 1 to 8";
+        return Err(PayloadError::Size { field: "list of prekeys", offset, expected, got });
+    }
+    let key = |reader: &mut Reader| Ok(Prekey { id: reader.u32()?, public: reader.array()? });
+    let keys: Result<Vec<Prekey>, Short> = (0..got / PREKEY_LEN).map(|_| key(reader)).collect();
+    Ok(keys.map(Letter::Prekeys))
 }
 
 fn piece(reader: &mut Reader) -> Result<Result<Letter, Short>, PayloadError> {
@@ -184,6 +211,9 @@ mod tests {
                 .prop_map(|(sent, body)| Letter::Message { sent: UnixMillis(sent), body }),
             id().prop_map(Letter::Ack),
             id().prop_map(Letter::Declined),
+            vec((any::<u32>(), any::<[u8; 32]>()), 1..=MAX_PREKEYS).prop_map(|keys| {
+                Letter::Prekeys(keys.into_iter().map(|(id, public)| Prekey { id, public }).collect())
+            }),
             (stream(), any::<u64>(), bytes(1)).prop_map(|(stream, number, bytes)| Letter::Piece {
                 stream,
                 number,

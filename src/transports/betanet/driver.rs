@@ -14,6 +14,7 @@ use super::contact::Contact;
 use super::handle::{Presence, Request};
 use super::line::{News, Serial};
 use super::mail::{Held, Owed, Refused};
+use super::prekeys::Prekeys;
 use super::sent::Sent;
 use super::station::Station;
 use super::streams::Streams;
@@ -71,6 +72,7 @@ pub(super) struct Driver {
     pub(super) held: Held,
     pub(super) owed: Owed,
     pub(super) refused: Refused,
+    pub(super) prekeys: Prekeys,
     pub(super) streams: Streams,
     pub(super) in_use: Option<NodeId>,
     pub(super) provider: super::presence::Provider,

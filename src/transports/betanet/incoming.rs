@@ -7,6 +7,7 @@ use super::driver::Driver;
 use super::job::Job;
 use crate::crypto::envelope::{self, Opened};
 use crate::ids::{Fingerprint, MessageId, NodeId, PeerId};
+use crate::mesh::kept::Keep;
 use crate::message::Body;
 use crate::router::event::Failure;
 use crate::time::Now;
@@ -65,7 +66,14 @@ impl Driver {
     /// An envelope came. It is taken from the mailbox once it is stored here, or at once where nobody ever needs
     /// it again.
     fn came(&mut self, relay: NodeId, number: u64, envelope: &Bytes, now: Now) {
-        let Opened { sender, label, message } = match envelope::open(&self.identity, envelope, now.unix) {
+        let mut made_for = None;
+        let prekey = |id| {
+            let (peer, secret) = self.prekeys.secret(id)?;
+            made_for = Some(peer);
+            Some(secret)
+        };
+        let opened = envelope::open(&self.identity, prekey, envelope, now.unix);
+        let Opened { sender, label, prekey, message } = match opened {
             Ok(opened) => opened,
             Err(error) => {
                 // Nothing that comes later makes it readable.
@@ -75,7 +83,8 @@ impl Driver {
         };
         let fingerprint = Fingerprint::of(&sender);
         let sender = Sender { fingerprint, peer: fingerprint.peer_id() };
-        if self.blocked.contains(&fingerprint) || sender.peer == self.identity.peer_id() {
+        let stolen = made_for.is_some_and(|peer| peer != sender.peer);
+        if stolen || self.blocked.contains(&fingerprint) || sender.peer == self.identity.peer_id() {
             return self.throw_away(relay, number);
         }
         match Letter::decode(&message) {
@@ -86,6 +95,9 @@ impl Driver {
                     Ok(body @ (Body::Text(_) | Body::Card(_))) => {
                         let which = (sender.peer, label.id);
                         let worth = (size, body.wants_receipt());
+                        if let Some(id) = prekey {
+                            self.prekeys.opened(which, id);
+                        }
                         if self.held.came(which, (relay, number), worth, now.instant) {
                             self.received(sender, label.id, body, sent);
                         }
@@ -105,12 +117,21 @@ impl Driver {
                     self.fail(attempt, Failure::RecipientFull);
                 }
             }
+            Ok(Letter::Prekeys(prekeys)) => {
+                if self.people.contains_key(&sender.peer) {
+                    let keep = self.prekeys.learn(sender.peer, prekeys);
+                    self.keep(keep);
+                }
+            }
             Ok(letter) => self.stream_letter(sender.peer, letter, now),
             Err(error) => {
                 tracing::info!(%error, peer = %sender.peer, "a letter cannot be read");
                 self.answer(sender.peer, Letter::Declined(label.id), now);
             }
         }
+        // Nothing of it waits to be stored.
+        let keep = prekey.and_then(|id| self.prekeys.destroy(sender.peer, &[id]));
+        self.keep(keep);
         self.throw_away(relay, number);
     }
 
@@ -131,12 +152,31 @@ impl Driver {
     /// The node has stored a message, or does not want it: it is taken from the mailbox, and its sender is told.
     pub(super) fn stored(&mut self, sender: PeerId, id: MessageId, letter: Letter, now: Now) {
         let Some(unstored) = self.held.settled((sender, id)) else { return };
+        let keep = self.prekeys.settled((sender, id));
+        self.keep(keep);
         for (relay, number) in unstored.places {
             self.throw_away(relay, number);
         }
         if unstored.wants_receipt {
             self.answer(sender, letter, now);
+            self.give_prekeys(sender, now);
         }
+    }
+
+    /// A contact who wrote gets keys for what comes next, when there are few left.
+    fn give_prekeys(&mut self, to: PeerId, now: Now) {
+        if !self.can_answer(to) {
+            return;
+        }
+        if let Some((prekeys, keep)) = self.prekeys.refill(to, &mut self.rng) {
+            self.keep(Some(keep));
+            self.answer(to, Letter::Prekeys(prekeys), now);
+        }
+    }
+
+    /// Has something kept, before anything rests on it.
+    pub(super) fn keep(&mut self, change: Option<Keep>) {
+        self.backlog.extend(change.map(Event::Keep));
     }
 
     pub(super) fn throw_away(&mut self, relay: NodeId, number: u64) {

@@ -15,6 +15,10 @@
 //! deleted there when the node has the message on disk. Whoever has our card can leave mail; what people leave who
 //! are blocked is thrown away.
 //!
+//! **Prekeys.** Who wrote gets eight keys with the receipt, for them alone; their next messages are sealed to those, each
+//! to another, and a key is destroyed when its message is on disk ([`crate::crypto::envelope`], kind 1). Without one
+//! left, and for a second copy of a message, it is the static key.
+//!
 //! **Files.** A contact whose mailbox is reached is sent files too: as a stream made of letters ([`stream`]) with at
 //! most 8 MiB that the other side has not taken.
 //!
@@ -32,6 +36,7 @@ mod job;
 mod line;
 mod lodging;
 mod mail;
+mod prekeys;
 mod presence;
 mod sending;
 mod sent;

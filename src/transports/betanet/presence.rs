@@ -70,6 +70,9 @@ impl Driver {
                 }
             }
         }
+        for change in self.prekeys.retain(|peer| self.people.contains_key(&peer)) {
+            self.keep(Some(change));
+        }
         let gone: Vec<_> = self.told.keys().filter(|peer| !self.people.contains_key(peer)).copied().collect();
         for peer in gone {
             if self.told.remove(&peer).unwrap_or_default() != crate::capabilities::Reach::No {

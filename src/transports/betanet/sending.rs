@@ -8,7 +8,7 @@ use rand_core::RngCore;
 use super::driver::Driver;
 use super::job::{Left, Outgoing, Purpose};
 use crate::capabilities::Reach;
-use crate::crypto::envelope::{self, Label};
+use crate::crypto::envelope::{self, Addressee, Label};
 use crate::ids::{AttemptId, MessageId, PeerId};
 use crate::message::{MAX_AGE, Message};
 use crate::router::event::{Failure, Report};
@@ -42,7 +42,13 @@ impl Driver {
         let Ok(body) = body::encode(&message.body) else { return self.fail(attempt, Failure::Unfit) };
         let letter = Letter::Message { sent: message.sent, body: body.into() };
         let purpose = Purpose::Message { attempt, id: message.id };
-        match self.seal(to, message.id, message.sent, &letter) {
+        // A second copy goes to the static key: whatever became of the prekey, that one can be opened.
+        let prekey = if self.sent.attempt(which).is_none() { self.prekeys.take(to) } else { None };
+        let prekey = prekey.map(|(prekey, keep)| {
+            self.keep(Some(keep));
+            (prekey.id, prekey.public)
+        });
+        match self.seal(to, prekey, (message.id, message.sent), &letter) {
             Some(envelope) => self.leave(to, envelope, purpose, now),
             None => self.fail(attempt, Failure::Unfit),
         }
@@ -68,7 +74,7 @@ impl Driver {
         }
         let mut id = MessageId([0; 16]);
         self.rng.fill_bytes(&mut id.0);
-        if let Some(envelope) = self.seal(to, id, now.unix, &letter) {
+        if let Some(envelope) = self.seal(to, None, (id, now.unix), &letter) {
             self.leave(to, envelope, Purpose::Receipt { refused: 0 }, now);
         }
     }
@@ -88,22 +94,23 @@ impl Driver {
     }
 
     /// Whether an answer may go: for a stranger's sake no relay is called, for it would see our address.
-    fn can_answer(&self, to: PeerId) -> bool {
+    pub(super) fn can_answer(&self, to: PeerId) -> bool {
         let Some((contact, relay)) = self.people.get(&to) else { return false };
         contact.trusted || self.stations.get(relay).is_some_and(|station| station.is_own())
     }
 
-    /// Seals a letter; nothing when it is too long for an envelope.
+    /// Seals a letter, to a prekey or else to the static key; nothing when it is too long for an envelope.
     pub(super) fn seal(
         &mut self,
         to: PeerId,
-        id: MessageId,
-        created: UnixMillis,
+        prekey: Option<(u32, [u8; 32])>,
+        (id, created): (MessageId, UnixMillis),
         letter: &Letter,
     ) -> Option<Bytes> {
         let noise_public = self.people.get(&to).map(|(contact, _)| contact.noise_public)?;
         let label = Label { id, created, expires: created + VALID };
-        match envelope::seal(&self.identity, &noise_public, label, &letter.encode(), &mut self.rng) {
+        let addressee = Addressee { noise_public, prekey };
+        match envelope::seal(&self.identity, &addressee, label, &letter.encode(), &mut self.rng) {
             Ok(envelope) => Some(envelope),
             Err(error) => {
                 tracing::warn!(%error, peer = %to, "an envelope could not be sealed");

@@ -16,6 +16,7 @@ use super::handle::{BetanetHandle, Presence};
 use super::line::Serial;
 use super::lodging::Lodging;
 use super::mail::{Held, Owed, Refused};
+use super::prekeys::Prekeys;
 use super::presence::Provider;
 use super::sent::Sent;
 use super::station::Station;
@@ -26,6 +27,7 @@ use crate::crypto::{Identity, MailboxKey};
 use crate::htx::paths::{self, Paths};
 use crate::htx::record::accept;
 use crate::ids::NodeId;
+use crate::mesh::kept::Kept;
 use crate::net::client::{Client, ClientError, ClientOptions};
 use crate::time::Now;
 use crate::transports::port::{COMMAND_BOUND, EVENT_BOUND, Transport};
@@ -47,6 +49,8 @@ pub struct Setup {
     pub generation: u32,
     /// The records that an earlier run kept, signed.
     pub records: Vec<Bytes>,
+    /// What earlier runs kept: prekeys.
+    pub kept: Vec<Kept>,
     /// The clock of the node.
     pub clock: Clock,
     /// Feeds every random choice.
@@ -55,7 +59,9 @@ pub struct Setup {
 
 /// Calls our relays; the people are handed in by the handle.
 pub fn start(setup: Setup) -> Result<(Transport, BetanetHandle), ClientError> {
-    let Setup { mut config, identity, secret, generation, records, clock, seed } = setup;
+    let Setup { mut config, identity, secret, generation, records, kept, clock, seed } = setup;
+    let mut prekeys = Prekeys::default();
+    prekeys.restore(kept);
     let mut rng = ChaCha20Rng::from_seed(seed);
     let client = client(&config, &mut rng, clock)?;
     let now = clock.now();
@@ -88,6 +94,7 @@ pub fn start(setup: Setup) -> Result<(Transport, BetanetHandle), ClientError> {
         held: Held::default(),
         owed: Owed::default(),
         refused: Refused::default(),
+        prekeys,
         streams: Streams::new(request_sender.downgrade()),
         in_use: None,
         provider: Provider::default(),

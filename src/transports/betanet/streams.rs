@@ -193,7 +193,7 @@ impl Driver {
         let mut id = MessageId([0; 16]);
         self.rng.fill_bytes(&mut id.0);
         // Where it cannot be sealed nobody answers, and the writer takes that for the end.
-        if let Some(envelope) = self.seal(peer, id, now.unix, letter) {
+        if let Some(envelope) = self.seal(peer, None, (id, now.unix), letter) {
             self.leave(peer, envelope, Purpose::Stream(done), now);
         }
     }
