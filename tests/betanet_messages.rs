@@ -6,6 +6,7 @@
 #![expect(clippy::wildcard_enum_match_arm, reason = "a test waits for one event of many")]
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use hopline::capabilities::TransportKey;
 use hopline::ids::MessageId;
@@ -76,6 +77,35 @@ async fn a_message_and_its_receipt_go_through_a_relay_both_ways() {
     let status = ada.node().status().await.unwrap().betanet.unwrap();
     assert_eq!(status.relays.len(), 1);
     assert_eq!((status.relays[0].part, status.relays[0].mailbox), (Part::InUse, MailboxStatus::OnCard));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_a_first_message_the_next_ones_are_sealed_to_prekeys_through_a_restart_of_both() {
+    let house = House::build(11, |_| {}).await.unwrap();
+    let (mut ada, mut ben) = friends(&house).await;
+    let mut at_ada = ada.node().subscribe().unwrap();
+    let first = write(&ada, &ben, "to the static key").await;
+    becomes(&mut at_ada, first, DeliveryStatus::Delivered).await;
+    while given(&ada).await == 0 {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(given(&ada).await, 8);
+    ben.sleep().await.unwrap();
+    let second = write(&ada, &ben, "to a prekey").await;
+    becomes(&mut at_ada, second, DeliveryStatus::Sent).await;
+    assert_eq!(given(&ada).await, 7);
+    ada.sleep().await.unwrap();
+    ada.wake().await.unwrap();
+    assert_eq!(given(&ada).await, 7, "what was given is kept");
+    let mut at_ada = ada.node().subscribe().unwrap();
+    ben.wake().await.unwrap();
+    becomes(&mut at_ada, second, DeliveryStatus::Delivered).await;
+    assert_eq!(inbox(&ben).await, BTreeMap::from([(first, 1), (second, 1)]));
+}
+
+/// Prekeys that contacts gave somebody.
+async fn given(person: &Person) -> usize {
+    person.node().status().await.unwrap().betanet.unwrap().prekeys
 }
 
 #[tokio::test(flavor = "multi_thread")]

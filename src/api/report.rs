@@ -55,7 +55,11 @@ impl StatusReport {
 
 impl From<&BetanetStatus> for BetanetReport {
     fn from(status: &BetanetStatus) -> Self {
-        Self { relays: status.relays.iter().map(Into::into).collect(), others: status.others }
+        Self {
+            relays: status.relays.iter().map(Into::into).collect(),
+            others: status.others,
+            prekeys: status.prekeys,
+        }
     }
 }
 

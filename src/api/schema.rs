@@ -79,6 +79,9 @@ pub struct BetanetReport {
     pub relays: Vec<RelayReport>,
     /// Relays of contacts to which a tunnel stands.
     pub others: usize,
+    /// Keys of contacts, each for one message, that are not used yet.
+    #[serde(default)]
+    pub prekeys: usize,
 }
 
 /// A relay of this node.

@@ -41,6 +41,12 @@ fn describe(status: &StatusReport) -> String {
             .flat_map(|betanet| &betanet.relays)
             .map(|relay| row(&format!("relay {}", printable(&relay.host)), describe_relay(relay))),
     );
+    if let Some(betanet) = &status.betanet {
+        rows.push(row(
+            "prekeys of contacts",
+            format!("{} left, each for a message through a relay", betanet.prekeys),
+        ));
+    }
     if status.mdns {
         rows.push(row("mDNS", "on: everybody on the local network can see this node".to_owned()));
     }
@@ -185,8 +191,10 @@ mod tests {
             relay("two.example", PartWord::Warm, MailboxWord::Kept, None),
             relay("three.example", PartWord::Down, MailboxWord::None, Some("connection refused")),
         ];
-        let shown =
-            describe(&StatusReport { betanet: Some(BetanetReport { relays, others: 0 }), ..report(false) });
+        let shown = describe(&StatusReport {
+            betanet: Some(BetanetReport { relays, others: 0, prekeys: 5 }),
+            ..report(false)
+        });
         for line in [
             "relay one.example    in use; keeps our mailbox",
             "relay two.example    warm, in case the one in use dies; a mailbox that older cards name",

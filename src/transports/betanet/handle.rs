@@ -39,6 +39,8 @@ pub struct BetanetStatus {
     pub relays: Vec<RelayStatus>,
     /// Relays that tunnels stand to for the sake of contacts.
     pub others: usize,
+    /// Prekeys that contacts gave us and that no message was sealed to yet.
+    pub prekeys: usize,
 }
 
 /// How one of our relays stands.

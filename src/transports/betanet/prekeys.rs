@@ -112,6 +112,11 @@ impl Prekeys {
         Some((prekey, self.keep(peer)?))
     }
 
+    /// How many contacts gave us that are not taken yet.
+    pub(super) fn given(&self) -> usize {
+        self.pairs.values().map(|pair| pair.theirs.len()).sum()
+    }
+
     /// Only these people are contacts from here on; what has to go.
     pub(super) fn retain(&mut self, contacts: impl Fn(PeerId) -> bool) -> Vec<Keep> {
         let gone: Vec<PeerId> = self.pairs.keys().copied().filter(|peer| !contacts(*peer)).collect();

@@ -221,6 +221,7 @@ impl Driver {
         let own: BTreeSet<&NodeId> = self.own.iter().collect();
         let others = self.stations.iter().filter(|(id, station)| !own.contains(id) && station.open.is_some());
         BetanetStatus {
+            prekeys: self.prekeys.given(),
             relays: self.own.iter().filter_map(|id| self.relay_status(id)).collect(),
             others: others.count(),
         }
