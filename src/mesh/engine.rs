@@ -14,10 +14,10 @@ use super::bindings::Bindings;
 use super::config::Config;
 use super::dedup::Dedup;
 use super::error::Counters;
-use super::event::{Command, Event, Expiry, Input, Introduction, Output, PeerInfo, Reach};
+use super::event::{Command, Event, Expiry, Input, Output, PeerInfo, Reach};
 use super::held::Held;
 use super::incoming::Incoming;
-use super::kept::{Keep, Kept};
+use super::kept::{Keep, Kept, Shelf};
 use super::outgoing::{Message, Outgoing};
 use super::peers::{Peer, Peers};
 use super::reassembly::Reassembly;
@@ -25,8 +25,9 @@ use super::receipts::{Receipted, Receipts};
 use super::relay::Relays;
 use super::sessions::Sessions;
 use super::train::Trains;
+use super::trust::{Challenges, Trust};
 use crate::crypto::Identity;
-use crate::ids::{Fingerprint, PeerId};
+use crate::ids::PeerId;
 use crate::link::event::LinkEvent;
 use crate::link::{self, LinkLayer};
 use crate::time::{Instant, Now, UnixMillis};
@@ -55,6 +56,8 @@ pub struct Engine {
     pub(super) outgoing: Outgoing,
     pub(super) incoming: Incoming,
     pub(super) announcer: Announcer,
+    pub(super) trust: Trust,
+    pub(super) challenges: Challenges,
     pub(super) counters: Counters,
     pub(super) last_stamp: UnixMillis,
     pub(super) clock_reported: bool,
@@ -86,6 +89,8 @@ impl Engine {
             outgoing: Outgoing::default(),
             incoming: Incoming::default(),
             announcer: Announcer::default(),
+            trust: Trust::default(),
+            challenges: Challenges::default(),
             counters: Counters::default(),
             last_stamp: UnixMillis(0),
             clock_reported: false,
@@ -121,6 +126,7 @@ impl Engine {
             self.relays.poll_timeout(),
             self.trains.poll_timeout(),
             self.announcer.poll_timeout(),
+            self.challenges.poll_timeout(),
             self.sessions.poll_timeout(),
             self.outgoing.poll_timeout(),
             self.reassembly.poll_timeout(),
@@ -178,6 +184,11 @@ impl Engine {
             links,
             last_seen: peer.last_seen,
             session: self.sessions.stands(id, now.instant),
+            noise_public: peer.noise_public,
+            signing_public: peer.signing_public,
+            trust: self.trust.level(peer.fingerprint, now.unix),
+            standing: self.trust.standing(peer.fingerprint),
+            favours_us: self.trust.favours_us(peer.fingerprint),
         }
     }
 
@@ -201,15 +212,24 @@ impl Engine {
                 }
             }
             Command::Greet { peer } => self.warm(peer, now),
-            Command::Know(introduction) => self.know(introduction, now),
+            Command::Know(introduction) => self.introduce(introduction, now),
+            Command::People(command) => self.people_command(command, now),
             Command::Leave => self.leave(now),
         }
     }
 
     /// Each machine takes back what it kept; what none wants any more is no longer kept.
     fn restore(&mut self, kept: Vec<Kept>, _now: Now) {
-        for Kept { shelf, key, .. } in kept {
-            self.keep(Keep::Remove { shelf, key });
+        for Kept { shelf, key, value } in kept {
+            match shelf {
+                Shelf::People => self.restore_person(&key, &value),
+                Shelf::Archive
+                | Shelf::Courier
+                | Shelf::Prekeys
+                | Shelf::Bundles
+                | Shelf::Groups
+                | Shelf::Board => self.keep(Keep::Remove { shelf, key }),
+            }
         }
     }
 
@@ -217,22 +237,11 @@ impl Engine {
         self.outputs.push_back(Output::Keep(change));
     }
 
-    fn warm(&mut self, peer: PeerId, now: Now) {
+    pub(super) fn warm(&mut self, peer: PeerId, now: Now) {
         let there = self.peers.get(peer).is_some_and(|peer| peer.present);
         if there && !self.sessions.stands(peer, now.instant) && self.clock_refusal(now).is_none() {
             self.greet(peer, now);
         }
-    }
-
-    fn know(&mut self, introduction: Introduction, now: Now) {
-        let id = Fingerprint::of(&introduction.noise_public).peer_id();
-        if id == self.me {
-            return;
-        }
-        if self.peers.know(id, introduction) {
-            self.emit(Event::PeerGone { peer: id, left: false });
-        }
-        self.show_held(id, now);
     }
 
     pub(super) fn give_up(&mut self, lost: impl Fn(PeerId) -> bool, reason: Expiry) {
@@ -284,6 +293,7 @@ impl Engine {
             self.announce(now);
         }
         self.repeat_handshakes(now);
+        self.expire_challenges(now);
         self.send_due_private(now);
         self.reassembly.expire(now.instant);
         let neighbours = self.bindings.neighbours();

@@ -44,6 +44,12 @@ pub enum DropReason {
     Undecryptable,
     /// The relay queue was full.
     RelayQueueFull,
+    /// It is by somebody who is blocked: relayed, and neither shown nor stored.
+    Blocked,
+    /// A vouch that is false, too old, or by somebody who is not verified here.
+    Vouch,
+    /// A challenge for other keys than ours, or an answer that proves nothing.
+    Verification,
 }
 
 impl DropReason {
@@ -68,6 +74,9 @@ impl DropReason {
             Self::HandshakeRate => "handshake_rate",
             Self::Undecryptable => "undecryptable",
             Self::RelayQueueFull => "relay_queue_full",
+            Self::Blocked => "blocked",
+            Self::Vouch => "vouch",
+            Self::Verification => "verification",
         }
     }
 }

@@ -1,7 +1,6 @@
 //! Verification (spec 3.6.4, 5.3): the code that one person shows and another scans, and the question and the
 //! answer that follow inside a Noise session.
 
-use bytes::Bytes;
 use data_encoding::BASE64URL_NOPAD;
 
 use super::error::{EncodeError, PayloadError};
@@ -145,9 +144,7 @@ impl ScannedCode {
             signing_public: hex(query, "sign")?,
             nickname: part(query, "nick")?,
             made,
-            nonce: nonce
-                .and_then(|nonce| nonce.try_into().ok())
-                .ok_or(CodeError::Part { part: "nonce" })?,
+            nonce: nonce.and_then(|nonce| nonce.try_into().ok()).ok_or(CodeError::Part { part: "nonce" })?,
             npub: optional(query, "npub")?,
         };
         Ok(Self { code, signature: hex(query, "sig")? })
@@ -275,12 +272,15 @@ fn read(mut reader: Reader) -> Result<(VerifyChallenge, Option<[u8; SIGNATURE_LE
 fn key(field: &Tlv) -> Result<[u8; 32], PayloadError> {
     let digits = field.text("Noise key")?;
     let got = field.value.len();
-    let size = PayloadError::Size { field: "Noise key", offset: field.offset, expected: "64 digits of hex", got };
+    let size =
+        PayloadError::Size { field: "Noise key", offset: field.offset, expected: "64 digits of hex", got };
     parse_hex(&digits).map_err(|_| size)
 }
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
+
     use super::*;
 
     fn code() -> VerifyCode {
@@ -301,7 +301,9 @@ mod tests {
     #[test]
     fn a_code_reads_back_whatever_the_name() {
         let nostr = Some("npub1xyz".to_owned());
-        for (nickname, npub) in [("ada", None), ("Grüße 👋+#?/", nostr.clone()), ("a&v=2&sig=", None), ("", nostr)] {
+        for (nickname, npub) in
+            [("ada", None), ("Grüße 👋+#?/", nostr.clone()), ("a&v=2&sig=", None), ("", nostr)]
+        {
             let code = VerifyCode { nickname: nickname.to_owned(), npub, ..code() };
             let text = code.to_text(|_| [9; 64]).unwrap();
             let scanned = ScannedCode::from_text(&format!(" {text}\n")).unwrap();
@@ -321,7 +323,10 @@ mod tests {
         assert_eq!(read("nick=Ada", "nick=Ada%FF"), CodeError::Part { part: "nick" });
         assert_eq!(read("&nonce=Bw", "&nonce=BwBw"), CodeError::Part { part: "nonce" });
         assert_eq!(read("&sig=", "&v=1&sig="), CodeError::Repeated { part: "v" });
-        assert_eq!(ScannedCode::from_text(&format!("{}{}", text(), "a".repeat(3000))), Err(CodeError::TooLong));
+        assert_eq!(
+            ScannedCode::from_text(&format!("{}{}", text(), "a".repeat(3000))),
+            Err(CodeError::TooLong)
+        );
         for cut in 0..text().len() {
             assert!(ScannedCode::from_text(&text()[..cut]).is_err(), "{cut}");
         }

@@ -34,7 +34,11 @@ pub struct Vouch {
 
 impl Vouch {
     /// What the signature is made over.
-    pub fn signing_preimage(fingerprint: &Fingerprint, signing_public: &[u8; 32], made: UnixMillis) -> Vec<u8> {
+    pub fn signing_preimage(
+        fingerprint: &Fingerprint,
+        signing_public: &[u8; 32],
+        made: UnixMillis,
+    ) -> Vec<u8> {
         [DOMAIN, &fingerprint.0, signing_public, &made.0.to_be_bytes()].concat()
     }
 
@@ -62,7 +66,9 @@ impl Vouch {
                     field.store(&mut signing_public, field.array("signing key", "32")?, "signing key")?;
                 }
                 tag::MADE => field.store(&mut made, field.array("time", "8")?, "time")?,
-                tag::SIGNATURE => field.store(&mut signature, field.array("signature", "64")?, "signature")?,
+                tag::SIGNATURE => {
+                    field.store(&mut signature, field.array("signature", "64")?, "signature")?
+                }
                 _ => {}
             }
         }
