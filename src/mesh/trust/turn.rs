@@ -16,10 +16,10 @@ use crate::mesh::error::DropReason;
 use crate::mesh::event::{self, Introduction};
 use crate::mesh::peers::Peer;
 use crate::time::{Now, UnixMillis};
-use crate::wire::{MAX_VOUCHES, NoisePayload, PeerState, VerifyChallenge, VerifyResponse, Vouch};
+use crate::wire::{
+    Capabilities, MAX_VOUCHES, NoisePayload, PeerState, VerifyChallenge, VerifyResponse, Vouch,
+};
 
-/// The bit of whoever takes vouches (spec 3.1).
-const VOUCH_BIT: u32 = 5;
 /// What a private message begins with that makes its reader a favourite (spec 3.6.3).
 const FAVOURITE: &str = "[FAVORITED]";
 /// What one begins with that unmakes them one.
@@ -244,7 +244,7 @@ impl Engine {
     /// Vouches for everybody whom our owner verified, to somebody verified who takes vouches.
     fn send_vouches(&mut self, peer: PeerId, now: Now) {
         let Some(who) = self.sessions.fingerprint(peer) else { return };
-        let takes = self.sessions.capabilities(peer).is_some_and(|set| set.contains(VOUCH_BIT));
+        let takes = self.sessions.capabilities(peer).is_some_and(|set| set.contains(Capabilities::VOUCH));
         let standing = self.trust.standing(who);
         if !takes || !standing.verified || standing.blocked {
             return;
