@@ -74,7 +74,7 @@ struct Person {
 #[derive(Debug, Default)]
 pub(in crate::mesh) struct Trust {
     people: BTreeMap<Fingerprint, Person>,
-    /// As many as the contact book has.
+    /// As many as the contact book has, and who left it in this run.
     standings: BTreeMap<Fingerprint, Standing>,
     pub(super) vouches: Vouches,
     changes: Vec<Keep>,
@@ -137,12 +137,7 @@ impl Trust {
 
     /// Takes what our owner decided; what was decided before.
     pub(super) fn decide(&mut self, who: Fingerprint, standing: Standing) -> Standing {
-        let before = if standing == Standing::default() {
-            self.standings.remove(&who)
-        } else {
-            self.standings.insert(who, standing)
-        };
-        before.unwrap_or_default()
+        self.standings.insert(who, standing).unwrap_or_default()
     }
 
     /// Pins somebody's keys, or finds that others are.
@@ -191,7 +186,9 @@ impl Trust {
 
     /// What a favourite notice to this person has to say, if one is due.
     pub(super) fn notice_due(&self, who: Fingerprint) -> Option<bool> {
-        let favourite = self.is_favourite(who) && !self.is_blocked(who);
+        // Before our owner's word is heard again after a restart, nobody is told anything.
+        let standing = self.standings.get(&who)?;
+        let favourite = standing.favourite && !standing.blocked;
         let person = self.people.get(&who)?;
         (person.told_favourite != favourite).then_some(favourite)
     }
@@ -231,7 +228,7 @@ impl Trust {
         if self.people.len() < MAX_PEOPLE {
             return true;
         }
-        let decided = |who: &Fingerprint| self.standings.contains_key(who);
+        let decided = |who: &Fingerprint| self.standing(*who) != Standing::default();
         let others = self.people.iter().filter(|(who, _)| !decided(who));
         let least = others.min_by_key(|(_, person)| (person.proof, person.heard));
         let Some((&who, person)) = least else { return false };
@@ -380,7 +377,9 @@ mod tests {
         trust.notice_told(who(1), true);
         assert_eq!(trust.notice_due(who(1)), None);
         let mut trust = again(&mut trust);
-        assert_eq!(trust.notice_due(who(1)), Some(false), "and nobody is a favourite that is not said to be");
+        assert_eq!(trust.notice_due(who(1)), None, "nothing was decided in this run yet");
+        trust.decide(who(1), Standing::default());
+        assert_eq!(trust.notice_due(who(1)), Some(false));
         trust.decide(who(1), Standing { blocked: true, ..favourite });
         assert_eq!(trust.notice_due(who(1)), Some(false), "who is blocked is no favourite");
     }

@@ -214,7 +214,7 @@ impl Engine {
     fn decide(&mut self, who: Fingerprint, standing: Standing, now: Now) {
         let before = self.trust.decide(who, standing);
         self.keep_trust();
-        if before == standing {
+        if before == standing && self.trust.notice_due(who).is_none() {
             return;
         }
         let peer = who.peer_id();
