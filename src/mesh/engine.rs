@@ -12,6 +12,7 @@ use rand_core::{RngCore, SeedableRng};
 use super::announcer::Announcer;
 use super::bindings::Bindings;
 use super::config::Config;
+use super::courier::{Carried, Counts, Deposits, OpenedMail};
 use super::dedup::Dedup;
 use super::error::Counters;
 use super::event::{Command, Event, Expiry, Input, Output, PeerInfo, Reach};
@@ -20,6 +21,7 @@ use super::incoming::Incoming;
 use super::kept::{Keep, Kept, Shelf};
 use super::outgoing::{Message, Outgoing};
 use super::peers::{Peer, Peers};
+use super::prekeys::{Bundles, OwnPrekeys};
 use super::reassembly::Reassembly;
 use super::receipts::{Receipted, Receipts};
 use super::relay::Relays;
@@ -58,6 +60,14 @@ pub struct Engine {
     pub(super) announcer: Announcer,
     pub(super) trust: Trust,
     pub(super) challenges: Challenges,
+    pub(super) own_prekeys: OwnPrekeys,
+    pub(super) bundles: Bundles,
+    pub(super) carried: Carried,
+    pub(super) deposits: Deposits,
+    pub(super) opened_mail: OpenedMail,
+    pub(super) courier_counts: Counts,
+    /// When everything carried and deposited is looked through again.
+    pub(super) courier_due: Option<Instant>,
     pub(super) counters: Counters,
     pub(super) last_stamp: UnixMillis,
     pub(super) clock_reported: bool,
@@ -91,6 +101,13 @@ impl Engine {
             announcer: Announcer::default(),
             trust: Trust::default(),
             challenges: Challenges::default(),
+            own_prekeys: OwnPrekeys::default(),
+            bundles: Bundles::default(),
+            carried: Carried::default(),
+            deposits: Deposits::default(),
+            opened_mail: OpenedMail::default(),
+            courier_counts: Counts::default(),
+            courier_due: None,
             counters: Counters::default(),
             last_stamp: UnixMillis(0),
             clock_reported: false,
@@ -130,6 +147,8 @@ impl Engine {
             self.sessions.poll_timeout(),
             self.outgoing.poll_timeout(),
             self.reassembly.poll_timeout(),
+            self.courier_due,
+            self.prekeys_timeout(),
             self.peers.poll_timeout(&self.bindings.neighbours()),
         ]
         .into_iter()
@@ -207,6 +226,7 @@ impl Engine {
             }
             Command::Cancel { attempt, id } => self.outgoing.cancel(attempt, id),
             Command::Acknowledge { to, wire_ids } => {
+                self.mail_stored(to, &wire_ids);
                 for id in wire_ids {
                     self.send_receipt(to, NoisePayload::Delivered { id }, now);
                 }
@@ -214,21 +234,23 @@ impl Engine {
             Command::Greet { peer } => self.warm(peer, now),
             Command::Know(introduction) => self.introduce(introduction, now),
             Command::People(command) => self.people_command(command, now),
+            Command::Courier(command) => self.courier_command(command, now),
             Command::Leave => self.leave(now),
         }
     }
 
     /// Each machine takes back what it kept; what none wants any more is no longer kept.
-    fn restore(&mut self, kept: Vec<Kept>, _now: Now) {
-        for Kept { shelf, key, value } in kept {
-            match shelf {
-                Shelf::People => self.restore_person(&key, &value),
-                Shelf::Archive
-                | Shelf::Courier
-                | Shelf::Prekeys
-                | Shelf::Bundles
-                | Shelf::Groups
-                | Shelf::Board => self.keep(Keep::Remove { shelf, key }),
+    fn restore(&mut self, kept: Vec<Kept>, now: Now) {
+        for kept in kept {
+            let taken = match kept.shelf {
+                Shelf::Prekeys | Shelf::Bundles => self.restore_prekeys(&kept),
+                Shelf::Courier => self.restore_courier(&kept, now),
+                Shelf::People => self.restore_person(&kept),
+                Shelf::Archive | Shelf::Groups | Shelf::Board => false,
+            };
+            if !taken {
+                let Kept { shelf, key, .. } = kept;
+                self.keep(Keep::Remove { shelf, key });
             }
         }
     }
@@ -296,6 +318,8 @@ impl Engine {
         self.expire_challenges(now);
         self.send_due_private(now);
         self.reassembly.expire(now.instant);
+        self.run_prekeys(now);
+        self.run_courier(now);
         let neighbours = self.bindings.neighbours();
         while let Some(peer) = self.peers.pop_silent(&neighbours, now.instant) {
             self.emit(Event::PeerGone { peer, left: false });

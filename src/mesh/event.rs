@@ -4,6 +4,7 @@ use bytes::Bytes;
 
 use crate::ids::{AttemptId, Fingerprint, LinkId, MessageId, PeerId};
 use crate::link::event::{RadioCommand, RadioEvent};
+use crate::mesh::courier::event as courier;
 use crate::mesh::error::Refusal;
 use crate::mesh::kept::{Keep, Kept};
 use crate::mesh::trust::event as trust;
@@ -97,6 +98,8 @@ pub enum Command {
     Know(Introduction),
     /// Something about whom we trust.
     People(trust::Command),
+    /// Mail for who is away.
+    Courier(courier::Command),
     /// Say goodbye to everyone: sign and send a LEAVE.
     Leave,
 }
@@ -263,6 +266,8 @@ pub enum Event {
     },
     /// Something about whom we trust.
     People(trust::Event),
+    /// Mail for who is away.
+    Courier(courier::Event),
     /// Nothing is sent: the wall clock stands before the build date of this program.
     ClockUnset,
 }

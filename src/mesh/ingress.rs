@@ -9,8 +9,6 @@
 //!
 //! Only then is its id remembered and is it relayed: a damaged copy, sent ahead, cannot suppress the true one.
 
-use std::collections::BTreeSet;
-
 use bytes::Bytes;
 
 use super::config::{CLOCK_TOLERANCE, ORIGIN_TTL};
@@ -18,10 +16,8 @@ use super::dedup::{Key, Variant};
 use super::engine::Engine;
 use super::error::DropReason;
 use super::event::{Event, Expiry, PublicMessage};
-use super::fanout;
 use super::peers::Change;
 use super::reassembly::Outcome;
-use super::relay::relay_ttl;
 use super::sessions::Stamp;
 use super::trust::Keys;
 use crate::crypto::{Verified, verify};
@@ -34,18 +30,18 @@ const MAX_WRAPS: u8 = 2;
 
 /// How a packet came to us.
 #[derive(Debug, Clone, Copy)]
-struct Arrival {
+pub(super) struct Arrival {
     /// Over which link; for a held packet it no longer matters.
-    link: Option<LinkId>,
+    pub(super) link: Option<LinkId>,
     /// The TTL it, or the last of its fragments, arrived with.
-    ttl: u8,
+    pub(super) ttl: u8,
     /// Over how many fragments.
-    fragments: u16,
+    pub(super) fragments: u16,
     /// How often it was wrapped in fragments.
     wraps: u8,
     /// Whether another transport brought it: then it says nothing about who is on this mesh, and whoever brought
     /// it has lowered its TTL.
-    brought: bool,
+    pub(super) brought: bool,
 }
 
 impl Arrival {
@@ -146,7 +142,9 @@ impl Engine {
             self.act(&received, Authorship::Unknown, arrival, now)?;
         }
         self.dedup.mark_variant(key, variant, now);
-        self.pass_on(variant, &received, arrival, now)?;
+        if self.config.policy.passes_unknown(packet.packet_type) {
+            self.pass_on(variant, &received, arrival, now)?;
+        }
         if packet.packet_type == PacketType::Message {
             self.held.add(received, (arrival.ttl, arrival.fragments, arrival.brought), now.instant);
             return Err(DropReason::UnknownSender);
@@ -161,7 +159,7 @@ impl Engine {
             return self.introduced(received).map(Authorship::Introduced);
         }
         let Some(signature) = packet.signature else {
-            let must_be_signed = matches!(packet.packet_type, PacketType::Message | PacketType::Leave);
+            let must_be_signed = must_be_signed(packet.packet_type);
             return if must_be_signed { Err(DropReason::Unsigned) } else { Ok(Authorship::Unsigned) };
         };
         let Some(peer) = self.peers.get(packet.sender) else { return Ok(Authorship::Unknown) };
@@ -193,8 +191,8 @@ impl Engine {
         if let Authorship::Introduced(announce) = authorship {
             return self.announced(received, announce, arrival, now);
         }
-        let here = matches!(authorship, Authorship::Proven) && !arrival.brought;
-        if here && self.peers.heard(packet.sender, now) {
+        let proven = matches!(authorship, Authorship::Proven);
+        if proven && !arrival.brought && self.peers.heard(packet.sender, now) {
             self.emit_peer(packet.sender, now);
         }
         let for_me = packet.recipient == Some(self.me);
@@ -208,6 +206,11 @@ impl Engine {
                 self.encrypted(packet, stamp, now)
             }
             PacketType::Fragment if for_me || packet.is_broadcast() => self.fragment(received, arrival, now),
+            PacketType::CourierEnvelope if for_me => {
+                let stamp = Stamp { sent: packet.timestamp, ttl: arrival.ttl, fragments: arrival.fragments };
+                self.courier_mail(packet, proven, stamp, now)
+            }
+            PacketType::PrekeyBundle if packet.is_broadcast() => self.prekey_bundle(packet, now),
             PacketType::RequestSync => Err(DropReason::Unsupported),
             _ if for_me => Err(DropReason::Unsupported),
             _ => Ok(()),
@@ -241,12 +244,25 @@ impl Engine {
             self.announcer.met_somebody(now.instant, &mut self.rng);
             self.outgoing.wake(sender, now.instant);
             self.show_held(sender, now);
+            if self.receipts.wait_for(sender) {
+                self.warm(sender, now);
+            }
+        }
+        if change == Change::Appeared || bound {
+            self.courier_met(sender, now);
         }
         Ok(())
     }
 
     /// TTL 7 says "from the neighbour itself"; only a whole announce can say so (spec 1.6).
-    fn bind(&mut self, link: LinkId, peer: PeerId, first_heard: LinkId, arrival: Arrival, now: Now) -> bool {
+    pub(super) fn bind(
+        &mut self,
+        link: LinkId,
+        peer: PeerId,
+        first_heard: LinkId,
+        arrival: Arrival,
+        now: Now,
+    ) -> bool {
         let direct = arrival.ttl == ORIGIN_TTL && arrival.fragments == 0;
         let bound = direct && self.bindings.bind(link, peer, first_heard, now.instant);
         if bound {
@@ -352,63 +368,26 @@ impl Engine {
     pub(super) fn nickname(&self, peer: PeerId) -> String {
         self.peers.get(peer).map(|peer| peer.nickname.clone()).unwrap_or_default()
     }
-
-    /// A copy of a packet we know: whoever sent it has it; and an announce may still bind its link.
-    fn heard_again(&mut self, key: Key, received: &Received, arrival: Arrival, now: Now) {
-        let Some(link) = arrival.link else { return };
-        let mut heard: BTreeSet<LinkId> = BTreeSet::from([link]);
-        if let Some(peer) = self.bindings.peer_of(link) {
-            heard.extend(self.bindings.links_of(peer));
-        }
-        if self.relays.heard_again(key, received.bytes(), &heard) {
-            self.counters.relays_cancelled += 1;
-        }
-        let packet = received.packet();
-        if packet.packet_type == PacketType::Announce
-            && let Some(first) = self.peers.first_heard(packet.sender, packet.id())
-            && self.bind(link, packet.sender, first, arrival, now)
-        {
-            self.emit_peer(packet.sender, now);
-        }
-    }
-
-    /// Plans the relay of a packet that passed.
-    fn pass_on(
-        &mut self,
-        key: Key,
-        received: &Received,
-        arrival: Arrival,
-        now: Now,
-    ) -> Result<(), DropReason> {
-        let packet = received.packet();
-        let ttl = if arrival.brought {
-            (packet.ttl > 0).then(|| packet.ttl.min(ORIGIN_TTL - 1))
-        } else {
-            relay_ttl(packet, self.me).filter(|_| arrival.fragments == 0)
-        };
-        let Some(ttl) = ttl else { return Ok(()) };
-        let candidates = self.bindings.candidates();
-        let mut has_it = vec![packet.sender];
-        has_it.extend(arrival.link.and_then(|link| self.bindings.peer_of(link)));
-        let links = match packet.recipient {
-            Some(recipient) if !packet.is_broadcast() => {
-                fanout::directed(key, recipient, &candidates, arrival.link, &has_it)
-            }
-            _ => fanout::broadcast(key, &candidates, arrival.link, &has_it),
-        };
-        if links.is_empty() {
-            return Ok(());
-        }
-        let (frame, degree) = (received.relayed(ttl), self.bindings.degree());
-        let planned = self.relays.schedule(key, packet, (frame, links), degree, now.instant, &mut self.rng);
-        if planned { Ok(()) } else { Err(DropReason::RelayQueueFull) }
-    }
 }
 
 /// Types that authenticate themselves inside, or whose content does once it is put together: a signature under
 /// an unknown key says nothing about them.
 fn proves_itself(packet_type: PacketType) -> bool {
-    matches!(packet_type, PacketType::NoiseHandshake | PacketType::NoiseEncrypted | PacketType::Fragment)
+    matches!(
+        packet_type,
+        PacketType::NoiseHandshake
+            | PacketType::NoiseEncrypted
+            | PacketType::Fragment
+            | PacketType::CourierEnvelope
+    )
+}
+
+/// Types that nobody sends unsigned (spec 2.6).
+fn must_be_signed(packet_type: PacketType) -> bool {
+    matches!(
+        packet_type,
+        PacketType::Message | PacketType::Leave | PacketType::CourierEnvelope | PacketType::PrekeyBundle
+    )
 }
 
 /// A text for everyone.

@@ -46,6 +46,15 @@ pub(super) enum Pinned {
     Replaced,
 }
 
+/// What an earlier run kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Restored {
+    /// The keys of a person, for whoever verifies packets.
+    Person(Keys),
+    /// The word of a voucher.
+    Word,
+}
+
 /// Another key is pinned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("another signing key is pinned")]
@@ -200,20 +209,16 @@ impl Trust {
         }
     }
 
-    /// Takes back what an earlier run kept: the keys, for whoever verifies packets. What does not read is kept no
-    /// longer.
-    pub(super) fn restore(&mut self, key: &Bytes, value: &Bytes) -> Option<Keys> {
+    /// Takes back what an earlier run kept; nothing when it does not read.
+    pub(super) fn restore(&mut self, key: &Bytes, value: &Bytes) -> Option<Restored> {
         if let Some((person, who)) = Person::decode(value).filter(|(_, who)| *key == shelf_key(*who))
             && self.people.len() < MAX_PEOPLE
         {
             let keys = person.keys.clone();
             self.people.insert(who, person);
-            return Some(keys);
+            return Some(Restored::Person(keys));
         }
-        if !self.vouches.restore(key, value) {
-            self.changes.push(Keep::Remove { shelf: Shelf::People, key: key.clone() });
-        }
-        None
+        self.vouches.restore(key, value).then_some(Restored::Word)
     }
 
     /// What is to be kept from here on, in order.
@@ -406,12 +411,11 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_read_is_kept_no_longer() {
+    fn what_does_not_read_is_refused() {
         let mut trust = Trust::default();
         for (key, value) in [(b"p".as_slice(), b"\x01\x00".as_slice()), (b"", b""), (b"v1", b"\x07")] {
             let (key, value) = (Bytes::copy_from_slice(key), Bytes::copy_from_slice(value));
             assert_eq!(trust.restore(&key, &value), None);
-            assert_eq!(trust.take_changes(), [Keep::Remove { shelf: Shelf::People, key }]);
         }
     }
 }

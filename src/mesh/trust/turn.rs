@@ -6,7 +6,7 @@ use rand_core::RngCore;
 use super::challenges::Claim;
 use super::event::{Command, Event, Unverified};
 use super::level::Standing;
-use super::people::{Keys, Pinned, Proof};
+use super::people::{Keys, Pinned, Proof, Restored};
 use super::vouches::is_timely;
 use crate::crypto::verify;
 use crate::ids::{Fingerprint, MessageId, PeerId};
@@ -14,6 +14,7 @@ use crate::mesh::egress::Aim;
 use crate::mesh::engine::Engine;
 use crate::mesh::error::DropReason;
 use crate::mesh::event::{self, Introduction};
+use crate::mesh::kept::Kept;
 use crate::mesh::peers::Peer;
 use crate::time::{Now, UnixMillis};
 use crate::wire::{
@@ -75,11 +76,13 @@ impl Engine {
     }
 
     /// What an earlier run knew of people: their packets can be verified before they are heard.
-    pub(in crate::mesh) fn restore_person(&mut self, key: &bytes::Bytes, value: &bytes::Bytes) {
-        if let Some(keys) = self.trust.restore(key, value) {
+    /// False when the value does not read.
+    pub(in crate::mesh) fn restore_person(&mut self, kept: &Kept) -> bool {
+        let Some(restored) = self.trust.restore(&kept.key, &kept.value) else { return false };
+        if let Restored::Person(keys) = restored {
             self.put_in_place(Fingerprint::of(&keys.noise_public), keys, false);
         }
-        self.keep_trust();
+        true
     }
 
     /// A peer proved inside a session what it can do and which key it signs with (spec 3.6.11). It outweighs a key
