@@ -1,5 +1,7 @@
 //! Whom we trust how far: favourites, blocks, verification, vouches, and pinned keys over a restart.
 
+#![allow(clippy::wildcard_enum_match_arm, reason = "a test looks for what it is about")]
+
 mod common;
 
 use std::time::Duration;

@@ -144,24 +144,31 @@ impl People {
         request: ContactRequest,
         now: UnixMillis,
     ) -> Result<ContactAnswer, ContactError> {
-        let request = match request {
-            ContactRequest::Edit { fingerprint, edit } if !self.knows(fingerprint) => {
-                match self.met(fingerprint).await {
-                    Some(met) => ContactRequest::Meet { met, edit },
-                    None => ContactRequest::Edit { fingerprint, edit },
-                }
-            }
-            ContactRequest::Get { fingerprint } if !self.knows(fingerprint) => {
-                match self.met(fingerprint).await {
-                    Some(met) => ContactRequest::Meet { met, edit: ContactEdit::default() },
-                    None => ContactRequest::Get { fingerprint },
-                }
-            }
-            other => other,
-        };
+        let request = self.about_met(request).await;
         let (answer, change) = self.contacts.answer(request)?;
         self.change(change, now).await?;
         Ok(answer)
+    }
+
+    /// A request about somebody who is not in the book, and was heard on the mesh, says so.
+    async fn about_met(&self, request: ContactRequest) -> ContactRequest {
+        let (fingerprint, edit) = match &request {
+            ContactRequest::Edit { fingerprint, edit } => (*fingerprint, edit.clone()),
+            ContactRequest::Get { fingerprint } => (*fingerprint, ContactEdit::default()),
+            ContactRequest::List
+            | ContactRequest::OwnCard { .. }
+            | ContactRequest::Add { .. }
+            | ContactRequest::Accept { .. }
+            | ContactRequest::Meet { .. }
+            | ContactRequest::Remove { .. } => return request,
+        };
+        if self.knows(fingerprint) {
+            return request;
+        }
+        match self.met(fingerprint).await {
+            Some(met) => ContactRequest::Meet { met, edit },
+            None => request,
+        }
     }
 
     /// Somebody proved the keys of a code that was scanned.
