@@ -12,9 +12,12 @@ use hopline::mesh::Config;
 use hopline::mesh::courier::event::{Command as Courier, Event as CourierEvent};
 use hopline::mesh::error::DropReason;
 use hopline::mesh::event::{Command, Event};
+use hopline::mesh::trust::Standing;
 use hopline::sim::{Edge, NodeId, Topology, World};
 use hopline::wire::Capabilities;
 
+const FAVOURITE: Standing = Standing { favourite: true, verified: false, blocked: false };
+const VERIFIED: Standing = Standing { favourite: false, verified: true, blocked: false };
 const HOUR: Duration = Duration::from_secs(60 * 60);
 
 /// Two islands of two, and a walker who is at neither; everybody knows everybody, as contacts do.
@@ -36,7 +39,7 @@ impl Islands {
         let nodes = world.nodes();
         for &node in &nodes {
             for &other in &nodes {
-                world.introduce(node, other);
+                world.introduce(node, other, FAVOURITE);
             }
         }
         world.run_for(MINUTE);
@@ -186,10 +189,10 @@ fn strangers_leave_nothing_and_displace_nothing_and_a_friend_has_five_places() {
     let absent = world.add_node(config("absent"));
     let [friend, courier, stranger] = <[NodeId; 3]>::try_from(&world.nodes()[..3]).unwrap();
     // The courier trusts the friend alone; both of them take it for a courier.
-    world.introduce(courier, friend);
+    world.introduce(courier, friend, FAVOURITE);
     for node in [friend, stranger] {
-        world.introduce(node, courier);
-        world.introduce(node, absent);
+        world.introduce(node, courier, VERIFIED);
+        world.introduce(node, absent, VERIFIED);
     }
     world.run_for(MINUTE);
     for id in 1..=20 {
@@ -210,7 +213,7 @@ fn mail_to_a_prekey_uses_it_up_and_the_next_goes_to_another() {
     let mut world = World::with_topology([9; 32], &topology, config);
     let [writer, courier, reader] = <[NodeId; 3]>::try_from(world.nodes()).unwrap();
     for (node, other) in [(writer, courier), (courier, writer), (writer, reader), (courier, reader)] {
-        world.introduce(node, other);
+        world.introduce(node, other, VERIFIED);
     }
     world.run_for(MINUTE);
     assert_eq!(world.engine(writer).courier_report().bundles, 2);

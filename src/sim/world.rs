@@ -17,6 +17,7 @@ use crate::ids::{AdapterId, AttemptId, MessageId, PeerId};
 use crate::link::event::RadioCommand;
 use crate::mesh::error::Refusal;
 use crate::mesh::event::{Command, Event, Input as EngineInput, Output as EngineOutput};
+use crate::mesh::trust::Standing;
 use crate::mesh::{Config, Engine};
 use crate::time::{Instant, Now, UnixMillis};
 
@@ -180,9 +181,9 @@ impl World {
         self.node_mut(node).clock_error = millis;
     }
 
-    /// Gives a node the keys of another, as its contact card would.
-    pub fn introduce(&mut self, node: NodeId, other: NodeId) {
-        let introduction = self.node(other).disk.introduction();
+    /// Gives a node the keys of another, as its contact card would, and what was decided about it.
+    pub fn introduce(&mut self, node: NodeId, other: NodeId, standing: Standing) {
+        let introduction = self.node(other).disk.introduction(standing);
         self.command(node, Command::Know(introduction));
     }
 

@@ -252,6 +252,9 @@ impl Engine {
         if let Some(id) = envelope.prekey {
             self.prekey_used(id, now);
         }
+        if self.trust.is_blocked(sender) {
+            return Err(DropReason::Blocked);
+        }
         let plaintext = Bytes::copy_from_slice(&plaintext);
         let Ok(NoisePayload::PrivateMessage { id, content }) = NoisePayload::decode(&plaintext) else {
             return Err(DropReason::Payload);
@@ -269,9 +272,14 @@ impl Engine {
         self.send_signed(PacketType::CourierEnvelope, Aim::Peer(to), payload.into(), now).is_some()
     }
 
-    /// Whose mail we carry, and who carries ours.
+    /// Whose mail we carry, and who carries ours. A contact is somebody our owner said yes to, as good as verified.
     fn tier(&self, peer: PeerId) -> Option<Tier> {
-        self.peers.is_contact(peer).then_some(Tier::Favourite)
+        let standing = self.trust.standing(self.peers.get(peer)?.fingerprint);
+        match (standing.blocked, standing.favourite) {
+            (true, _) => None,
+            (false, true) => Some(Tier::Favourite),
+            (false, false) => (standing.verified || self.peers.is_contact(peer)).then_some(Tier::Verified),
+        }
     }
 
     fn is_courier(&self, peer: PeerId) -> bool {
@@ -331,6 +339,7 @@ mod tests {
     use crate::crypto::Identity;
     use crate::mesh::Config;
     use crate::mesh::event::{Input, Introduction, Output};
+    use crate::mesh::trust::Standing;
     use crate::wire::{Packet, Version};
 
     const DAY: u64 = 24 * 60 * 60;
@@ -477,7 +486,12 @@ mod tests {
         let know = |node: &mut Node, number: u8| {
             let (noise_public, signing_public) =
                 (identity(number).noise_public(), identity(number).signing_public());
-            let introduction = Introduction { noise_public, signing_public, nickname: String::new() };
+            let introduction = Introduction {
+                noise_public,
+                signing_public,
+                nickname: String::new(),
+                standing: Standing { favourite: true, ..Standing::default() },
+            };
             node.engine.handle(Input::Command(event::Command::Know(introduction)), at(0));
         };
         for mut node in [Node::new(2), Node::new(3)] {
