@@ -652,7 +652,7 @@ mod tests {
     fn a_key_block_of_another_prologue_is_refused() {
         // What another use of Noise X between the same two sealed is no envelope.
         let keys = [0; KEYS_LEN];
-        let block = x::seal(&ann(), &to_ben(), b"another use", &keys, &mut rng()).unwrap();
+        let block = x::seal(&ann(), &ben().noise_public(), b"another use", &keys, &mut rng()).unwrap();
         let mut envelope = sealed(b"hello");
         envelope[HEADER_LEN..HEADER_LEN + KEY_BLOCK_LEN].copy_from_slice(&block);
         assert_eq!(opened(&envelope), Err(EnvelopeError::KeyBlock(NoiseError::Authentication)));

@@ -132,7 +132,7 @@ impl Driver {
                 }
             }
             Letter::Broken { stream, code } => self.streams.broken((from, stream), code),
-            Letter::Message { .. } | Letter::Ack(_) | Letter::Declined(_) => {}
+            Letter::Message { .. } | Letter::Ack(_) | Letter::Declined(_) | Letter::Prekeys(_) => {}
         }
     }
 
@@ -215,6 +215,7 @@ impl Driver {
             Letter::Message { .. }
             | Letter::Ack(_)
             | Letter::Declined(_)
+            | Letter::Prekeys(_)
             | Letter::Piece { .. }
             | Letter::Finish { .. } => {}
         }
