@@ -227,7 +227,17 @@ impl Engine {
     }
 
     /// Chooses the links for a packet of ours and sends it; the number of fragments, `None` when it went nowhere.
-    fn put(&mut self, packet: &Packet, aim: Aim, now: Now) -> Option<u16> {
+    pub(super) fn put(&mut self, packet: &Packet, aim: Aim, now: Now) -> Option<u16> {
+        match aim {
+            Aim::PeerEverywhere(peer) => self.routes.unanswered(peer, now.instant),
+            Aim::Peer(_) => {
+                if let Some((routed, first)) = self.along_route(packet, now) {
+                    let links = self.links_for(&routed, Aim::Peer(first));
+                    return self.transmit_own(&routed, links, now);
+                }
+            }
+            Aim::Everyone => {}
+        }
         let links = self.links_for(packet, aim);
         self.transmit_own(packet, links, now)
     }
@@ -306,7 +316,7 @@ impl Engine {
         Some(packet)
     }
 
-    fn unsigned(&mut self, packet_type: PacketType, aim: Aim, payload: Bytes, now: Now) -> Packet {
+    pub(super) fn unsigned(&mut self, packet_type: PacketType, aim: Aim, payload: Bytes, now: Now) -> Packet {
         Packet {
             version: Version::V1,
             packet_type,

@@ -20,10 +20,13 @@ use super::incoming::Incoming;
 use super::kept::{Keep, Kept};
 use super::outgoing::{Message, Outgoing};
 use super::peers::{Peer, Peers};
+use super::ping::Pings;
 use super::reassembly::Reassembly;
 use super::receipts::{Receipted, Receipts};
 use super::relay::Relays;
+use super::routes::Routes;
 use super::sessions::Sessions;
+use super::topology::Topology;
 use super::train::Trains;
 use crate::crypto::Identity;
 use crate::ids::{Fingerprint, PeerId};
@@ -55,6 +58,9 @@ pub struct Engine {
     pub(super) outgoing: Outgoing,
     pub(super) incoming: Incoming,
     pub(super) announcer: Announcer,
+    pub(super) topology: Topology,
+    pub(super) routes: Routes,
+    pub(super) pings: Pings,
     pub(super) counters: Counters,
     pub(super) last_stamp: UnixMillis,
     pub(super) clock_reported: bool,
@@ -86,6 +92,9 @@ impl Engine {
             outgoing: Outgoing::default(),
             incoming: Incoming::default(),
             announcer: Announcer::default(),
+            topology: Topology::default(),
+            routes: Routes::default(),
+            pings: Pings::default(),
             counters: Counters::default(),
             last_stamp: UnixMillis(0),
             clock_reported: false,
@@ -124,6 +133,8 @@ impl Engine {
             self.sessions.poll_timeout(),
             self.outgoing.poll_timeout(),
             self.reassembly.poll_timeout(),
+            self.routes.poll_timeout(),
+            self.pings.poll_timeout(),
             self.peers.poll_timeout(&self.bindings.neighbours()),
         ]
         .into_iter()
@@ -202,6 +213,7 @@ impl Engine {
             }
             Command::Greet { peer } => self.warm(peer, now),
             Command::Know(introduction) => self.know(introduction, now),
+            Command::Diagnostics(command) => self.diagnose(command, now),
             Command::Leave => self.leave(now),
         }
     }
@@ -260,6 +272,7 @@ impl Engine {
             LinkEvent::Down { link, .. } => {
                 self.relays.link_down(link);
                 self.trains.link_down(link);
+                self.pings.link_down(link);
                 let peer = self.bindings.down(link);
                 if self.bindings.is_empty() {
                     self.announcer.alone();
@@ -286,6 +299,8 @@ impl Engine {
         self.repeat_handshakes(now);
         self.send_due_private(now);
         self.reassembly.expire(now.instant);
+        self.routes.expire(now.instant);
+        self.give_up_pings(now);
         let neighbours = self.bindings.neighbours();
         while let Some(peer) = self.peers.pop_silent(&neighbours, now.instant) {
             self.emit(Event::PeerGone { peer, left: false });

@@ -44,6 +44,12 @@ pub enum DropReason {
     Undecryptable,
     /// The relay queue was full.
     RelayQueueFull,
+    /// Its route visits a node twice (spec 4.5).
+    Route,
+    /// More pings than are answered (spec 3.15).
+    PingRate,
+    /// A pong to no ping of ours.
+    UnaskedPong,
 }
 
 impl DropReason {
@@ -68,6 +74,9 @@ impl DropReason {
             Self::HandshakeRate => "handshake_rate",
             Self::Undecryptable => "undecryptable",
             Self::RelayQueueFull => "relay_queue_full",
+            Self::Route => "route",
+            Self::PingRate => "ping_rate",
+            Self::UnaskedPong => "unasked_pong",
         }
     }
 }
@@ -124,6 +133,8 @@ pub struct Counters {
     pub received: u64,
     /// Packets this node made and put on at least one link; one that goes in fragments counts once.
     pub originated: u64,
+    /// Packets of ours sent along a route.
+    pub routed: u64,
     /// Packets of others passed on.
     pub relayed: u64,
     /// Relays given up because every neighbour was heard to have the packet.

@@ -4,6 +4,7 @@ use bytes::Bytes;
 
 use crate::ids::{AttemptId, Fingerprint, LinkId, MessageId, PeerId};
 use crate::link::event::{RadioCommand, RadioEvent};
+use crate::mesh::diagnostics;
 use crate::mesh::error::Refusal;
 use crate::mesh::kept::{Keep, Kept};
 use crate::time::UnixMillis;
@@ -95,6 +96,8 @@ pub enum Command {
     Know(Introduction),
     /// Say goodbye to everyone: sign and send a LEAVE.
     Leave,
+    /// Look at the mesh.
+    Diagnostics(diagnostics::Command),
 }
 
 /// Who somebody is, learnt elsewhere than on the mesh.
@@ -245,6 +248,8 @@ pub enum Event {
         /// A person has seen it.
         read: bool,
     },
+    /// What was found out about the mesh.
+    Diagnostics(diagnostics::Event),
     /// Nothing is sent: the wall clock stands before the build date of this program.
     ClockUnset,
 }

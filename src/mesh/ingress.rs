@@ -18,11 +18,12 @@ use super::error::DropReason;
 use super::event::{Event, Expiry, PublicMessage};
 use super::peers::Change;
 use super::reassembly::Outcome;
+use super::routes;
 use super::sessions::Stamp;
 use crate::crypto::{Verified, verify};
 use crate::ids::{Fingerprint, LinkId, MessageId, PeerId};
 use crate::time::Now;
-use crate::wire::{Announce, Fragment, Leave, Packet, PacketType, Received};
+use crate::wire::{Announce, Fragment, Leave, Packet, PacketType, Received, Version};
 
 /// How often a packet may be wrapped in fragments: once by its origin, once by a relay with a shorter MTU.
 const MAX_WRAPS: u8 = 2;
@@ -102,6 +103,7 @@ impl Engine {
         if packet.timestamp.abs_diff(now.unix) > CLOCK_TOLERANCE {
             return Err(DropReason::Clock);
         }
+        routes::check(packet)?;
         let key = Key::of(packet);
         if self.dedup.seen(key, packet.timestamp, now) {
             self.heard_again(key, &received, arrival, now);
@@ -194,6 +196,9 @@ impl Engine {
         if here && self.peers.heard(packet.sender, now) {
             self.emit_peer(packet.sender, now);
         }
+        if matches!(authorship, Authorship::Proven) && packet.version == Version::V2 {
+            self.routes.speaks_v2(packet.sender);
+        }
         let for_me = packet.recipient == Some(self.me);
         #[expect(clippy::wildcard_enum_match_arm, reason = "every other type is relayed unparsed")]
         match packet.packet_type {
@@ -204,6 +209,8 @@ impl Engine {
                 let stamp = Stamp { sent: packet.timestamp, ttl: arrival.ttl, fragments: arrival.fragments };
                 self.encrypted(packet, stamp, now)
             }
+            PacketType::Ping if for_me => self.pinged(packet, arrival.link, now),
+            PacketType::Pong if for_me => self.ponged(packet, arrival.ttl, now),
             PacketType::Fragment if for_me || packet.is_broadcast() => self.fragment(received, arrival, now),
             PacketType::RequestSync => Err(DropReason::Unsupported),
             _ if for_me => Err(DropReason::Unsupported),
@@ -219,11 +226,13 @@ impl Engine {
         now: Now,
     ) -> Result<(), DropReason> {
         let packet = received.packet();
+        let neighbours = announce.neighbours.clone();
         let (sender, introduction) = (packet.sender, (packet.id(), packet.timestamp));
         let change = self
             .peers
             .announced(sender, announce, introduction, arrival.link, now)
             .map_err(|_| DropReason::KeyChanged)?;
+        self.topology.announced(sender, &neighbours, packet.timestamp, now.instant);
         let bound = arrival.link.is_some_and(|link| self.bind(link, sender, link, arrival, now));
         if change != Change::Refreshed || bound {
             self.emit_peer(sender, now);
@@ -298,6 +307,7 @@ impl Engine {
         }
         let peer = packet.sender;
         self.sessions.end(peer);
+        self.topology.left(peer);
         if self.peers.left(peer) {
             self.emit(Event::PeerGone { peer, left: true });
         }

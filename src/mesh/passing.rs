@@ -9,6 +9,7 @@ use super::error::DropReason;
 use super::fanout::Choice;
 use super::ingress::Arrival;
 use super::relay::{Hop, Policy};
+use super::routes::next_hop;
 use crate::ids::{LinkId, PeerId};
 use crate::time::Now;
 use crate::wire::{Packet, PacketType, Received};
@@ -76,6 +77,13 @@ impl Engine {
         };
         let (ingress, packet_type) = (arrival.link, packet.packet_type);
         let choice = Choice { policy, key, packet_type, ingress, has_it: &has_it };
+        if let Some(next) = next_hop(packet, self.me, neighbour) {
+            let bound: Vec<_> = candidates.iter().filter(|it| it.peer == Some(next)).copied().collect();
+            let links = choice.directed(next, &bound);
+            if !links.is_empty() {
+                return links;
+            }
+        }
         match packet.recipient.filter(|_| !packet.is_broadcast()) {
             Some(recipient) => choice.directed(recipient, &candidates),
             None => choice.broadcast(&candidates),

@@ -57,6 +57,7 @@ impl Engine {
     }
 
     fn inner(&mut self, peer: PeerId, plaintext: Vec<u8>, stamp: Stamp, now: Now) {
+        self.routes.answered(peer);
         if self.peers.heard(peer, now) {
             self.emit_peer(peer, now);
         }

@@ -18,6 +18,7 @@ mod capabilities;
 mod card;
 pub mod cbor;
 mod compression;
+mod diagnostics;
 pub mod direct;
 mod error;
 pub mod file;
@@ -50,6 +51,7 @@ pub use card::{
     Card, DirectAddress, LINK_PREFIX, MAX_ADDRESSES, MAX_CARD_LEN, MAX_PROVIDER_LEN, MAX_RELAYS, Mailbox,
     ReceivedCard, link,
 };
+pub use diagnostics::Probe;
 pub use error::{CardError, DecodeError, EncodeError, Field, InflateError, LinkError, PayloadError};
 pub use fragment::{Fragment, FragmentError, Fragments, MAX_FRAGMENTS, chunk_for, fragments};
 pub use header::{
