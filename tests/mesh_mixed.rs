@@ -3,6 +3,8 @@
 //!
 //! Run with `--nocapture` to see the figures.
 
+#![expect(clippy::print_stdout, reason = "the figures are what one looks at")]
+
 mod common;
 
 use std::cell::Cell;

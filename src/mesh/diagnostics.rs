@@ -6,11 +6,13 @@ use super::config::ORIGIN_TTL;
 use super::egress::Aim;
 use super::engine::Engine;
 use super::error::DropReason;
-use super::ping::Nonce;
 use super::topology::Graph;
 use crate::ids::{LinkId, PeerId};
 use crate::time::Now;
 use crate::wire::{Packet, PacketType, Probe};
+
+/// What names a question, and its answer.
+pub type Nonce = [u8; 8];
 
 /// What can be asked.
 #[derive(Debug, Clone, PartialEq, Eq)]

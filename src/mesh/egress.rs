@@ -11,6 +11,7 @@ use super::engine::Engine;
 use super::error::Refusal;
 use super::event::Event;
 use super::fanout::Choice;
+use super::handshake_rate::Asked;
 use super::outgoing::{Due, Expired, MAX_OUTGOING, Message};
 use super::train::{BROADCAST_GAP, DIRECTED_GAP, Train};
 use crate::ids::{AttemptId, LinkId, MessageId, PeerId};
@@ -186,7 +187,8 @@ impl Engine {
 
     /// Begins a handshake, unless one is under way.
     pub(super) fn greet(&mut self, peer: PeerId, now: Now) {
-        if let Some(message) = self.sessions.begin(peer, &self.identity, now.instant, &mut self.rng) {
+        let asked = Asked { peer, link: None, standing: self.standing(peer, None, now) };
+        if let Some(message) = self.sessions.begin(asked, &self.identity, now.instant, &mut self.rng) {
             self.send_handshake(Aim::Peer(peer), message, now);
         }
     }

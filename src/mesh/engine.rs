@@ -9,6 +9,7 @@ use std::collections::VecDeque;
 use rand_chacha::ChaCha20Rng;
 use rand_core::{RngCore, SeedableRng};
 
+use super::airtime::Airtime;
 use super::announcer::Announcer;
 use super::bindings::Bindings;
 use super::config::Config;
@@ -18,6 +19,7 @@ use super::event::{Command, Event, Expiry, Input, Introduction, Output, PeerInfo
 use super::held::Held;
 use super::incoming::Incoming;
 use super::kept::{Keep, Kept};
+use super::limits::Limits;
 use super::outgoing::{Message, Outgoing};
 use super::peers::{Peer, Peers};
 use super::ping::Pings;
@@ -30,7 +32,7 @@ use super::topology::Topology;
 use super::train::Trains;
 use crate::crypto::Identity;
 use crate::ids::{Fingerprint, PeerId};
-use crate::link::event::LinkEvent;
+use crate::link::event::{LinkEvent, RadioCommand, RadioEvent};
 use crate::link::{self, LinkLayer};
 use crate::time::{Instant, Now, UnixMillis};
 use crate::wire::NoisePayload;
@@ -61,6 +63,8 @@ pub struct Engine {
     pub(super) topology: Topology,
     pub(super) routes: Routes,
     pub(super) pings: Pings,
+    pub(super) limits: Limits,
+    pub(super) airtime: Airtime,
     pub(super) counters: Counters,
     pub(super) last_stamp: UnixMillis,
     pub(super) clock_reported: bool,
@@ -95,6 +99,8 @@ impl Engine {
             topology: Topology::default(),
             routes: Routes::default(),
             pings: Pings::default(),
+            limits: Limits::default(),
+            airtime: Airtime::default(),
             counters: Counters::default(),
             last_stamp: UnixMillis(0),
             clock_reported: false,
@@ -107,7 +113,12 @@ impl Engine {
     /// Takes one input; afterwards drain [`Self::poll_output`].
     pub fn handle(&mut self, input: Input, now: Now) {
         match input {
-            Input::Radio(event) => self.links.handle(link::Input::Radio(event), now),
+            Input::Radio(event) => {
+                if let RadioEvent::Written { link } = event {
+                    self.airtime.written(link, now.instant);
+                }
+                self.links.handle(link::Input::Radio(event), now);
+            }
             Input::Command(command) => self.command(command, now),
             Input::Restore(kept) => self.restore(kept, now),
             Input::Timeout => {
@@ -256,7 +267,12 @@ impl Engine {
     fn drain_links(&mut self, now: Now) {
         while let Some(output) = self.links.poll_output() {
             match output {
-                link::Output::Radio(command) => self.outputs.push_back(Output::Radio(command)),
+                link::Output::Radio(command) => {
+                    if let RadioCommand::Write { link, frame } = &command {
+                        self.airtime.handed(*link, frame.len(), now.instant);
+                    }
+                    self.outputs.push_back(Output::Radio(command));
+                }
                 link::Output::Event(event) => self.link_event(event, now),
             }
         }
@@ -273,6 +289,8 @@ impl Engine {
                 self.relays.link_down(link);
                 self.trains.link_down(link);
                 self.pings.link_down(link);
+                self.limits.link_down(link);
+                self.airtime.link_down(link);
                 let peer = self.bindings.down(link);
                 if self.bindings.is_empty() {
                     self.announcer.alone();

@@ -44,6 +44,10 @@ pub enum DropReason {
     Undecryptable,
     /// The relay queue was full.
     RelayQueueFull,
+    /// More packets to pass on, of one link or one sender, than are passed on.
+    RelayRate,
+    /// Passing it on, over some link at least, would take more of the air than relays may.
+    Airtime,
     /// Its route visits a node twice (spec 4.5).
     Route,
     /// More pings than are answered (spec 3.15).
@@ -74,6 +78,8 @@ impl DropReason {
             Self::HandshakeRate => "handshake_rate",
             Self::Undecryptable => "undecryptable",
             Self::RelayQueueFull => "relay_queue_full",
+            Self::RelayRate => "relay_rate",
+            Self::Airtime => "airtime",
             Self::Route => "route",
             Self::PingRate => "ping_rate",
             Self::UnaskedPong => "unasked_pong",

@@ -9,7 +9,7 @@ use crate::wire::Received;
 
 /// Messages kept at once; the oldest goes first.
 const MAX_HELD: usize = 64;
-/// Bytes of one message worth keeping.
+/// Bytes of one message worth keeping, as it came and as it is.
 const MAX_BYTES: usize = 64 * 1024;
 /// How long one is kept: announces come at least every 38 s (spec 4.6).
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -42,7 +42,7 @@ impl Held {
         (ttl, fragments, brought): (u8, u16, bool),
         now: Instant,
     ) {
-        if received.bytes().len() > MAX_BYTES {
+        if received.bytes().len().max(received.packet().payload.len()) > MAX_BYTES {
             return;
         }
         if self.packets.len() >= MAX_HELD {

@@ -17,7 +17,7 @@ use super::engine::Engine;
 use super::error::DropReason;
 use super::event::{Event, Expiry, PublicMessage};
 use super::peers::Change;
-use super::reassembly::Outcome;
+use super::reassembly::{Outcome, Source};
 use super::routes;
 use super::sessions::Stamp;
 use crate::crypto::{Verified, verify};
@@ -112,9 +112,10 @@ impl Engine {
         match self.authorship(&received)? {
             Authorship::Unknown => self.unknown_sender(key, received, arrival, now),
             authorship @ (Authorship::Proven | Authorship::Introduced(_) | Authorship::Unsigned) => {
+                let proven = !matches!(authorship, Authorship::Unsigned);
                 self.act(&received, authorship, arrival, now)?;
                 self.dedup.mark(key, now);
-                self.pass_on(key, &received, arrival, now)
+                self.pass_on(key, &received, arrival, proven, now)
             }
         }
     }
@@ -144,7 +145,7 @@ impl Engine {
         }
         self.dedup.mark_variant(key, variant, now);
         if self.config.policy.passes_unknown(packet.packet_type) {
-            self.pass_on(variant, &received, arrival, now)?;
+            self.pass_on(variant, &received, arrival, false, now)?;
         }
         if packet.packet_type == PacketType::Message {
             self.held.add(received, (arrival.ttl, arrival.fragments, arrival.brought), now.instant);
@@ -160,8 +161,7 @@ impl Engine {
             return self.introduced(received).map(Authorship::Introduced);
         }
         let Some(signature) = packet.signature else {
-            let must_be_signed = matches!(packet.packet_type, PacketType::Message | PacketType::Leave);
-            return if must_be_signed { Err(DropReason::Unsigned) } else { Ok(Authorship::Unsigned) };
+            return if must_be_signed(packet) { Err(DropReason::Unsigned) } else { Ok(Authorship::Unsigned) };
         };
         let Some(peer) = self.peers.get(packet.sender) else { return Ok(Authorship::Unknown) };
         verify(&peer.signing_public, &signature, received.signing_preimages(), ())
@@ -204,7 +204,9 @@ impl Engine {
         match packet.packet_type {
             PacketType::Message => self.public_message(received, arrival),
             PacketType::Leave => self.left(received),
-            PacketType::NoiseHandshake if for_me => self.handshake(packet.sender, &packet.payload, now),
+            PacketType::NoiseHandshake if for_me => {
+                self.handshake(packet.sender, &packet.payload, arrival.link, now)
+            }
             PacketType::NoiseEncrypted if for_me => {
                 let stamp = Stamp { sent: packet.timestamp, ttl: arrival.ttl, fragments: arrival.fragments };
                 self.encrypted(packet, stamp, now)
@@ -321,7 +323,9 @@ impl Engine {
             return Err(DropReason::Fragment);
         }
         let fragment = Fragment::decode(&packet.payload).map_err(|_| DropReason::Payload)?;
-        match self.reassembly.insert(packet.sender, fragment, now.instant) {
+        let known = self.is_friend(packet.sender, now);
+        let from = Source { sender: packet.sender, link: arrival.link, known };
+        match self.reassembly.insert(from, fragment, now.instant) {
             Outcome::Waiting => Ok(()),
             Outcome::Refused => Err(DropReason::Fragment),
             Outcome::Complete { frame, fragments } => {
@@ -361,6 +365,22 @@ impl Engine {
 /// an unknown key says nothing about them.
 fn proves_itself(packet_type: PacketType) -> bool {
     matches!(packet_type, PacketType::NoiseHandshake | PacketType::NoiseEncrypted | PacketType::Fragment)
+}
+
+/// Types that nobody sends unsigned (spec 2.6).
+fn must_be_signed(packet: &Packet) -> bool {
+    let uplink = packet.packet_type == PacketType::NostrCarrier && !packet.is_broadcast();
+    uplink
+        || matches!(
+            packet.packet_type,
+            PacketType::Message
+                | PacketType::Leave
+                | PacketType::CourierEnvelope
+                | PacketType::FileTransfer
+                | PacketType::BoardPost
+                | PacketType::PrekeyBundle
+                | PacketType::VoiceFrame
+        )
 }
 
 /// A text for everyone.

@@ -1,5 +1,6 @@
 //! The BitChat engine: announces, sessions, flooding, fragments and receipts, without a radio or a clock.
 
+mod airtime;
 mod announcer;
 mod bindings;
 pub mod config;
@@ -15,6 +16,7 @@ mod held;
 mod incoming;
 mod ingress;
 pub mod kept;
+mod limits;
 mod outgoing;
 mod passing;
 mod peers;

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
+use super::diagnostics::Nonce;
 use crate::ids::{LinkId, PeerId};
 use crate::time::Instant;
 
@@ -12,9 +13,6 @@ const BUDGET: usize = 5;
 const WINDOW: Duration = Duration::from_secs(10);
 /// How long a pong is waited for.
 const PATIENCE: Duration = Duration::from_secs(10);
-
-/// What names a ping.
-pub type Nonce = [u8; 8];
 
 /// The times of the last few pings.
 #[derive(Debug, Default)]

@@ -23,8 +23,6 @@ const BARRED: Duration = Duration::from_secs(60);
 const MAX_WATCHED: usize = 256;
 /// Peers remembered to speak version 2.
 const MAX_SPEAKERS: usize = 1_024;
-/// Who can be sent private files reads version 2: version 1 has no room for one.
-const PRIVATE_MEDIA: u32 = 8;
 
 /// Which routes hold.
 #[derive(Debug, Default)]
@@ -130,7 +128,8 @@ impl Engine {
 
     /// Whether a peer was seen to speak version 2, or says that it takes what only version 2 can carry.
     fn reads_v2(&self, peer: PeerId) -> bool {
-        let says = |capabilities: Capabilities| capabilities.contains(PRIVATE_MEDIA);
+        // Version 1 has no room for a private file.
+        let says = |capabilities: Capabilities| capabilities.contains(Capabilities::PRIVATE_MEDIA);
         self.routes.speakers.contains(&peer)
             || self.peers.get(peer).is_some_and(|peer| says(peer.capabilities))
     }

@@ -23,6 +23,12 @@ const NAMES: [&str; 10] = [
 impl Capabilities {
     /// No capability.
     pub const NONE: Self = Self(0);
+    /// The bit of who answers pings.
+    pub const MESH_DIAGNOSTICS: u32 = 6;
+    /// The bit of who takes private files.
+    pub const PRIVATE_MEDIA: u32 = 8;
+    /// What this node announces.
+    pub const HOPLINE: Self = Self(1 << Self::MESH_DIAGNOSTICS);
 
     /// The set of these bits; those beyond 63 cannot be said and are left out.
     pub fn of(bits: impl IntoIterator<Item = u32>) -> Self {
