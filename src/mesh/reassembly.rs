@@ -135,10 +135,10 @@ impl Reassembly {
         if fragment.total > MAX_FRAGMENTS || of_sender >= MAX_PER_SENDER {
             return false;
         }
-        if self.assemblies.len() >= MAX_ASSEMBLIES {
-            if let Some(greediest) = self.greediest(|_| 1) {
-                self.close(greediest);
-            }
+        if self.assemblies.len() >= MAX_ASSEMBLIES
+            && let Some(greediest) = self.greediest(|_| 1)
+        {
+            self.close(greediest);
         }
         let assembly = Assembly {
             link: from.link,
