@@ -4,6 +4,7 @@ use bytes::Bytes;
 
 use crate::ids::{AttemptId, Fingerprint, LinkId, MessageId, PeerId};
 use crate::link::event::{RadioCommand, RadioEvent};
+use crate::mesh::courier::event as courier;
 use crate::mesh::diagnostics;
 use crate::mesh::error::Refusal;
 use crate::mesh::kept::{Keep, Kept};
@@ -94,6 +95,8 @@ pub enum Command {
     /// The keys of a contact: its public packets are verified, and others announced under its id are refused,
     /// though it was not heard yet.
     Know(Introduction),
+    /// Mail for who is away.
+    Courier(courier::Command),
     /// Say goodbye to everyone: sign and send a LEAVE.
     Leave,
     /// Look at the mesh.
@@ -250,6 +253,8 @@ pub enum Event {
     },
     /// What was found out about the mesh.
     Diagnostics(diagnostics::Event),
+    /// Mail for who is away.
+    Courier(courier::Event),
     /// Nothing is sent: the wall clock stands before the build date of this program.
     ClockUnset,
 }

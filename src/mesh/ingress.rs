@@ -192,11 +192,11 @@ impl Engine {
         if let Authorship::Introduced(announce) = authorship {
             return self.announced(received, announce, arrival, now);
         }
-        let here = matches!(authorship, Authorship::Proven) && !arrival.brought;
-        if here && self.peers.heard(packet.sender, now) {
+        let proven = matches!(authorship, Authorship::Proven);
+        if proven && !arrival.brought && self.peers.heard(packet.sender, now) {
             self.emit_peer(packet.sender, now);
         }
-        if matches!(authorship, Authorship::Proven) && packet.version == Version::V2 {
+        if proven && packet.version == Version::V2 {
             self.routes.speaks_v2(packet.sender);
         }
         let for_me = packet.recipient == Some(self.me);
@@ -214,6 +214,11 @@ impl Engine {
             PacketType::Ping if for_me => self.pinged(packet, arrival.link, now),
             PacketType::Pong if for_me => self.ponged(packet, arrival.ttl, now),
             PacketType::Fragment if for_me || packet.is_broadcast() => self.fragment(received, arrival, now),
+            PacketType::CourierEnvelope if for_me => {
+                let stamp = Stamp { sent: packet.timestamp, ttl: arrival.ttl, fragments: arrival.fragments };
+                self.courier_mail(packet, proven, stamp, now)
+            }
+            PacketType::PrekeyBundle if packet.is_broadcast() => self.prekey_bundle(packet, now),
             PacketType::RequestSync => Err(DropReason::Unsupported),
             _ if for_me => Err(DropReason::Unsupported),
             _ => Ok(()),
@@ -243,6 +248,12 @@ impl Engine {
             self.announcer.met_somebody(now.instant, &mut self.rng);
             self.outgoing.wake(sender, now.instant);
             self.show_held(sender, now);
+            if self.receipts.wait_for(sender) {
+                self.warm(sender, now);
+            }
+        }
+        if change == Change::Appeared || bound {
+            self.courier_met(sender, now);
         }
         Ok(())
     }
@@ -364,7 +375,13 @@ impl Engine {
 /// Types that authenticate themselves inside, or whose content does once it is put together: a signature under
 /// an unknown key says nothing about them.
 fn proves_itself(packet_type: PacketType) -> bool {
-    matches!(packet_type, PacketType::NoiseHandshake | PacketType::NoiseEncrypted | PacketType::Fragment)
+    matches!(
+        packet_type,
+        PacketType::NoiseHandshake
+            | PacketType::NoiseEncrypted
+            | PacketType::Fragment
+            | PacketType::CourierEnvelope
+    )
 }
 
 /// Types that nobody sends unsigned (spec 2.6).
