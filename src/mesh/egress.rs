@@ -187,7 +187,7 @@ impl Engine {
 
     /// Begins a handshake, unless one is under way.
     pub(super) fn greet(&mut self, peer: PeerId, now: Now) {
-        let asked = Asked { peer, link: None, standing: self.standing(peer, None, now) };
+        let asked = Asked { peer, link: None, standing: self.handshake_standing(peer, None, now) };
         if let Some(message) = self.sessions.begin(asked, &self.identity, now.instant, &mut self.rng) {
             self.send_handshake(Aim::Peer(peer), message, now);
         }
@@ -218,7 +218,7 @@ impl Engine {
     }
 
     /// Encrypts and sends one inner payload; whether it was put on a link.
-    fn send_inner(&mut self, aim: Aim, to: PeerId, payload: &NoisePayload, now: Now) -> bool {
+    pub(super) fn send_inner(&mut self, aim: Aim, to: PeerId, payload: &NoisePayload, now: Now) -> bool {
         let Ok(plaintext) = payload.encode() else { return false };
         let Some(sealed) = self.sessions.seal(to, &plaintext, now.instant) else { return false };
         let packet = self.unsigned(PacketType::NoiseEncrypted, aim, sealed.into(), now);

@@ -16,7 +16,7 @@ use super::config::Config;
 use super::courier::{Carried, Counts, Deposits, OpenedMail};
 use super::dedup::Dedup;
 use super::error::Counters;
-use super::event::{Command, Event, Expiry, Input, Introduction, Output, PeerInfo, Reach};
+use super::event::{Command, Event, Expiry, Input, Output, PeerInfo, Reach};
 use super::held::Held;
 use super::incoming::Incoming;
 use super::kept::{Keep, Kept, Shelf};
@@ -32,8 +32,9 @@ use super::routes::Routes;
 use super::sessions::Sessions;
 use super::topology::Topology;
 use super::train::Trains;
+use super::trust::{Challenges, Trust};
 use crate::crypto::Identity;
-use crate::ids::{Fingerprint, PeerId};
+use crate::ids::PeerId;
 use crate::link::event::{LinkEvent, RadioCommand, RadioEvent};
 use crate::link::{self, LinkLayer};
 use crate::time::{Instant, Now, UnixMillis};
@@ -67,6 +68,8 @@ pub struct Engine {
     pub(super) pings: Pings,
     pub(super) limits: Limits,
     pub(super) airtime: Airtime,
+    pub(super) trust: Trust,
+    pub(super) challenges: Challenges,
     pub(super) own_prekeys: OwnPrekeys,
     pub(super) bundles: Bundles,
     pub(super) carried: Carried,
@@ -111,6 +114,8 @@ impl Engine {
             pings: Pings::default(),
             limits: Limits::default(),
             airtime: Airtime::default(),
+            trust: Trust::default(),
+            challenges: Challenges::default(),
             own_prekeys: OwnPrekeys::default(),
             bundles: Bundles::default(),
             carried: Carried::default(),
@@ -158,6 +163,7 @@ impl Engine {
             self.relays.poll_timeout(),
             self.trains.poll_timeout(),
             self.announcer.poll_timeout(),
+            self.challenges.poll_timeout(),
             self.sessions.poll_timeout(),
             self.outgoing.poll_timeout(),
             self.reassembly.poll_timeout(),
@@ -219,6 +225,11 @@ impl Engine {
             links,
             last_seen: peer.last_seen,
             session: self.sessions.stands(id, now.instant),
+            noise_public: peer.noise_public,
+            signing_public: peer.signing_public,
+            trust: self.trust.level(peer.fingerprint, now.unix),
+            standing: self.trust.standing(peer.fingerprint),
+            favours_us: self.trust.favours_us(peer.fingerprint),
         }
     }
 
@@ -243,8 +254,9 @@ impl Engine {
                 }
             }
             Command::Greet { peer } => self.warm(peer, now),
-            Command::Know(introduction) => self.know(introduction, now),
             Command::Diagnostics(command) => self.diagnose(command, now),
+            Command::Know(introduction) => self.introduce(introduction, now),
+            Command::People(command) => self.people_command(command, now),
             Command::Courier(command) => self.courier_command(command, now),
             Command::Leave => self.leave(now),
         }
@@ -256,7 +268,8 @@ impl Engine {
             let taken = match kept.shelf {
                 Shelf::Prekeys | Shelf::Bundles => self.restore_prekeys(&kept),
                 Shelf::Courier => self.restore_courier(&kept, now),
-                Shelf::Archive | Shelf::Groups | Shelf::Board | Shelf::People => false,
+                Shelf::People => self.restore_person(&kept),
+                Shelf::Archive | Shelf::Groups | Shelf::Board => false,
             };
             if !taken {
                 let Kept { shelf, key, .. } = kept;
@@ -274,17 +287,6 @@ impl Engine {
         if there && !self.sessions.stands(peer, now.instant) && self.clock_refusal(now).is_none() {
             self.greet(peer, now);
         }
-    }
-
-    fn know(&mut self, introduction: Introduction, now: Now) {
-        let id = Fingerprint::of(&introduction.noise_public).peer_id();
-        if id == self.me {
-            return;
-        }
-        if self.peers.know(id, introduction) {
-            self.emit(Event::PeerGone { peer: id, left: false });
-        }
-        self.show_held(id, now);
     }
 
     pub(super) fn give_up(&mut self, lost: impl Fn(PeerId) -> bool, reason: Expiry) {
@@ -344,6 +346,7 @@ impl Engine {
             self.announce(now);
         }
         self.repeat_handshakes(now);
+        self.expire_challenges(now);
         self.send_due_private(now);
         self.reassembly.expire(now.instant);
         self.routes.expire(now.instant);

@@ -54,6 +54,12 @@ pub enum DropReason {
     PingRate,
     /// A pong to no ping of ours.
     UnaskedPong,
+    /// It is by somebody who is blocked: relayed, and neither shown nor stored.
+    Blocked,
+    /// A vouch that is false, too old, or by somebody who is not verified here.
+    Vouch,
+    /// A challenge for other keys than ours, or an answer that proves nothing.
+    Verification,
     /// A prekey bundle that is too old, of tomorrow, or older than the one we have.
     OldBundle,
     /// A prekey bundle for which there is no room.
@@ -95,6 +101,9 @@ impl DropReason {
             Self::Route => "route",
             Self::PingRate => "ping_rate",
             Self::UnaskedPong => "unasked_pong",
+            Self::Blocked => "blocked",
+            Self::Vouch => "vouch",
+            Self::Verification => "verification",
             Self::OldBundle => "old_bundle",
             Self::BundlesFull => "bundles_full",
             Self::CourierUntrusted => "courier_untrusted",

@@ -33,6 +33,7 @@ mod routes;
 mod sessions;
 pub mod topology;
 mod train;
+pub mod trust;
 
 pub use config::Config;
 pub use engine::Engine;

@@ -9,6 +9,7 @@ use super::event::{Event, PrivateMessage};
 use super::handshake_rate::{Asked, Standing};
 use super::incoming::Whole;
 use super::sessions::{Stamp, Unopened};
+use super::trust::favourite_notice;
 use crate::ids::{Fingerprint, LinkId, PeerId};
 use crate::time::Now;
 use crate::wire::{NoisePayload, Packet};
@@ -21,7 +22,7 @@ impl Engine {
         link: Option<LinkId>,
         now: Now,
     ) -> Result<(), DropReason> {
-        let asked = Asked { peer, link, standing: self.standing(peer, link, now) };
+        let asked = Asked { peer, link, standing: self.handshake_standing(peer, link, now) };
         let step = self.sessions.handshake(asked, message, &self.identity, now.instant, &mut self.rng)?;
         if let Some(reply) = step.reply {
             self.send_handshake(Aim::Peer(peer), reply, now);
@@ -33,7 +34,7 @@ impl Engine {
     }
 
     /// How well a peer is known that wants a handshake, or with whom we want one.
-    pub(super) fn standing(&self, peer: PeerId, link: Option<LinkId>, now: Now) -> Standing {
+    pub(super) fn handshake_standing(&self, peer: PeerId, link: Option<LinkId>, now: Now) -> Standing {
         let bound = self.bindings.links_of(peer);
         if link.is_some_and(|link| bound.contains(&link)) {
             return Standing::Neighbour;
@@ -55,6 +56,7 @@ impl Engine {
         self.peers.met(peer);
         self.emit(Event::Session { peer });
         self.emit_peer(peer, now);
+        self.greet_person(peer, now);
         for receipt in self.receipts.take(peer) {
             self.send_receipt(peer, receipt, now);
         }
@@ -90,13 +92,17 @@ impl Engine {
         }
         let plaintext = Bytes::from(plaintext);
         match NoisePayload::decode(&plaintext) {
+            Ok(payload) if self.is_shut_out(peer, &payload) => self.counters.drop(DropReason::Blocked),
             Ok(NoisePayload::PrivateMessage { id, content }) => {
                 self.private_message(peer, id, content, stamp, now);
             }
             Ok(NoisePayload::Delivered { id }) => self.receipt(peer, &id, false),
             Ok(NoisePayload::ReadReceipt { id }) => self.receipt(peer, &id, true),
             Ok(NoisePayload::Card(card)) => self.card(peer, card, stamp),
-            Ok(NoisePayload::PeerState(_)) => {}
+            Ok(NoisePayload::PeerState(state)) => self.peer_state(peer, &state, now),
+            Ok(NoisePayload::VerifyChallenge(challenge)) => self.challenged(peer, challenge, now),
+            Ok(NoisePayload::VerifyResponse(response)) => self.proved(peer, &response),
+            Ok(NoisePayload::Vouches(vouches)) => self.vouched(peer, vouches, now),
             Err(_) => self.counters.drop(DropReason::Payload),
         }
     }
@@ -116,11 +122,15 @@ impl Engine {
         stamp: Stamp,
         now: Now,
     ) {
+        if self.trust.is_blocked(fingerprint) {
+            return self.counters.drop(DropReason::Blocked);
+        }
         let peer = fingerprint.peer_id();
         let Some(whole) = self.incoming.accept(fingerprint, wire_id, text, now.instant) else { return };
         let Whole { id, text, wire_ids } = whole;
-        if is_favourite_notice(&text) {
-            // There is nothing in it to be stored.
+        if let Some(favourite) = favourite_notice(&text) {
+            // There is nothing in it to be stored in the inbox.
+            self.favoured(fingerprint, favourite, now);
             for id in wire_ids {
                 self.send_receipt(peer, NoisePayload::Delivered { id }, now);
             }
@@ -154,9 +164,4 @@ impl Engine {
             self.emit(Event::Card { sender, fingerprint, card, sent: stamp.sent });
         }
     }
-}
-
-/// Not meant for people (spec 3.6.3).
-fn is_favourite_notice(text: &str) -> bool {
-    text.starts_with("[FAVORITED]") || text.starts_with("[UNFAVORITED]")
 }

@@ -46,6 +46,8 @@ pub mod record;
 mod record_link;
 mod signing;
 mod tlv;
+mod verify;
+mod vouch;
 
 pub use announce::{Announce, MAX_NEIGHBOURS};
 pub use capabilities::Capabilities;
@@ -70,3 +72,5 @@ pub use received::Received;
 pub use record_link::{
     RECORD_LINK_PREFIX, RecordLinkError, is_record_link, read_record, read_record_link, record_link,
 };
+pub use verify::{CODE_PREFIX, CodeError, ScannedCode, VerifyChallenge, VerifyCode, VerifyResponse};
+pub use vouch::{MAX_VOUCHES, Vouch};
