@@ -9,6 +9,9 @@ pub(super) enum Line<'a> {
     Public(&'a str),
     Private { to: &'a str, text: &'a str },
     Who,
+    Ping(&'a str),
+    Trace(&'a str),
+    Topology,
     Clear,
     Help,
     Quit,
@@ -34,6 +37,24 @@ const COMMANDS: &[Command] = &[
         arguments: "",
         help: "who has been heard",
         read: |rest| alone(rest, Line::Who),
+    },
+    Command {
+        names: &["ping"],
+        arguments: "NAME",
+        help: "whether somebody is there, and how many hops away",
+        read: |rest| name(rest).map(Line::Ping),
+    },
+    Command {
+        names: &["trace"],
+        arguments: "NAME",
+        help: "over whom the way to somebody goes",
+        read: |rest| name(rest).map(Line::Trace),
+    },
+    Command {
+        names: &["topology"],
+        arguments: "",
+        help: "who hears whom",
+        read: |rest| alone(rest, Line::Topology),
     },
     Command {
         names: &["clear"],
@@ -117,6 +138,13 @@ fn alone<'a>(rest: &str, line: Line<'a>) -> Option<Line<'a>> {
     rest.is_empty().then_some(line)
 }
 
+/// One name.
+fn name(rest: &str) -> Option<&str> {
+    let rest = rest.trim();
+    let one = !rest.is_empty() && !rest.contains(char::is_whitespace);
+    one.then(|| rest.strip_prefix('@').unwrap_or(rest))
+}
+
 /// A name and a text.
 fn private(rest: &str) -> Option<Line<'_>> {
     let (to, text) = rest.split_once(char::is_whitespace)?;
@@ -146,6 +174,8 @@ mod tests {
             ("/msg ben", "type /msg NAME TEXT"),
             ("/m", "type /msg NAME TEXT"),
             ("/who me", "type /who"),
+            ("/ping", "type /ping NAME"),
+            ("/trace ben cy", "type /trace NAME"),
             ("/", "/help lists what can be typed"),
             ("/dance now", "/help lists what can be typed"),
         ] {
