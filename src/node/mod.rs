@@ -22,6 +22,7 @@ mod public;
 pub mod radio;
 pub mod status;
 mod store;
+pub mod survey;
 mod visit;
 
 pub use handle::NodeHandle;

@@ -4,6 +4,7 @@
 
 mod conversation;
 mod people;
+mod survey;
 mod table;
 
 pub(in crate::cli) use conversation::run;
