@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::gossip;
 use crate::capabilities;
 use crate::link;
 use crate::time::UnixMillis;
@@ -22,6 +23,8 @@ pub struct Config {
     pub max_peers: usize,
     /// How many packet ids the dedupe remembers, and how surely.
     pub dedup: Dedup,
+    /// How much is remembered for neighbours who missed it.
+    pub gossip: gossip::config::Config,
     /// The limits of the link layer.
     pub link: link::Config,
 }
@@ -35,6 +38,7 @@ impl Default for Config {
             hop_limit: ORIGIN_TTL,
             max_peers: 1_024,
             dedup: Dedup::default(),
+            gossip: gossip::config::Config::default(),
             link: link::Config::default(),
         }
     }

@@ -15,9 +15,10 @@ use super::config::Config;
 use super::dedup::Dedup;
 use super::error::Counters;
 use super::event::{Command, Event, Expiry, Input, Introduction, Output, PeerInfo, Reach};
+use super::gossip::Gossip;
 use super::held::Held;
 use super::incoming::Incoming;
-use super::kept::{Keep, Kept};
+use super::kept::{Keep, Kept, Shelf};
 use super::outgoing::{Message, Outgoing};
 use super::peers::{Peer, Peers};
 use super::reassembly::Reassembly;
@@ -55,6 +56,7 @@ pub struct Engine {
     pub(super) outgoing: Outgoing,
     pub(super) incoming: Incoming,
     pub(super) announcer: Announcer,
+    pub(super) gossip: Gossip,
     pub(super) counters: Counters,
     pub(super) last_stamp: UnixMillis,
     pub(super) clock_reported: bool,
@@ -86,6 +88,7 @@ impl Engine {
             outgoing: Outgoing::default(),
             incoming: Incoming::default(),
             announcer: Announcer::default(),
+            gossip: Gossip::new(config.gossip.clone()),
             counters: Counters::default(),
             last_stamp: UnixMillis(0),
             clock_reported: false,
@@ -124,6 +127,7 @@ impl Engine {
             self.sessions.poll_timeout(),
             self.outgoing.poll_timeout(),
             self.reassembly.poll_timeout(),
+            self.gossip.poll_timeout(),
             self.peers.poll_timeout(&self.bindings.neighbours()),
         ]
         .into_iter()
@@ -207,9 +211,17 @@ impl Engine {
     }
 
     /// Each machine takes back what it kept; what none wants any more is no longer kept.
-    fn restore(&mut self, kept: Vec<Kept>, _now: Now) {
-        for Kept { shelf, key, .. } in kept {
-            self.keep(Keep::Remove { shelf, key });
+    fn restore(&mut self, kept: Vec<Kept>, now: Now) {
+        for Kept { shelf, key, value } in kept {
+            match shelf {
+                Shelf::Archive => self.restore_packet(&key, &value, now),
+                Shelf::Courier
+                | Shelf::Prekeys
+                | Shelf::Bundles
+                | Shelf::Groups
+                | Shelf::Board
+                | Shelf::People => self.keep(Keep::Remove { shelf, key }),
+            }
         }
     }
 
@@ -260,6 +272,7 @@ impl Engine {
             LinkEvent::Down { link, .. } => {
                 self.relays.link_down(link);
                 self.trains.link_down(link);
+                self.gossip.link_down(link);
                 let peer = self.bindings.down(link);
                 if self.bindings.is_empty() {
                     self.announcer.alone();
@@ -286,6 +299,7 @@ impl Engine {
         self.repeat_handshakes(now);
         self.send_due_private(now);
         self.reassembly.expire(now.instant);
+        self.run_gossip(now);
         let neighbours = self.bindings.neighbours();
         while let Some(peer) = self.peers.pop_silent(&neighbours, now.instant) {
             self.emit(Event::PeerGone { peer, left: false });
