@@ -28,8 +28,8 @@ pub(super) struct Archive {
     stores: BTreeMap<Kind, Store>,
     /// The newest packet of those kinds of which each author has but one.
     newest: BTreeMap<(Kind, PeerId), PacketId>,
-    /// Announces on disk, and of when they are.
-    announces_kept: BTreeMap<PeerId, UnixMillis>,
+    /// What is on disk, by key, and of when it is.
+    kept: BTreeMap<Bytes, UnixMillis>,
     changes: Vec<Keep>,
 }
 
@@ -39,7 +39,7 @@ impl Archive {
             config,
             stores: Kind::ALL.into_iter().map(|kind| (kind, Store::default())).collect(),
             newest: BTreeMap::new(),
-            announces_kept: BTreeMap::new(),
+            kept: BTreeMap::new(),
             changes: Vec::new(),
         }
     }
@@ -48,10 +48,9 @@ impl Archive {
     /// that brought it.
     pub(super) fn remember(&mut self, received: &Received, share: PeerId, now: UnixMillis) {
         let Some((kind, entry)) = self.entry(received, share, now) else { return };
-        let author = entry.author;
-        let value = kept(entry.id.0.to_vec().into(), &entry);
+        let (author, id) = (entry.author, entry.id);
         if self.insert(kind, entry) && kind.is_kept() && kind != Kind::Announce {
-            self.changes.push(Keep::Put(value));
+            self.keep(kind, id);
         }
         self.keep_announce(author);
     }
@@ -70,15 +69,11 @@ impl Archive {
         let (share, frame) = rest.split_first_chunk::<SHARE_LEN>()?;
         let received = Received::decode(&value.slice_ref(frame)).ok().filter(|_| version == VERSION)?;
         let (kind, entry) = self.entry(&received, PeerId(*share), now)?;
-        let its_key =
-            if kind == Kind::Announce { announce_key(entry.author) } else { entry.id.0.to_vec().into() };
-        let (author, sent) = (entry.author, entry.sent);
-        if its_key != *key || !self.insert(kind, entry) {
+        let sent = entry.sent;
+        if key_of(kind, &entry) != *key || !self.insert(kind, entry) {
             return None;
         }
-        if kind == Kind::Announce {
-            self.announces_kept.insert(author, sent);
-        }
+        self.kept.insert(key.clone(), sent);
         Some(received)
     }
 
@@ -234,14 +229,10 @@ impl Archive {
         if self.newest.get(&(kind, entry.author)) == Some(&entry.id) {
             self.newest.remove(&(kind, entry.author));
         }
-        let key = match kind {
-            Kind::Announce if self.announces_kept.remove(&entry.author).is_some() => {
-                announce_key(entry.author)
-            }
-            _ if kind.is_kept() && kind != Kind::Announce => entry.id.0.to_vec().into(),
-            _ => return,
-        };
-        self.changes.push(Keep::Remove { shelf: Shelf::Archive, key });
+        let key = key_of(kind, entry);
+        if self.kept.remove(&key).is_some() {
+            self.changes.push(Keep::Remove { shelf: Shelf::Archive, key });
+        }
     }
 
     /// Whether anything else is remembered that this author signed.
@@ -251,18 +242,26 @@ impl Archive {
         stores.any(|(_, store)| store.has_share(author))
     }
 
-    /// Writes down who somebody is, if something it signed is on disk too.
+    /// Writes down who somebody is, if something it signed is remembered, and what is on disk is not about the same.
     fn keep_announce(&mut self, author: PeerId) {
         let newest = self.newest.get(&(Kind::Announce, author)).copied();
         let entry = newest.and_then(|id| self.stores.get(&Kind::Announce)?.get(id));
         let Some(entry) = entry.filter(|_| self.has_signed(author)) else { return };
-        let before = self.announces_kept.get(&author);
-        if before.is_some_and(|before| entry.sent < *before + ANNOUNCE_REWRITE) {
-            return;
+        let before = self.kept.get(&key_of(Kind::Announce, entry));
+        if before.is_none_or(|before| *before + ANNOUNCE_REWRITE <= entry.sent) {
+            self.keep(Kind::Announce, entry.id);
         }
-        let (sent, kept) = (entry.sent, kept(announce_key(author), entry));
-        self.announces_kept.insert(author, sent);
-        self.changes.push(Keep::Put(kept));
+    }
+
+    fn keep(&mut self, kind: Kind, id: PacketId) {
+        let Some(entry) = self.stores.get(&kind).and_then(|store| store.get(id)) else { return };
+        let mut value = BytesMut::with_capacity(1 + SHARE_LEN + entry.frame.len());
+        value.put_u8(VERSION);
+        value.extend_from_slice(entry.share.as_bytes());
+        value.extend_from_slice(&entry.frame);
+        let key = key_of(kind, entry);
+        self.kept.insert(key.clone(), entry.sent);
+        self.changes.push(Keep::Put(Kept { shelf: Shelf::Archive, key, value: value.freeze() }));
     }
 }
 
@@ -276,15 +275,8 @@ fn is_asked(kind: Kind, entry: &Entry, request: &RequestSync) -> bool {
     }
 }
 
-fn kept(key: Bytes, entry: &Entry) -> Kept {
-    let mut value = BytesMut::with_capacity(1 + SHARE_LEN + entry.frame.len());
-    value.put_u8(VERSION);
-    value.extend_from_slice(entry.share.as_bytes());
-    value.extend_from_slice(&entry.frame);
-    Kept { shelf: Shelf::Archive, key, value: value.freeze() }
-}
-
-/// An author has one announce on disk; its key is shorter than a packet's id, and so is never one.
-fn announce_key(author: PeerId) -> Bytes {
-    author.0.to_vec().into()
+/// What a packet is found by on disk. An author has one announce there; its key is shorter than a packet's id.
+fn key_of(kind: Kind, entry: &Entry) -> Bytes {
+    let key = if kind == Kind::Announce { entry.author.0.to_vec() } else { entry.id.0.to_vec() };
+    key.into()
 }
