@@ -148,6 +148,8 @@ pub struct Counters {
 /// What gossip sync did (spec 3.7).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SyncCounters {
+    /// Packets remembered for others at this moment.
+    pub remembered: u64,
     /// Requests of ours.
     pub asked: u64,
     /// Requests of neighbours that were answered.

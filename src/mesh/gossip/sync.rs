@@ -237,6 +237,7 @@ impl Engine {
     }
 
     fn write_archive(&mut self) {
+        self.counters.sync.remembered = u64::try_from(self.gossip.archive.len()).unwrap_or(u64::MAX);
         for change in self.gossip.archive.take_changes() {
             self.keep(change);
         }
