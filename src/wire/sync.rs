@@ -150,13 +150,13 @@ impl RequestSync {
 
 fn precision(field: &Tlv) -> Result<u8, PayloadError> {
     let [p] = field.array("P", "1")?;
-    let value = PayloadError::Value { field: "P", offset: field.offset, value: p.into() };
+    let value = PayloadError::Value { field: "P", offset: field.reader().offset(), value: p.into() };
     if (1..=MAX_P).contains(&p) { Ok(p) } else { Err(value) }
 }
 
 fn range(field: &Tlv) -> Result<u32, PayloadError> {
     match u32::from_be_bytes(field.array("M", "4")?) {
-        0 => Err(PayloadError::Value { field: "M", offset: field.offset, value: 0 }),
+        0 => Err(PayloadError::Value { field: "M", offset: field.reader().offset(), value: 0 }),
         m => Ok(m),
     }
 }
@@ -222,10 +222,10 @@ mod tests {
     #[test]
     fn every_field_has_bounds() {
         let fields: &[(&[u8], &str)] = &[
-            (&[1, 0, 1, 0], "payload offset 0: the P is 0"),
-            (&[1, 0, 1, 33], "payload offset 0: the P is 33"),
+            (&[1, 0, 1, 0], "payload offset 3: the P is 0"),
+            (&[1, 0, 1, 33], "payload offset 3: the P is 33"),
             (&[1, 0, 2, 7, 7], "payload offset 0: the P has 2 bytes, not 1"),
-            (&[2, 0, 4, 0, 0, 0, 0], "payload offset 0: the M is 0"),
+            (&[2, 0, 4, 0, 0, 0, 0], "payload offset 3: the M is 0"),
             (&[4, 0, 0], "payload offset 0: the types has 0 bytes, not 1 to 8"),
             (&[4, 0, 9, 1, 1, 1, 1, 1, 1, 1, 1, 1], "payload offset 0: the types has 9 bytes, not 1 to 8"),
             (&[5, 0, 1, 1], "payload offset 0: the since has 1 bytes, not 8"),
