@@ -159,10 +159,8 @@ impl Archive {
         let packet = received.packet();
         let kind = Kind::of(packet.packet_type).filter(|_| packet.is_broadcast())?;
         let id = packet.id();
-        let train = match kind {
-            Kind::Fragment => Some(Fragment::decode(&packet.payload).ok()?.id),
-            _ => None,
-        };
+        let train =
+            if kind == Kind::Fragment { Some(Fragment::decode(&packet.payload).ok()?.id) } else { None };
         let expires = packet.timestamp + kind.limit(&self.config).age;
         // An old announce may introduce what its author signed before it went.
         if expires <= now && kind != Kind::Announce {

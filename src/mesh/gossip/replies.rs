@@ -47,7 +47,8 @@ impl Allowance {
 
     fn is_left(&mut self, now: Instant) -> bool {
         let passed = now.since(self.counted).as_millis();
-        let refill = passed.saturating_mul(self.most as u128) / WINDOW.as_millis();
+        let most = u128::try_from(self.most).unwrap_or(u128::MAX);
+        let refill = passed.saturating_mul(most) / WINDOW.as_millis();
         if refill > 0 {
             self.spent = self.spent.saturating_sub(usize::try_from(refill).unwrap_or(usize::MAX));
             self.counted = now;
