@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::gossip;
+use super::relay::Policy;
 use crate::capabilities;
 use crate::link;
 use crate::time::UnixMillis;
@@ -19,6 +20,8 @@ pub struct Config {
     pub capabilities: Capabilities,
     /// Over how many hops our messages may go: at most [`ORIGIN_TTL`]. Announces and goodbyes always go that far.
     pub hop_limit: u8,
+    /// By which rules the packets of others are passed on.
+    pub policy: Policy,
     /// Peers remembered at once; the one heard of longest ago goes first.
     pub max_peers: usize,
     /// How many packet ids the dedupe remembers, and how surely.
@@ -36,6 +39,7 @@ impl Default for Config {
             clock_floor: UnixMillis(0),
             capabilities: Capabilities::NONE,
             hop_limit: ORIGIN_TTL,
+            policy: Policy::default(),
             max_peers: 1_024,
             dedup: Dedup::default(),
             gossip: gossip::config::Config::default(),

@@ -65,7 +65,7 @@ impl Engine {
 
     /// Whether a packet answers a request of ours: a neighbour we asked in the last 30 s sent it for nobody else.
     ///
-    /// The Android app does not set flag 10, so TTL 0 alone will do.
+    /// The Android app does not set flag 10, so TTL 0 will do for what is old; it relays with TTL 0 too.
     pub(in crate::mesh) fn is_answer(
         &self,
         packet: &Packet,
@@ -75,7 +75,7 @@ impl Engine {
     ) -> bool {
         let peer = link.and_then(|link| self.bindings.peer_of(link));
         Kind::of(packet.packet_type).is_some()
-            && (packet.rsr || ttl == 0)
+            && (packet.rsr || (ttl == 0 && packet.timestamp.abs_diff(now.unix) > CLOCK_TOLERANCE))
             && peer.is_some_and(|peer| self.gossip.schedule.answers(peer, now.instant))
     }
 
