@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::courier::Limits;
 use super::gossip;
 use super::relay::Policy;
 use crate::capabilities;
@@ -28,6 +29,8 @@ pub struct Config {
     pub dedup: Dedup,
     /// How much is remembered for neighbours who missed it.
     pub gossip: gossip::config::Config,
+    /// How much mail is carried for others.
+    pub courier: Limits,
     /// The limits of the link layer.
     pub link: link::Config,
 }
@@ -37,12 +40,13 @@ impl Default for Config {
         Self {
             nickname: "anon".to_owned(),
             clock_floor: UnixMillis(0),
-            capabilities: Capabilities::NONE,
+            capabilities: Capabilities::HOPLINE,
             hop_limit: ORIGIN_TTL,
             policy: Policy::default(),
             max_peers: 1_024,
             dedup: Dedup::default(),
             gossip: gossip::config::Config::default(),
+            courier: Limits::default(),
             link: link::Config::default(),
         }
     }

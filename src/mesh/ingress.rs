@@ -181,7 +181,7 @@ impl Engine {
             return self.introduced(received).map(Authorship::Introduced);
         }
         let Some(signature) = packet.signature else {
-            let must_be_signed = matches!(packet.packet_type, PacketType::Message | PacketType::Leave);
+            let must_be_signed = must_be_signed(packet.packet_type);
             return if must_be_signed { Err(DropReason::Unsigned) } else { Ok(Authorship::Unsigned) };
         };
         let Some(peer) = self.peers.get(packet.sender) else { return Ok(Authorship::Unknown) };
@@ -213,8 +213,8 @@ impl Engine {
         if let Authorship::Introduced(announce) = authorship {
             return self.announced(received, announce, arrival, now);
         }
-        let here = matches!(authorship, Authorship::Proven) && arrival.via == Via::Mesh;
-        if here && self.peers.heard(packet.sender, now) {
+        let proven = matches!(authorship, Authorship::Proven);
+        if proven && arrival.via == Via::Mesh && self.peers.heard(packet.sender, now) {
             self.emit_peer(packet.sender, now);
         }
         let for_me = packet.recipient == Some(self.me);
@@ -229,6 +229,11 @@ impl Engine {
             }
             PacketType::Fragment if for_me || packet.is_broadcast() => self.fragment(received, arrival, now),
             PacketType::RequestSync => self.sync_requested(packet, arrival.link, now),
+            PacketType::CourierEnvelope if for_me => {
+                let stamp = Stamp { sent: packet.timestamp, ttl: arrival.ttl, fragments: arrival.fragments };
+                self.courier_mail(packet, proven, stamp, now)
+            }
+            PacketType::PrekeyBundle if packet.is_broadcast() => self.prekey_bundle(packet, now),
             _ if for_me => Err(DropReason::Unsupported),
             _ => Ok(()),
         }
@@ -260,6 +265,12 @@ impl Engine {
             self.announcer.met_somebody(now.instant, &mut self.rng);
             self.outgoing.wake(sender, now.instant);
             self.show_held(sender, now);
+            if self.receipts.wait_for(sender) {
+                self.warm(sender, now);
+            }
+        }
+        if change == Change::Appeared || bound {
+            self.courier_met(sender, now);
         }
         Ok(())
     }
@@ -386,7 +397,21 @@ impl Engine {
 /// Types that authenticate themselves inside, or whose content does once it is put together: a signature under
 /// an unknown key says nothing about them.
 fn proves_itself(packet_type: PacketType) -> bool {
-    matches!(packet_type, PacketType::NoiseHandshake | PacketType::NoiseEncrypted | PacketType::Fragment)
+    matches!(
+        packet_type,
+        PacketType::NoiseHandshake
+            | PacketType::NoiseEncrypted
+            | PacketType::Fragment
+            | PacketType::CourierEnvelope
+    )
+}
+
+/// Types that nobody sends unsigned (spec 2.6).
+fn must_be_signed(packet_type: PacketType) -> bool {
+    matches!(
+        packet_type,
+        PacketType::Message | PacketType::Leave | PacketType::CourierEnvelope | PacketType::PrekeyBundle
+    )
 }
 
 /// A text for everyone.

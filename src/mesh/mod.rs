@@ -3,6 +3,7 @@
 mod announcer;
 mod bindings;
 pub mod config;
+pub mod courier;
 mod dedup;
 mod egress;
 mod engine;
@@ -18,6 +19,7 @@ pub mod kept;
 mod outgoing;
 mod passing;
 mod peers;
+mod prekeys;
 mod private;
 mod public;
 mod random;

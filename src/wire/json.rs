@@ -5,7 +5,10 @@ use serde_json::{Value, json};
 use crate::ids::{PeerId, to_hex};
 
 use super::error::PayloadError;
-use super::{Announce, Fragment, Leave, Packet, PacketType, Received, RequestSync, message, noise};
+use super::{
+    Announce, CourierEnvelope, Fragment, Leave, Packet, PacketType, PrekeyBundle, Received, RequestSync,
+    message, noise,
+};
 
 /// One JSON object. Hex is lower case, an absent field is `null`, no route is `[]`.
 ///
@@ -48,10 +51,10 @@ fn payload(packet: &Packet) -> Result<Value, PayloadError> {
         }
         PacketType::Fragment => Fragment::decode(payload).map(|piece| fragment(&piece)),
         PacketType::RequestSync => RequestSync::decode(payload).map(|request| request_sync(&request)),
-        PacketType::CourierEnvelope
-        | PacketType::FileTransfer
+        PacketType::CourierEnvelope => CourierEnvelope::decode(payload).map(|sealed| envelope(&sealed)),
+        PacketType::PrekeyBundle => PrekeyBundle::decode(payload).map(|keys| bundle(&keys)),
+        PacketType::FileTransfer
         | PacketType::BoardPost
-        | PacketType::PrekeyBundle
         | PacketType::GroupMessage
         | PacketType::Ping
         | PacketType::Pong
@@ -113,6 +116,24 @@ fn request_sync(request: &RequestSync) -> Value {
         "types": types.map(ToString::to_string).collect::<Vec<_>>(),
         "since_ms": request.since.map(|since| since.0),
         "fragment_ids": request.fragment_ids.iter().map(|id| to_hex(id)).collect::<Vec<_>>(),
+    })
+}
+
+fn envelope(envelope: &CourierEnvelope) -> Value {
+    json!({
+        "tag": to_hex(&envelope.tag),
+        "expires_ms": envelope.expires.0,
+        "copies": envelope.copies,
+        "prekey_id": envelope.prekey,
+        "ciphertext_length": envelope.ciphertext.len(),
+    })
+}
+
+fn bundle(bundle: &PrekeyBundle) -> Value {
+    json!({
+        "noise_public": to_hex(&bundle.noise_public),
+        "prekey_ids": bundle.prekeys.iter().map(|prekey| prekey.id).collect::<Vec<_>>(),
+        "generated_ms": bundle.generated.0,
     })
 }
 

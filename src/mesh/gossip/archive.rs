@@ -56,15 +56,7 @@ impl Archive {
     }
 
     /// Takes back a value of an earlier run; what it is, unless it is of no use any more.
-    pub(super) fn restore(&mut self, key: &Bytes, value: &Bytes, now: UnixMillis) -> Option<Received> {
-        let restored = self.try_restore(key, value, now);
-        if restored.is_none() {
-            self.changes.push(Keep::Remove { shelf: Shelf::Archive, key: key.clone() });
-        }
-        restored
-    }
-
-    fn try_restore(&mut self, key: &Bytes, value: &Bytes, now: UnixMillis) -> Option<Received> {
+    pub(super) fn restore(&mut self, Kept { key, value, .. }: &Kept, now: UnixMillis) -> Option<Received> {
         let (&version, rest) = value.split_first()?;
         let (share, frame) = rest.split_first_chunk::<SHARE_LEN>()?;
         let received = Received::decode(&value.slice_ref(frame)).ok().filter(|_| version == VERSION)?;

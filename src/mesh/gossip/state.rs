@@ -20,7 +20,8 @@ pub(in crate::mesh) struct Gossip {
     pub(super) replies: Replies,
     pub(super) stalled: Stalled,
     pub(super) filter_bytes: usize,
-    sweep: Option<Instant>,
+    /// When what is too old is looked for next.
+    sweep: Instant,
 }
 
 impl Gossip {
@@ -32,7 +33,7 @@ impl Gossip {
             archive: Archive::new(config),
             schedule: Schedule::default(),
             stalled: Stalled::default(),
-            sweep: None,
+            sweep: Instant::ZERO,
         }
     }
 
@@ -42,7 +43,7 @@ impl Gossip {
             self.schedule.poll_timeout(),
             self.replies.poll_timeout(),
             self.stalled.poll_timeout(),
-            self.sweep.filter(|_| self.archive.len() > 0),
+            (self.archive.len() > 0).then_some(self.sweep),
         ]
         .into_iter()
         .flatten()
@@ -51,9 +52,9 @@ impl Gossip {
 
     /// Whether it is time to forget what is too old.
     pub(super) fn sweep_due(&mut self, now: Instant) -> bool {
-        let due = self.sweep.is_none_or(|due| due <= now);
+        let due = self.sweep <= now;
         if due {
-            self.sweep = Some(now + SWEEP);
+            self.sweep = now + SWEEP;
         }
         due
     }

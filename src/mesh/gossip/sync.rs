@@ -14,6 +14,7 @@ use crate::mesh::dedup::Key;
 use crate::mesh::egress::Aim;
 use crate::mesh::engine::Engine;
 use crate::mesh::error::DropReason;
+use crate::mesh::kept::Kept;
 use crate::time::{Now, UnixMillis};
 use crate::wire::{Filter, FilterHash, Packet, PacketType, Received, RequestSync, SyncTypes};
 
@@ -48,19 +49,20 @@ impl Engine {
     }
 
     /// Takes back a packet that an earlier run remembered. It was shown then.
-    pub(in crate::mesh) fn restore_packet(&mut self, key: &Bytes, value: &Bytes, now: Now) {
-        if let Some(received) = self.gossip.archive.restore(key, value, now.unix) {
-            self.dedup.mark(Key::of(received.packet()), now);
-            if received.packet().packet_type == PacketType::Announce
-                && let Ok(announce) = self.introduced(&received)
-            {
-                let packet = received.packet();
-                if self.peers.introduced(packet.sender, announce, packet.timestamp).is_err() {
-                    self.counters.drop(DropReason::KeyChanged);
-                }
+    /// False when it is of no use any more.
+    pub(in crate::mesh) fn restore_packet(&mut self, kept: &Kept, now: Now) -> bool {
+        let Some(received) = self.gossip.archive.restore(kept, now.unix) else { return false };
+        self.dedup.mark(Key::of(received.packet()), now);
+        if received.packet().packet_type == PacketType::Announce
+            && let Ok(announce) = self.introduced(&received)
+        {
+            let packet = received.packet();
+            if self.peers.introduced(packet.sender, announce, packet.timestamp).is_err() {
+                self.counters.drop(DropReason::KeyChanged);
             }
         }
         self.write_archive();
+        true
     }
 
     /// Whether a packet answers a request of ours: a neighbour we asked in the last 30 s sent it for nobody else.
