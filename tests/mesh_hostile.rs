@@ -12,6 +12,7 @@ use hopline::ids::{AttemptId, LinkId, PeerId};
 use hopline::link::event::{DeviceAddress, RadioEvent, Role};
 use hopline::mesh::error::{DropReason, Refusal};
 use hopline::mesh::event::{Command, Event, Input, Introduction, Reach};
+use hopline::mesh::trust::Standing;
 use hopline::mesh::{Config, public_packet};
 use hopline::time::UnixMillis;
 use hopline::wire::{Announce, PacketType};
@@ -32,6 +33,7 @@ fn know(who: &Identity) -> Input {
         noise_public: who.noise_public(),
         signing_public: who.signing_public(),
         nickname: "a contact".to_owned(),
+        standing: Standing::default(),
     }))
 }
 

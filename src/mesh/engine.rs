@@ -15,7 +15,7 @@ use super::config::Config;
 use super::courier::{Carried, Counts, Deposits, OpenedMail};
 use super::dedup::Dedup;
 use super::error::Counters;
-use super::event::{Command, Event, Expiry, Input, Introduction, Output, PeerInfo, Reach};
+use super::event::{Command, Event, Expiry, Input, Output, PeerInfo, Reach};
 use super::gossip::Gossip;
 use super::held::Held;
 use super::incoming::Incoming;
@@ -28,8 +28,9 @@ use super::receipts::{Receipted, Receipts};
 use super::relay::Relays;
 use super::sessions::Sessions;
 use super::train::Trains;
+use super::trust::{Challenges, Trust};
 use crate::crypto::Identity;
-use crate::ids::{Fingerprint, PeerId};
+use crate::ids::PeerId;
 use crate::link::event::LinkEvent;
 use crate::link::{self, LinkLayer};
 use crate::time::{Instant, Now, UnixMillis};
@@ -59,6 +60,8 @@ pub struct Engine {
     pub(super) incoming: Incoming,
     pub(super) announcer: Announcer,
     pub(super) gossip: Gossip,
+    pub(super) trust: Trust,
+    pub(super) challenges: Challenges,
     pub(super) own_prekeys: OwnPrekeys,
     pub(super) bundles: Bundles,
     pub(super) carried: Carried,
@@ -99,6 +102,8 @@ impl Engine {
             incoming: Incoming::default(),
             announcer: Announcer::default(),
             gossip: Gossip::new(config.gossip.clone()),
+            trust: Trust::default(),
+            challenges: Challenges::default(),
             own_prekeys: OwnPrekeys::default(),
             bundles: Bundles::default(),
             carried: Carried::default(),
@@ -141,6 +146,7 @@ impl Engine {
             self.relays.poll_timeout(),
             self.trains.poll_timeout(),
             self.announcer.poll_timeout(),
+            self.challenges.poll_timeout(),
             self.sessions.poll_timeout(),
             self.outgoing.poll_timeout(),
             self.reassembly.poll_timeout(),
@@ -201,6 +207,11 @@ impl Engine {
             links,
             last_seen: peer.last_seen,
             session: self.sessions.stands(id, now.instant),
+            noise_public: peer.noise_public,
+            signing_public: peer.signing_public,
+            trust: self.trust.level(peer.fingerprint, now.unix),
+            standing: self.trust.standing(peer.fingerprint),
+            favours_us: self.trust.favours_us(peer.fingerprint),
         }
     }
 
@@ -225,7 +236,8 @@ impl Engine {
                 }
             }
             Command::Greet { peer } => self.warm(peer, now),
-            Command::Know(introduction) => self.know(introduction, now),
+            Command::Know(introduction) => self.introduce(introduction, now),
+            Command::People(command) => self.people_command(command, now),
             Command::Courier(command) => self.courier_command(command, now),
             Command::Leave => self.leave(now),
         }
@@ -238,7 +250,8 @@ impl Engine {
                 Shelf::Prekeys | Shelf::Bundles => self.restore_prekeys(&kept),
                 Shelf::Courier => self.restore_courier(&kept, now),
                 Shelf::Archive => self.restore_packet(&kept, now),
-                Shelf::Groups | Shelf::Board | Shelf::People => false,
+                Shelf::People => self.restore_person(&kept),
+                Shelf::Groups | Shelf::Board => false,
             };
             if !taken {
                 let Kept { shelf, key, .. } = kept;
@@ -256,17 +269,6 @@ impl Engine {
         if there && !self.sessions.stands(peer, now.instant) && self.clock_refusal(now).is_none() {
             self.greet(peer, now);
         }
-    }
-
-    fn know(&mut self, introduction: Introduction, now: Now) {
-        let id = Fingerprint::of(&introduction.noise_public).peer_id();
-        if id == self.me {
-            return;
-        }
-        if self.peers.know(id, introduction) {
-            self.emit(Event::PeerGone { peer: id, left: false });
-        }
-        self.show_held(id, now);
     }
 
     pub(super) fn give_up(&mut self, lost: impl Fn(PeerId) -> bool, reason: Expiry) {
@@ -319,6 +321,7 @@ impl Engine {
             self.announce(now);
         }
         self.repeat_handshakes(now);
+        self.expire_challenges(now);
         self.send_due_private(now);
         self.reassembly.expire(now.instant);
         self.run_gossip(now);

@@ -50,6 +50,12 @@ pub enum DropReason {
     SyncRequest,
     /// More sync requests than are answered (spec 3.7).
     SyncRate,
+    /// It is by somebody who is blocked: relayed, and neither shown nor stored.
+    Blocked,
+    /// A vouch that is false, too old, or by somebody who is not verified here.
+    Vouch,
+    /// A challenge for other keys than ours, or an answer that proves nothing.
+    Verification,
     /// A prekey bundle that is too old, of tomorrow, or older than the one we have.
     OldBundle,
     /// A prekey bundle for which there is no room.
@@ -89,6 +95,9 @@ impl DropReason {
             Self::TooOld => "too_old",
             Self::SyncRequest => "sync_request",
             Self::SyncRate => "sync_rate",
+            Self::Blocked => "blocked",
+            Self::Vouch => "vouch",
+            Self::Verification => "verification",
             Self::OldBundle => "old_bundle",
             Self::BundlesFull => "bundles_full",
             Self::CourierUntrusted => "courier_untrusted",

@@ -19,6 +19,7 @@ use super::event::{Event, Expiry, PublicMessage};
 use super::peers::{Change, REACHABLE};
 use super::reassembly::Outcome;
 use super::sessions::Stamp;
+use super::trust::Keys;
 use crate::crypto::{Verified, verify};
 use crate::ids::{Fingerprint, LinkId, MessageId, PeerId};
 use crate::time::Now;
@@ -248,6 +249,12 @@ impl Engine {
     ) -> Result<(), DropReason> {
         let packet = received.packet();
         let (sender, introduction) = (packet.sender, (packet.id(), packet.timestamp));
+        let keys = Keys {
+            noise_public: announce.noise_public,
+            signing_public: announce.signing_public,
+            nickname: announce.nickname.clone(),
+        };
+        self.pin_announced(&keys, now)?;
         if arrival.via == Via::Sync && packet.timestamp + REACHABLE < now.unix {
             self.peers.introduced(sender, announce, packet.timestamp).map_err(|_| DropReason::KeyChanged)?;
             self.show_held(sender, now);
@@ -317,6 +324,11 @@ impl Engine {
         let packet = received.packet();
         let text = std::str::from_utf8(&packet.payload).map_err(|_| DropReason::Payload)?.to_owned();
         let author = self.peers.get(packet.sender).ok_or(DropReason::UnknownSender)?;
+        if self.trust.is_blocked(author.fingerprint) {
+            // Relayed all the same: a block is nobody's business but ours (spec 5.5).
+            self.counters.drop(DropReason::Blocked);
+            return Ok(());
+        }
         self.emit(Event::PublicMessage(PublicMessage {
             id: MessageId::from(packet.id()),
             sender: packet.sender,

@@ -28,6 +28,7 @@ mod receipts;
 mod relay;
 mod sessions;
 mod train;
+pub mod trust;
 
 pub use config::Config;
 pub use engine::Engine;

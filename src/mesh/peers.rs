@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::event::Introduction;
+use super::trust::Keys;
 use crate::crypto::Verified;
 use crate::ids::{Fingerprint, LinkId, PacketId, PeerId};
 use crate::time::{Instant, Now, UnixMillis};
@@ -126,20 +126,20 @@ impl Peers {
         Ok(())
     }
 
-    /// Takes the keys of a contact: they outweigh what was announced. True when that makes a peer that seemed to
-    /// be there somebody else.
-    pub(super) fn know(&mut self, id: PeerId, introduction: Introduction) -> bool {
-        let Introduction { noise_public, signing_public, nickname } = introduction;
+    /// Takes keys that outweigh what was announced: of a contact, or proven. True when that makes a peer that seemed
+    /// to be there somebody else.
+    pub(super) fn know(&mut self, id: PeerId, keys: Keys, contact: bool) -> bool {
+        let Keys { noise_public, signing_public, nickname } = keys;
         let impostor = match self.known.get_mut(&id) {
             Some(peer) if peer.noise_public == noise_public && peer.signing_public == signing_public => {
-                peer.contact = true;
+                peer.contact = contact;
                 return false;
             }
             Some(peer) => peer.present,
             None => false,
         };
         self.make_room();
-        let contact = Peer {
+        let known = Peer {
             fingerprint: Fingerprint::of(&noise_public),
             noise_public,
             signing_public,
@@ -147,14 +147,21 @@ impl Peers {
             capabilities: Capabilities::NONE,
             last_seen: UnixMillis(0),
             present: false,
-            contact: true,
+            contact,
             announced: UnixMillis(0),
             announce: PacketId([0; 16]),
             announce_link: None,
             heard: Instant::ZERO,
         };
-        self.known.insert(id, contact);
+        self.known.insert(id, known);
         impostor
+    }
+
+    /// A contact is one no more.
+    pub(super) fn forget(&mut self, id: PeerId) {
+        if let Some(peer) = self.known.get_mut(&id) {
+            peer.contact = false;
+        }
     }
 
     /// The link over which a peer's latest announce was first heard, when `announce` is that one.

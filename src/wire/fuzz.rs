@@ -7,7 +7,7 @@ use super::mailbox::{Answer, Frames, Op, Request};
 use super::record::{MAX_RECORD_LEN, SignedRecord};
 use super::{
     Announce, CourierEnvelope, Fragment, Leave, MAX_CARD_LEN, MAX_PAYLOAD_LEN, NoisePayload, Packet,
-    PrekeyBundle, Received, ReceivedCard, RequestSync, frame_len, json, link, message, noise,
+    PrekeyBundle, Received, ReceivedCard, RequestSync, ScannedCode, frame_len, json, link, message, noise,
 };
 
 /// Bytes that came over a link.
@@ -67,6 +67,15 @@ pub fn payloads(payload: &[u8]) {
     }
     if let Ok((_, ciphertext)) = noise::transport(&payload) {
         assert!(ciphertext.len() >= noise::TAG_LEN);
+    }
+}
+
+/// A text that somebody scanned or pasted as a verification code.
+pub fn verify_code(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    let Ok(scanned) = ScannedCode::from_text(text) else { return };
+    if let Ok(again) = scanned.code().to_text(|_| *scanned.signature()) {
+        assert_eq!(ScannedCode::from_text(&again), Ok(scanned));
     }
 }
 
@@ -148,6 +157,7 @@ mod tests {
             super::packet(&bytes);
             super::payloads(&bytes);
             super::card(&bytes);
+            super::verify_code(&bytes);
             super::cbor(&bytes);
             super::record(&bytes);
             super::mailbox(&bytes);

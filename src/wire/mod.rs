@@ -47,6 +47,8 @@ mod record_link;
 mod signing;
 mod sync;
 mod tlv;
+mod verify;
+mod vouch;
 
 pub use announce::{Announce, MAX_NEIGHBOURS};
 pub use capabilities::Capabilities;
@@ -72,3 +74,5 @@ pub use record_link::{
     RECORD_LINK_PREFIX, RecordLinkError, is_record_link, read_record, read_record_link, record_link,
 };
 pub use sync::{MAX_FRAGMENT_IDS, RequestSync, SyncTypes};
+pub use verify::{CODE_PREFIX, CodeError, ScannedCode, VerifyChallenge, VerifyCode, VerifyResponse};
+pub use vouch::{MAX_VOUCHES, Vouch};
