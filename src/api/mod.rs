@@ -17,6 +17,7 @@ pub mod route;
 pub mod schema;
 pub mod server;
 pub mod survey;
+pub mod sync;
 mod text;
 pub mod wishes;
 

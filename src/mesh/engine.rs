@@ -17,6 +17,7 @@ use super::courier::{Carried, Counts, Deposits, OpenedMail};
 use super::dedup::Dedup;
 use super::error::Counters;
 use super::event::{Command, Event, Expiry, Input, Output, PeerInfo, Reach};
+use super::gossip::Gossip;
 use super::held::Held;
 use super::incoming::Incoming;
 use super::kept::{Keep, Kept, Shelf};
@@ -68,6 +69,7 @@ pub struct Engine {
     pub(super) pings: Pings,
     pub(super) limits: Limits,
     pub(super) airtime: Airtime,
+    pub(super) gossip: Gossip,
     pub(super) trust: Trust,
     pub(super) challenges: Challenges,
     pub(super) own_prekeys: OwnPrekeys,
@@ -114,6 +116,7 @@ impl Engine {
             pings: Pings::default(),
             limits: Limits::default(),
             airtime: Airtime::default(),
+            gossip: Gossip::new(config.gossip.clone()),
             trust: Trust::default(),
             challenges: Challenges::default(),
             own_prekeys: OwnPrekeys::default(),
@@ -169,6 +172,7 @@ impl Engine {
             self.reassembly.poll_timeout(),
             self.routes.poll_timeout(),
             self.pings.poll_timeout(),
+            self.gossip.poll_timeout(),
             self.courier_due,
             self.prekeys_timeout(),
             self.peers.poll_timeout(&self.bindings.neighbours()),
@@ -268,8 +272,9 @@ impl Engine {
             let taken = match kept.shelf {
                 Shelf::Prekeys | Shelf::Bundles => self.restore_prekeys(&kept),
                 Shelf::Courier => self.restore_courier(&kept, now),
+                Shelf::Archive => self.restore_packet(&kept, now),
                 Shelf::People => self.restore_person(&kept),
-                Shelf::Archive | Shelf::Groups | Shelf::Board => false,
+                Shelf::Groups | Shelf::Board => false,
             };
             if !taken {
                 let Kept { shelf, key, .. } = kept;
@@ -322,6 +327,7 @@ impl Engine {
                 self.pings.link_down(link);
                 self.limits.link_down(link);
                 self.airtime.link_down(link);
+                self.gossip.link_down(link);
                 let peer = self.bindings.down(link);
                 if self.bindings.is_empty() {
                     self.announcer.alone();
@@ -351,6 +357,7 @@ impl Engine {
         self.reassembly.expire(now.instant);
         self.routes.expire(now.instant);
         self.give_up_pings(now);
+        self.run_gossip(now);
         self.run_prekeys(now);
         self.run_courier(now);
         let neighbours = self.bindings.neighbours();

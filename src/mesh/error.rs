@@ -54,6 +54,12 @@ pub enum DropReason {
     PingRate,
     /// A pong to no ping of ours.
     UnaskedPong,
+    /// The answer to a request of ours, but too old for its kind (spec 2.7, 3.7).
+    TooOld,
+    /// A sync request that does not come from the neighbour itself (spec 3.7).
+    SyncRequest,
+    /// More sync requests than are answered (spec 3.7).
+    SyncRate,
     /// It is by somebody who is blocked: relayed, and neither shown nor stored.
     Blocked,
     /// A vouch that is false, too old, or by somebody who is not verified here.
@@ -101,6 +107,9 @@ impl DropReason {
             Self::Route => "route",
             Self::PingRate => "ping_rate",
             Self::UnaskedPong => "unasked_pong",
+            Self::TooOld => "too_old",
+            Self::SyncRequest => "sync_request",
+            Self::SyncRate => "sync_rate",
             Self::Blocked => "blocked",
             Self::Vouch => "vouch",
             Self::Verification => "verification",
@@ -174,8 +183,27 @@ pub struct Counters {
     pub relays_cancelled: u64,
     /// Packets put together again from fragments.
     pub reassembled: u64,
+    /// What neighbours told each other of what they missed.
+    pub sync: SyncCounters,
     /// Packets thrown away, by reason.
     pub dropped: BTreeMap<DropReason, u64>,
+}
+
+/// What gossip sync did (spec 3.7).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SyncCounters {
+    /// Packets remembered for others at this moment.
+    pub remembered: u64,
+    /// Requests of ours.
+    pub asked: u64,
+    /// Requests of neighbours that were answered.
+    pub answered: u64,
+    /// Packets sent in those answers.
+    pub sent: u64,
+    /// Answers given up because of their bytes.
+    pub cut_short: u64,
+    /// Packets that came as answers to ours, and were new.
+    pub taken: u64,
 }
 
 impl Counters {
