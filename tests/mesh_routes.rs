@@ -23,9 +23,9 @@ fn settled(seed: u8, topology: &Topology, version_2: bool) -> (World, Vec<NodeId
 }
 
 fn diagnosed(world: &World, node: NodeId) -> Vec<Event> {
-    let diagnosed = |event: &event::Event| match event {
-        event::Event::Diagnostics(event) => Some(event.clone()),
-        _ => None,
+    let diagnosed = |event: &event::Event| {
+        let event::Event::Diagnostics(event) = event else { return None };
+        Some(event.clone())
     };
     world.events(node).filter_map(diagnosed).collect()
 }
@@ -123,9 +123,9 @@ fn a_ping_tells_the_hops_and_one_into_the_void_is_lost() {
     ping(&mut world, own, own, 4);
     world.run_for(Duration::from_secs(2));
     let hops = |nonce: u8| {
-        diagnosed(&world, own).into_iter().find_map(|event| match event {
-            Event::Pong { nonce: of, hops, .. } if of == [nonce; 8] => Some(hops),
-            _ => None,
+        diagnosed(&world, own).into_iter().find_map(|event| {
+            let Event::Pong { nonce: of, hops, .. } = event else { return None };
+            (of == [nonce; 8]).then_some(hops)
         })
     };
     assert_eq!([1, 2, 3].map(hops), [Some(Some(1)), Some(Some(2)), Some(Some(4))]);
