@@ -6,7 +6,7 @@ use super::cbor::Value;
 use super::mailbox::{Answer, Frames, Op, Request};
 use super::record::{MAX_RECORD_LEN, SignedRecord};
 use super::{
-    Announce, Fragment, Leave, MAX_CARD_LEN, MAX_PAYLOAD_LEN, NoisePayload, Packet, Received, ReceivedCard,
+    Announce, Board, Fragment, Leave, MAX_CARD_LEN, MAX_PAYLOAD_LEN, NoisePayload, Packet, Received, ReceivedCard,
     frame_len, json, link, message, noise,
 };
 
@@ -40,6 +40,10 @@ pub fn payloads(payload: &[u8]) {
     if let Ok(inner) = NoisePayload::decode(&payload) {
         let again = inner.encode().map(Bytes::from).expect("a payload that was read can be written");
         assert_eq!(NoisePayload::decode(&again), Ok(inner));
+    }
+    if let Ok(board) = Board::decode(&payload) {
+        let again = board.encode().map(Bytes::from).expect("a notice that was read can be written");
+        assert_eq!(Board::decode(&again), Ok(board));
     }
     if let Ok(fragment) = Fragment::decode(&payload) {
         assert_eq!(fragment.encode(), payload);

@@ -13,6 +13,7 @@
 #![warn(clippy::indexing_slicing)]
 
 mod announce;
+mod board;
 pub mod body;
 mod capabilities;
 mod card;
@@ -45,6 +46,7 @@ mod signing;
 mod tlv;
 
 pub use announce::{Announce, MAX_NEIGHBOURS};
+pub use board::{Board, MAX_POST_LEN, MAX_POST_LIFE, MAX_POST_NICKNAME_LEN, Post, Tombstone};
 pub use capabilities::Capabilities;
 pub use card::{
     Card, DirectAddress, LINK_PREFIX, MAX_ADDRESSES, MAX_CARD_LEN, MAX_PROVIDER_LEN, MAX_RELAYS, Mailbox,
