@@ -13,6 +13,7 @@ mod handshake_rate;
 mod held;
 mod incoming;
 mod ingress;
+pub mod kept;
 mod outgoing;
 mod peers;
 mod private;
