@@ -236,7 +236,7 @@ impl Engine {
     }
 
     /// Chooses the links for a packet of ours and sends it; the number of fragments, `None` when it went nowhere.
-    fn put(&mut self, packet: &Packet, aim: Aim, now: Now) -> Option<u16> {
+    pub(super) fn put(&mut self, packet: &Packet, aim: Aim, now: Now) -> Option<u16> {
         let key = Key::of(packet);
         let candidates = self.bindings.candidates();
         let links = match aim {
@@ -298,7 +298,7 @@ impl Engine {
             .collect()
     }
 
-    fn signed(&mut self, packet_type: PacketType, payload: Bytes, now: Now) -> Option<Packet> {
+    pub(super) fn signed(&mut self, packet_type: PacketType, payload: Bytes, now: Now) -> Option<Packet> {
         let mut packet = self.unsigned(packet_type, Aim::Everyone, payload, now);
         packet.signature = Some(self.identity.sign(&packet.signing_preimage().ok()?));
         Some(packet)

@@ -11,13 +11,14 @@ use rand_core::{RngCore, SeedableRng};
 
 use super::announcer::Announcer;
 use super::bindings::Bindings;
+use super::board::Board;
 use super::config::Config;
 use super::dedup::Dedup;
 use super::error::Counters;
 use super::event::{Command, Event, Expiry, Input, Introduction, Output, PeerInfo, Reach};
 use super::held::Held;
 use super::incoming::Incoming;
-use super::kept::{Keep, Kept};
+use super::kept::{Keep, Kept, Shelf};
 use super::outgoing::{Message, Outgoing};
 use super::peers::{Peer, Peers};
 use super::reassembly::Reassembly;
@@ -55,6 +56,7 @@ pub struct Engine {
     pub(super) outgoing: Outgoing,
     pub(super) incoming: Incoming,
     pub(super) announcer: Announcer,
+    pub(super) board: Board,
     pub(super) counters: Counters,
     pub(super) last_stamp: UnixMillis,
     pub(super) clock_reported: bool,
@@ -86,6 +88,7 @@ impl Engine {
             outgoing: Outgoing::default(),
             incoming: Incoming::default(),
             announcer: Announcer::default(),
+            board: Board::default(),
             counters: Counters::default(),
             last_stamp: UnixMillis(0),
             clock_reported: false,
@@ -121,6 +124,7 @@ impl Engine {
             self.relays.poll_timeout(),
             self.trains.poll_timeout(),
             self.announcer.poll_timeout(),
+            self.board.poll_timeout(),
             self.sessions.poll_timeout(),
             self.outgoing.poll_timeout(),
             self.reassembly.poll_timeout(),
@@ -202,14 +206,23 @@ impl Engine {
             }
             Command::Greet { peer } => self.warm(peer, now),
             Command::Know(introduction) => self.know(introduction, now),
+            Command::Board(command) => self.board_command(command, now),
             Command::Leave => self.leave(now),
         }
     }
 
     /// Each machine takes back what it kept; what none wants any more is no longer kept.
-    fn restore(&mut self, kept: Vec<Kept>, _now: Now) {
-        for Kept { shelf, key, .. } in kept {
-            self.keep(Keep::Remove { shelf, key });
+    fn restore(&mut self, kept: Vec<Kept>, now: Now) {
+        for Kept { shelf, key, value } in kept {
+            match shelf {
+                Shelf::Board => self.restore_notice(key, &value, now),
+                Shelf::Archive
+                | Shelf::Courier
+                | Shelf::Prekeys
+                | Shelf::Bundles
+                | Shelf::Groups
+                | Shelf::People => self.keep(Keep::Remove { shelf, key }),
+            }
         }
     }
 
@@ -286,6 +299,7 @@ impl Engine {
         self.repeat_handshakes(now);
         self.send_due_private(now);
         self.reassembly.expire(now.instant);
+        self.sweep_board(now);
         let neighbours = self.bindings.neighbours();
         while let Some(peer) = self.peers.pop_silent(&neighbours, now.instant) {
             self.emit(Event::PeerGone { peer, left: false });

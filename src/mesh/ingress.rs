@@ -160,7 +160,8 @@ impl Engine {
             return self.introduced(received).map(Authorship::Introduced);
         }
         let Some(signature) = packet.signature else {
-            let must_be_signed = matches!(packet.packet_type, PacketType::Message | PacketType::Leave);
+            let must_be_signed =
+                matches!(packet.packet_type, PacketType::Message | PacketType::Leave | PacketType::BoardPost);
             return if must_be_signed { Err(DropReason::Unsigned) } else { Ok(Authorship::Unsigned) };
         };
         let Some(peer) = self.peers.get(packet.sender) else { return Ok(Authorship::Unknown) };
@@ -207,6 +208,7 @@ impl Engine {
                 self.encrypted(packet, stamp, now)
             }
             PacketType::Fragment if for_me || packet.is_broadcast() => self.fragment(received, arrival, now),
+            PacketType::BoardPost if packet.is_broadcast() => self.board_packet(received, now),
             PacketType::RequestSync => Err(DropReason::Unsupported),
             _ if for_me => Err(DropReason::Unsupported),
             _ => Ok(()),
@@ -396,7 +398,13 @@ impl Engine {
 /// Types that authenticate themselves inside, or whose content does once it is put together: a signature under
 /// an unknown key says nothing about them.
 fn proves_itself(packet_type: PacketType) -> bool {
-    matches!(packet_type, PacketType::NoiseHandshake | PacketType::NoiseEncrypted | PacketType::Fragment)
+    matches!(
+        packet_type,
+        PacketType::NoiseHandshake
+            | PacketType::NoiseEncrypted
+            | PacketType::Fragment
+            | PacketType::BoardPost
+    )
 }
 
 /// A text for everyone.

@@ -2,6 +2,8 @@
 
 mod announcer;
 mod bindings;
+pub mod board;
+mod board_store;
 pub mod config;
 mod dedup;
 mod egress;

@@ -178,6 +178,16 @@ impl Peers {
         self.known.iter().map(|(&id, peer)| (id, peer))
     }
 
+    /// The signing keys of the contacts.
+    pub(super) fn contact_keys(&self) -> impl Iterator<Item = [u8; 32]> {
+        self.known.values().filter(|peer| peer.contact).map(|peer| peer.signing_public)
+    }
+
+    /// Whoever signs with this key; a contact before somebody who only announces it.
+    pub(super) fn of_signing_key(&self, key: &[u8; 32]) -> Option<&Peer> {
+        self.known.values().filter(|peer| peer.signing_public == *key).max_by_key(|peer| peer.contact)
+    }
+
     /// How many peers are present.
     pub(super) fn present(&self) -> usize {
         self.known.values().filter(|peer| peer.present).count()
@@ -214,6 +224,11 @@ impl Peer {
             announce_link: link,
             heard: now.instant,
         }
+    }
+
+    /// Whether its keys come from a contact card.
+    pub(super) fn is_contact(&self) -> bool {
+        self.contact
     }
 
     /// Whether it gave a sign of life in this run.
