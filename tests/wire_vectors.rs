@@ -10,7 +10,7 @@ use ed25519_dalek::{Signer, SigningKey, VerifyingKey};
 use hopline::ids::{Fingerprint, PeerId, to_hex};
 use hopline::time::UnixMillis;
 use hopline::wire::{
-    Announce, Capabilities, Fragment, Leave, NoisePayload, Packet, PacketType, PeerState, Received, Version,
+    Announce, Board, Capabilities, Fragment, Leave, NoisePayload, Packet, PacketType, PeerState, Received, Version,
     fragments, frame_len, json, message, noise, padding,
 };
 use serde_json::{Value, json};
@@ -465,4 +465,28 @@ fn a_described_packet_has_its_fields() {
     let fragment = json::describe(&received("fragment_469_1"));
     assert_eq!(fragment["payload"]["original_type"], "message");
     assert_eq!(json::describe(&received("ping"))["payload"], Value::Null);
+}
+
+/// Read, written again, and signed as the file says.
+fn board(name: &str) -> Board {
+    let board = Board::decode(&bytes(name)).unwrap();
+    assert_eq!(board.encode().unwrap(), bytes(name), "{name}");
+    assert_eq!(board.signing_preimage(), hex(&vector(name)["signing_preimage_hex"]), "{name}");
+    let key = SigningKey::from_bytes(&key("alice", "sign_seed"));
+    assert_eq!(*board.author(), key.verifying_key().to_bytes());
+    assert_eq!(*board.signature(), key.sign(&board.signing_preimage()).to_bytes());
+    board
+}
+
+#[test]
+fn a_post_and_its_withdrawal_are_read_and_written() {
+    let inputs = &vector("board_post_payload")["inputs"];
+    let Board::Post(post) = board("board_post_payload") else { panic!("a post") };
+    assert_eq!((post.content.as_str(), post.geohash.as_str()), ("water point open", "u33dc1"));
+    assert_eq!((post.nickname.as_str(), post.is_urgent()), ("alice", true));
+    assert_eq!(inputs["created"], post.created.0);
+    assert_eq!(inputs["expires"], post.expires.0);
+    let Board::Tombstone(tombstone) = board("board_tombstone_payload") else { panic!("a tombstone") };
+    assert_eq!((tombstone.id, tombstone.author), (post.id, post.author));
+    assert_eq!(vector("board_tombstone_payload")["inputs"]["deleted_at"], tombstone.deleted.0);
 }

@@ -8,6 +8,7 @@ use crate::ids::{Fingerprint, MessageId, PeerId};
 use crate::mesh::event::Reach;
 use crate::message::DeliveryStatus;
 
+use super::board::BoardNotice;
 use super::contacts::ContactNotice;
 use super::files::FileReport;
 use super::text;
@@ -417,6 +418,8 @@ pub enum EventReport {
     Transport(TransportReport),
     /// Something happened to contacts.
     Contact(ContactNotice),
+    /// Something happened on the notice board.
+    Board(BoardNotice),
     /// Nothing is sent: the wall clock is unset.
     ClockUnset,
     /// The listener was too slow.

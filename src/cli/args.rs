@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{ArgAction, Parser, Subcommand, ValueHint};
 
 use super::commands::{
-    air, completions, config, contact, daemon, demo, file, history, htx, outbox, packet, relay, route, send,
+    air, board, completions, config, contact, daemon, demo, file, history, htx, outbox, packet, relay, route, send,
     watch,
 };
 
@@ -48,6 +48,8 @@ pub(super) enum Command {
     File(file::Arguments),
     /// Show what waits to be sent and why, or give it up
     Outbox(outbox::Arguments),
+    /// Show the notice board, put up a notice, withdraw one
+    Board(board::Arguments),
     /// Show what was said
     History(history::Arguments),
     /// Show which way a message would take, and why

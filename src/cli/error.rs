@@ -101,6 +101,10 @@ pub(super) enum CliError {
     NoContact(String),
     #[error("{} people called `{name}` offered a card: {}", fingerprints.len(), fingerprints.join(", "))]
     ManyOffers { name: String, fingerprints: Vec<String> },
+    #[error("no notice has an id that begins with `{0}`")]
+    NoNotice(String),
+    #[error("several notices of yours have an id that begins with `{0}`")]
+    ManyNotices(String),
     #[error("a card does not fit into a QR code")]
     NoQrCode,
     #[error("{0} of the findings keep Bluetooth from working")]
@@ -175,6 +179,8 @@ impl CliError {
             | Self::DaemonStopped
             | Self::NoContact(_)
             | Self::ManyOffers { .. }
+            | Self::NoNotice(_)
+            | Self::ManyNotices(_)
             | Self::NoQrCode
             | Self::Missing(_)
             | Self::File { .. }
@@ -229,6 +235,8 @@ impl CliError {
             Self::ManyOffers { .. } => "use the fingerprint of the one you mean",
             Self::UnknownHost { .. } => "check the name, or give --address IP:PORT",
             Self::Unreachable { .. } => "`hopline htx probe` tells layer by layer how far it gets",
+            Self::NoNotice(_) => "`hopline board` shows the notices that stand",
+            Self::ManyNotices(_) => "give more of it; `hopline --json board` shows ids whole",
             Self::NoQrCode => "pass the link on as text; or --no-mailbox and --no-addresses make it shorter",
             Self::Missing(_) => "each finding above says what to do",
             Self::Control(JoinError::NoHub { .. }) => "serve one with `hopline air PATH --topology FILE`",

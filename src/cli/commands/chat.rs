@@ -115,6 +115,7 @@ impl Chat<'_> {
             | EventReport::Session { .. }
             | EventReport::Transport(_) => {}
             EventReport::Adapter { .. }
+            | EventReport::Board(_)
             | EventReport::Contact(_)
             | EventReport::File(_)
             | EventReport::PublicMessage(_)
