@@ -113,11 +113,6 @@ impl Board {
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
         self.sweep
     }
-
-    /// The packets of everything that stands or was withdrawn, ours and those of the absent, as they came.
-    pub(super) fn frames(&self, now: UnixMillis) -> impl Iterator<Item = &Bytes> {
-        self.store.frames(now)
-    }
 }
 
 impl Engine {
@@ -127,6 +122,12 @@ impl Engine {
             self.board.store.posts(now.unix).map(|post| self.notice(post)).collect();
         notices.sort_by_key(|notice| (!notice.urgent, std::cmp::Reverse(notice.created), notice.id));
         notices
+    }
+
+    /// The packets of everything that stands or was withdrawn, ours and those of the absent, as they came: what whoever
+    /// was away has to be told.
+    pub fn board_packets(&self, now: Now) -> impl Iterator<Item = &Bytes> {
+        self.board.store.frames(now.unix)
     }
 
     pub(super) fn board_packet(&mut self, received: &Received, now: Now) -> Result<(), DropReason> {

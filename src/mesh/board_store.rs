@@ -44,7 +44,7 @@ pub(super) type Key = ([u8; 32], PostId);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Taken {
     /// A post stands that did not before; the other one of its author had to go.
-    Stands { post: Post, oldest: Option<Post> },
+    Stands { post: Post, oldest: Option<Box<Post>> },
     /// A post that stood is withdrawn.
     Withdrawn(Post),
     /// The withdrawal of a post we have not seen is remembered.
@@ -166,7 +166,7 @@ impl BoardStore {
         let entry = Entry { content: Content::Post(post.clone()), frame };
         let oldest = match self.make_room(key, &entry, standing)? {
             Some(Entry { content: Content::Post(oldest), .. }) if oldest.author == post.author => {
-                Some(oldest)
+                Some(Box::new(oldest))
             }
             Some(_) | None => None,
         };

@@ -6,7 +6,7 @@ use super::cbor::Value;
 use super::mailbox::{Answer, Frames, Op, Request};
 use super::record::{MAX_RECORD_LEN, SignedRecord};
 use super::{
-    Announce, Board, Fragment, Leave, MAX_CARD_LEN, MAX_PAYLOAD_LEN, NoisePayload, Packet, Received, ReceivedCard,
+    Announce, Board, Fragment, GroupEnvelope, GroupText, Leave, MAX_CARD_LEN, MAX_PAYLOAD_LEN, NoisePayload, Packet, Received, ReceivedCard,
     frame_len, json, link, message, noise,
 };
 
@@ -44,6 +44,14 @@ pub fn payloads(payload: &[u8]) {
     if let Ok(board) = Board::decode(&payload) {
         let again = board.encode().map(Bytes::from).expect("a notice that was read can be written");
         assert_eq!(Board::decode(&again), Ok(board));
+    }
+    if let Ok(envelope) = GroupEnvelope::decode(&payload) {
+        let again = envelope.encode().map(Bytes::from).expect("an envelope that was read can be written");
+        assert_eq!(GroupEnvelope::decode(&again), Ok(envelope));
+    }
+    if let Ok(text) = GroupText::decode(&payload) {
+        let again = text.encode().map(Bytes::from).expect("a text that was read can be written");
+        assert_eq!(GroupText::decode(&again), Ok(text));
     }
     if let Ok(fragment) = Fragment::decode(&payload) {
         assert_eq!(fragment.encode(), payload);
