@@ -30,9 +30,9 @@ fn texts(world: &World, node: NodeId) -> Vec<String> {
 }
 
 fn id_of(world: &World, node: NodeId, text: &str) -> PostId {
-    let posted = |event: &Event| match event {
-        Event::Board(Told::Posted(Notice { id, text: said, .. })) if said == text => Some(*id),
-        _ => None,
+    let posted = |event: &Event| {
+        let Event::Board(Told::Posted(notice)) = event else { return None };
+        (notice.text == text).then_some(notice.id)
     };
     world.events(node).find_map(posted).expect("it was put up")
 }
@@ -90,7 +90,8 @@ fn a_sixth_notice_of_ours_takes_the_place_of_our_oldest_and_says_so() {
     let expected = ["notice 5", "notice 4", "notice 3", "notice 2", "notice 1"];
     assert_eq!(texts(&world, nodes[0]), expected);
     assert_eq!(texts(&world, nodes[1]), expected, "others keep the same five");
-    let gave_way = |event: &&Event| matches!(event, Event::Board(Told::GaveWay(old)) if old.text == "notice 0");
+    let gave_way =
+        |event: &&Event| matches!(event, Event::Board(Told::GaveWay(old)) if old.text == "notice 0");
     assert_eq!(world.events(nodes[0]).filter(gave_way).count(), 1);
 }
 
@@ -168,11 +169,11 @@ impl Bench {
             recipient: None,
             route: Vec::new(),
             rsr: false,
-            payload: Bytes::from(board.encode().unwrap()),
+            payload: Bytes::from(board.encode().expect("it encodes")),
             signature: None,
         };
-        packet.signature = Some(carrier.sign(&packet.signing_preimage().unwrap()));
-        let bytes = Bytes::from(packet.encode().unwrap());
+        packet.signature = Some(carrier.sign(&packet.signing_preimage().expect("it encodes")));
+        let bytes = Bytes::from(packet.encode().expect("it encodes"));
         self.feed(Input::Radio(RadioEvent::Received { link: link(1), bytes }));
         let after = &self.engine.counters().dropped;
         after.iter().find(|(reason, count)| before.get(reason) != Some(count)).map(|(reason, _)| *reason)
@@ -285,6 +286,10 @@ fn a_flood_of_notices_under_invented_keys_displaces_nothing_known_and_is_counted
     let invented = identity(200);
     let late = bench.hear(&invented, &Board::Post(post(&invented, [9; 16], 7 * DAY)));
     assert_eq!((late, bench.relayed()), (Some(DropReason::BoardFull), 0));
-    assert_eq!(bench.hear(&contact, &Board::Post(post(&contact, [10; 16], DAY))), None, "a contact finds a place");
+    assert_eq!(
+        bench.hear(&contact, &Board::Post(post(&contact, [10; 16], DAY))),
+        None,
+        "a contact finds a place"
+    );
     assert_eq!(bench.notices().len(), 200);
 }

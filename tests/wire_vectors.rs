@@ -10,8 +10,8 @@ use ed25519_dalek::{Signer, SigningKey, VerifyingKey};
 use hopline::ids::{Fingerprint, PeerId, to_hex};
 use hopline::time::UnixMillis;
 use hopline::wire::{
-    Announce, Board, Capabilities, Fragment, Leave, NoisePayload, Packet, PacketType, PeerState, Received, Version,
-    fragments, frame_len, json, message, noise, padding,
+    Announce, Board, Capabilities, Fragment, Leave, NoisePayload, Packet, PacketType, PeerState, Received,
+    Version, fragments, frame_len, json, message, noise, padding,
 };
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};

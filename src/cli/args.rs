@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{ArgAction, Parser, Subcommand, ValueHint};
 
 use super::commands::{
-    air, board, completions, config, contact, daemon, demo, file, history, htx, outbox, packet, relay, route, send,
-    watch,
+    air, board, completions, config, contact, daemon, demo, file, history, htx, outbox, packet, relay, route,
+    send, watch,
 };
 
 /// A peer-to-peer messaging node: the BitChat mesh over real Bluetooth.

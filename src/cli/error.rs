@@ -194,7 +194,13 @@ impl CliError {
         }
     }
 
-    fn hint(&self) -> Option<String> {
+    /// Whether nothing is wrong but what was asked.
+    pub(super) fn is_refusal(&self) -> bool {
+        matches!(self, Self::Client(ClientError::Refused(_)) | Self::NoNotice(_) | Self::ManyNotices(_))
+    }
+
+    /// What to do next.
+    pub(super) fn hint(&self) -> Option<String> {
         let hint = match self {
             Self::Client(ClientError::NoDaemon { .. }) => {
                 "start one with `hopline daemon` (and the same --home, if you use one)"

@@ -8,8 +8,8 @@ use tracing_subscriber::EnvFilter;
 
 use super::args::{Arguments, Command};
 use super::commands::{
-    air, board, chat, completions, config, contact, daemon, demo, doctor, file, history, htx, man, outbox, packet,
-    peers, relay, route, send, status, watch,
+    air, board, chat, completions, config, contact, daemon, demo, doctor, file, history, htx, man, outbox,
+    packet, peers, relay, route, send, status, watch,
 };
 use super::context::Context;
 use super::error::CliError;

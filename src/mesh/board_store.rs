@@ -352,8 +352,7 @@ mod tests {
     }
 
     fn believed(board: Board) -> Verified<Board> {
-        let (author, signature, preimage) =
-            (*board.author(), *board.signature(), board.signing_preimage());
+        let (author, signature, preimage) = (*board.author(), *board.signature(), board.signing_preimage());
         verify(&author, &signature, [preimage], board).unwrap()
     }
 
@@ -376,12 +375,8 @@ mod tests {
     }
 
     fn tombstone(by: &Identity, id: u8) -> Verified<Board> {
-        let mut tombstone = Tombstone {
-            id: PostId([id; 16]),
-            author: by.signing_public(),
-            deleted: NOW,
-            signature: [0; 64],
-        };
+        let mut tombstone =
+            Tombstone { id: PostId([id; 16]), author: by.signing_public(), deleted: NOW, signature: [0; 64] };
         tombstone.signature = by.sign(&tombstone.signing_preimage());
         believed(Board::Tombstone(tombstone))
     }
@@ -429,7 +424,11 @@ mod tests {
         let ada = author(1);
         let mut store = BoardStore::default();
         assert_eq!(take(&mut store, post(&ada, 1, 0, HOUR)), Err(DropReason::BoardStale), "over");
-        assert_eq!(take(&mut store, post(&ada, 2, 2 * HOUR + 1, HOUR)), Err(DropReason::BoardStale), "not yet");
+        assert_eq!(
+            take(&mut store, post(&ada, 2, 2 * HOUR + 1, HOUR)),
+            Err(DropReason::BoardStale),
+            "not yet"
+        );
         assert!(take(&mut store, post(&ada, 3, 2 * HOUR, 7 * 24 * HOUR)).is_ok());
         store.expire(NOW + SKEW + MAX_POST_LIFE);
         assert!(store.is_empty());

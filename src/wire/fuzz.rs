@@ -6,8 +6,8 @@ use super::cbor::Value;
 use super::mailbox::{Answer, Frames, Op, Request};
 use super::record::{MAX_RECORD_LEN, SignedRecord};
 use super::{
-    Announce, Board, Fragment, GroupEnvelope, GroupText, Leave, MAX_CARD_LEN, MAX_PAYLOAD_LEN, NoisePayload, Packet, Received, ReceivedCard,
-    frame_len, json, link, message, noise,
+    Announce, Board, Fragment, GroupEnvelope, GroupText, Leave, MAX_CARD_LEN, MAX_PAYLOAD_LEN, NoisePayload,
+    Packet, Received, ReceivedCard, frame_len, json, link, message, noise,
 };
 
 /// Bytes that came over a link.

@@ -210,7 +210,12 @@ fn decode_roster(field: &Tlv) -> Result<Vec<Member>, PayloadError> {
     }
     match reader.left() {
         0 => Ok(members),
-        got => Err(PayloadError::Size { field: "end of the roster", offset: reader.offset(), expected: "0", got }),
+        got => Err(PayloadError::Size {
+            field: "end of the roster",
+            offset: reader.offset(),
+            expected: "0",
+            got,
+        }),
     }
 }
 
@@ -462,8 +467,12 @@ mod tests {
         assert_eq!(GroupText::decode(&text.encode().unwrap().into()), Ok(text.clone()));
         let unnamed = GroupText { id: String::new(), ..text };
         assert_eq!(unnamed.encode(), Err(EncodeError::Empty { field: "message id" }));
-        let envelope =
-            GroupEnvelope { group: GroupId([1; 16]), epoch: 7, nonce: [3; 12], ciphertext: vec![9; 20].into() };
+        let envelope = GroupEnvelope {
+            group: GroupId([1; 16]),
+            epoch: 7,
+            nonce: [3; 12],
+            ciphertext: vec![9; 20].into(),
+        };
         assert_eq!(GroupEnvelope::decode(&envelope.encode().unwrap().into()), Ok(envelope));
         assert_eq!(GroupEnvelope::associated(GroupId([1; 16]), 7)[16..], [0, 0, 0, 7]);
     }

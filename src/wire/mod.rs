@@ -23,9 +23,9 @@ pub mod direct;
 mod error;
 pub mod file;
 mod fragment;
-mod group;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
+mod group;
 mod header;
 pub mod json;
 mod leave;
@@ -56,8 +56,8 @@ pub use card::{
 pub use error::{CardError, DecodeError, EncodeError, Field, InflateError, LinkError, PayloadError};
 pub use fragment::{Fragment, FragmentError, Fragments, MAX_FRAGMENTS, chunk_for, fragments};
 pub use group::{
-    GroupEnvelope, GroupKey, GroupState, GroupText, MAX_GROUP_NAME_LEN, MAX_GROUP_TEXT_LEN, MAX_MEMBER_NAME_LEN,
-    MAX_MEMBERS, Member,
+    GroupEnvelope, GroupKey, GroupState, GroupText, MAX_GROUP_NAME_LEN, MAX_GROUP_TEXT_LEN,
+    MAX_MEMBER_NAME_LEN, MAX_MEMBERS, Member,
 };
 pub use header::{
     MAX_FRAME_LEN, MAX_PAYLOAD_LEN, MIN_FRAME_LEN, SIGNATURE_LEN, TTL_OFFSET, Version, frame_len,

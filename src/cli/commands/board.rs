@@ -99,9 +99,7 @@ pub(super) async fn remove(context: &Context, client: &Client, id: &str) -> Resu
 async fn find(client: &Client, wanted: &str) -> Result<PostId, CliError> {
     let wanted = wanted.to_ascii_lowercase();
     let report = client.board().await?;
-    let begins = |notice: &&NoticeReport| {
-        !wanted.is_empty() && notice.id.to_string().starts_with(&wanted)
-    };
+    let begins = |notice: &&NoticeReport| !wanted.is_empty() && notice.id.to_string().starts_with(&wanted);
     let found: Vec<&NoticeReport> = report.notices.iter().filter(begins).collect();
     let ours: Vec<PostId> =
         found.iter().filter(|notice| notice.standing == StandingWord::Own).map(|notice| notice.id).collect();

@@ -14,6 +14,7 @@ use crate::api::schema::{EventReport, Peer, ReachWord, SentMessage, StatusWord};
 use crate::ids::{MessageId, PeerId};
 use crate::node::name::EVERYONE;
 
+use super::board;
 use super::table::{self, Line, Unclear, parse};
 use crate::cli::commands::peers;
 use crate::cli::context::Context;
@@ -128,12 +129,28 @@ impl Chat<'_> {
             Ok(Line::Nothing) => {}
             Ok(Line::Public(text)) => self.send(EVERYONE, text).await?,
             Ok(Line::Private { to, text }) => self.send(to, text).await?,
+            Ok(Line::Board(wish)) => {
+                self.forgive(board::act(self.context, &self.client, wish).await)?;
+            }
             Ok(Line::Who) => peers::run(self.context).await?,
             Ok(Line::Clear) => self.clear()?,
             Ok(Line::Help) => self.context.out.line(table::help())?,
             Err(unclear) => self.explain(&unclear)?,
         }
         Ok(ControlFlow::Continue(()))
+    }
+
+    /// What was refused is said, and the chat goes on; what keeps the chat from going on ends it.
+    fn forgive(&self, done: Result<(), CliError>) -> Result<(), CliError> {
+        match done {
+            Err(error) if error.is_refusal() => {
+                let (message, hint) = (words::printable(&error.to_string()), error.hint());
+                let object = json!({ "error": { "message": message, "hint": hint } });
+                let hint = hint.map(|hint| format!(" ({hint})")).unwrap_or_default();
+                self.context.out.say(&object, format!("* not done: {message}{hint}"))
+            }
+            other => other,
+        }
     }
 
     /// Says what was wrong with a line, and what to type instead.
