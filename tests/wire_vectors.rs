@@ -10,8 +10,8 @@ use ed25519_dalek::{Signer, SigningKey, VerifyingKey};
 use hopline::ids::{Fingerprint, PeerId, to_hex};
 use hopline::time::UnixMillis;
 use hopline::wire::{
-    Announce, Board, Capabilities, Fragment, Leave, NoisePayload, Packet, PacketType, PeerState, Received,
-    Version, fragments, frame_len, json, message, noise, padding,
+    Announce, Capabilities, CourierEnvelope, Fragment, Leave, NoisePayload, Packet, PacketType, PeerState,
+    PrekeyBundle, Received, Version, fragments, frame_len, json, message, noise, padding,
 };
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -336,6 +336,36 @@ fn inner_payloads_read_and_write() {
 }
 
 #[test]
+fn courier_envelopes_read_and_write() {
+    let sealed = |name: &str, copies| CourierEnvelope {
+        tag: bytes("courier_tag_bob").as_ref().try_into().unwrap(),
+        expires: UnixMillis(vector(name)["inputs"]["expiry_ms"].as_u64().unwrap()),
+        ciphertext: bytes("courier_ciphertext"),
+        copies,
+        prekey: None,
+    };
+    for (name, copies) in [("courier_envelope_1copy", 1), ("courier_envelope_4copies", 4)] {
+        let envelope = sealed(name, copies);
+        assert_eq!(CourierEnvelope::decode(&bytes(name)), Ok(envelope.clone()));
+        assert_eq!(envelope.encode().unwrap(), bytes(name));
+    }
+}
+
+#[test]
+fn a_prekey_bundle_reads_writes_and_verifies() {
+    let bundle = PrekeyBundle::decode(&bytes("prekey_bundle")).unwrap();
+    assert_eq!((bundle.noise_public, bundle.generated), (key("alice", "noise_public"), TIME));
+    assert_eq!(bundle.prekeys.iter().map(|prekey| prekey.id).collect::<Vec<_>>(), [7]);
+    assert_eq!(bundle.encode().unwrap(), bytes("prekey_bundle"));
+    let preimage = bundle.signing_preimage().unwrap();
+    assert_eq!(preimage, hex(&vector("prekey_bundle")["signing_preimage_hex"]));
+    let signer = SigningKey::from_bytes(&key("alice", "sign_seed"));
+    let (noise_public, prekeys) = (bundle.noise_public, bundle.prekeys.clone());
+    let sign = |preimage: &[u8]| signer.sign(preimage).to_bytes();
+    assert_eq!(PrekeyBundle::signed(noise_public, prekeys, TIME, sign), Ok(bundle));
+}
+
+#[test]
 fn noise_packets_are_padded_to_a_block() {
     let names = [
         "noise_handshake_packet_1_padded",
@@ -465,28 +495,4 @@ fn a_described_packet_has_its_fields() {
     let fragment = json::describe(&received("fragment_469_1"));
     assert_eq!(fragment["payload"]["original_type"], "message");
     assert_eq!(json::describe(&received("ping"))["payload"], Value::Null);
-}
-
-/// Read, written again, and signed as the file says.
-fn board(name: &str) -> Board {
-    let board = Board::decode(&bytes(name)).unwrap();
-    assert_eq!(board.encode().unwrap(), bytes(name), "{name}");
-    assert_eq!(board.signing_preimage(), hex(&vector(name)["signing_preimage_hex"]), "{name}");
-    let key = SigningKey::from_bytes(&key("alice", "sign_seed"));
-    assert_eq!(*board.author(), key.verifying_key().to_bytes());
-    assert_eq!(*board.signature(), key.sign(&board.signing_preimage()).to_bytes());
-    board
-}
-
-#[test]
-fn a_post_and_its_withdrawal_are_read_and_written() {
-    let inputs = &vector("board_post_payload")["inputs"];
-    let Board::Post(post) = board("board_post_payload") else { panic!("a post") };
-    assert_eq!((post.content.as_str(), post.geohash.as_str()), ("water point open", "u33dc1"));
-    assert_eq!((post.nickname.as_str(), post.is_urgent()), ("alice", true));
-    assert_eq!(inputs["created"], post.created.0);
-    assert_eq!(inputs["expires"], post.expires.0);
-    let Board::Tombstone(tombstone) = board("board_tombstone_payload") else { panic!("a tombstone") };
-    assert_eq!((tombstone.id, tombstone.author), (post.id, post.author));
-    assert_eq!(vector("board_tombstone_payload")["inputs"]["deleted_at"], tombstone.deleted.0);
 }

@@ -273,6 +273,7 @@ impl EventReport {
             Mesh::PublicMessage(_)
             | Mesh::PrivateMessage(_)
             | Mesh::Card { .. }
+            | Mesh::Courier(_)
             | Mesh::Sent { .. }
             | Mesh::Expired { .. }
             | Mesh::Refused { .. }

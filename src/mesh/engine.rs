@@ -13,6 +13,7 @@ use super::announcer::Announcer;
 use super::bindings::Bindings;
 use super::board::Board;
 use super::config::Config;
+use super::courier::{Carried, Counts, Deposits, OpenedMail};
 use super::dedup::Dedup;
 use super::error::Counters;
 use super::event::{Command, Event, Expiry, Input, Introduction, Output, PeerInfo, Reach};
@@ -21,6 +22,7 @@ use super::incoming::Incoming;
 use super::kept::{Keep, Kept, Shelf};
 use super::outgoing::{Message, Outgoing};
 use super::peers::{Peer, Peers};
+use super::prekeys::{Bundles, OwnPrekeys};
 use super::reassembly::Reassembly;
 use super::receipts::{Receipted, Receipts};
 use super::relay::Relays;
@@ -57,6 +59,14 @@ pub struct Engine {
     pub(super) incoming: Incoming,
     pub(super) announcer: Announcer,
     pub(super) board: Board,
+    pub(super) own_prekeys: OwnPrekeys,
+    pub(super) bundles: Bundles,
+    pub(super) carried: Carried,
+    pub(super) deposits: Deposits,
+    pub(super) opened_mail: OpenedMail,
+    pub(super) courier_counts: Counts,
+    /// When everything carried and deposited is looked through again.
+    pub(super) courier_due: Option<Instant>,
     pub(super) counters: Counters,
     pub(super) last_stamp: UnixMillis,
     pub(super) clock_reported: bool,
@@ -89,6 +99,13 @@ impl Engine {
             incoming: Incoming::default(),
             announcer: Announcer::default(),
             board: Board::default(),
+            own_prekeys: OwnPrekeys::default(),
+            bundles: Bundles::default(),
+            carried: Carried::default(),
+            deposits: Deposits::default(),
+            opened_mail: OpenedMail::default(),
+            courier_counts: Counts::default(),
+            courier_due: None,
             counters: Counters::default(),
             last_stamp: UnixMillis(0),
             clock_reported: false,
@@ -128,6 +145,8 @@ impl Engine {
             self.sessions.poll_timeout(),
             self.outgoing.poll_timeout(),
             self.reassembly.poll_timeout(),
+            self.courier_due,
+            self.prekeys_timeout(),
             self.peers.poll_timeout(&self.bindings.neighbours()),
         ]
         .into_iter()
@@ -200,6 +219,7 @@ impl Engine {
             }
             Command::Cancel { attempt, id } => self.outgoing.cancel(attempt, id),
             Command::Acknowledge { to, wire_ids } => {
+                self.mail_stored(to, &wire_ids);
                 for id in wire_ids {
                     self.send_receipt(to, NoisePayload::Delivered { id }, now);
                 }
@@ -207,21 +227,23 @@ impl Engine {
             Command::Greet { peer } => self.warm(peer, now),
             Command::Know(introduction) => self.know(introduction, now),
             Command::Board(command) => self.board_command(command, now),
+            Command::Courier(command) => self.courier_command(command, now),
             Command::Leave => self.leave(now),
         }
     }
 
     /// Each machine takes back what it kept; what none wants any more is no longer kept.
     fn restore(&mut self, kept: Vec<Kept>, now: Now) {
-        for Kept { shelf, key, value } in kept {
-            match shelf {
-                Shelf::Board => self.restore_notice(key, &value, now),
-                Shelf::Archive
-                | Shelf::Courier
-                | Shelf::Prekeys
-                | Shelf::Bundles
-                | Shelf::Groups
-                | Shelf::People => self.keep(Keep::Remove { shelf, key }),
+        for kept in kept {
+            let taken = match kept.shelf {
+                Shelf::Prekeys | Shelf::Bundles => self.restore_prekeys(&kept),
+                Shelf::Board => self.restore_notice(&kept, now),
+                Shelf::Courier => self.restore_courier(&kept, now),
+                Shelf::Archive | Shelf::Groups | Shelf::People => false,
+            };
+            if !taken {
+                let Kept { shelf, key, .. } = kept;
+                self.keep(Keep::Remove { shelf, key });
             }
         }
     }
@@ -230,7 +252,7 @@ impl Engine {
         self.outputs.push_back(Output::Keep(change));
     }
 
-    fn warm(&mut self, peer: PeerId, now: Now) {
+    pub(super) fn warm(&mut self, peer: PeerId, now: Now) {
         let there = self.peers.get(peer).is_some_and(|peer| peer.present);
         if there && !self.sessions.stands(peer, now.instant) && self.clock_refusal(now).is_none() {
             self.greet(peer, now);
@@ -300,6 +322,8 @@ impl Engine {
         self.send_due_private(now);
         self.reassembly.expire(now.instant);
         self.sweep_board(now);
+        self.run_prekeys(now);
+        self.run_courier(now);
         let neighbours = self.bindings.neighbours();
         while let Some(peer) = self.peers.pop_silent(&neighbours, now.instant) {
             self.emit(Event::PeerGone { peer, left: false });

@@ -48,6 +48,18 @@ pub enum DropReason {
     Undecryptable,
     /// The relay queue was full.
     RelayQueueFull,
+    /// A prekey bundle that is too old, of tomorrow, or older than the one we have.
+    OldBundle,
+    /// A prekey bundle for which there is no room.
+    BundlesFull,
+    /// Mail to be carried for somebody we do not trust, or do not know.
+    CourierUntrusted,
+    /// Mail to be carried beyond what is carried for its depositor, or for all.
+    CourierFull,
+    /// Courier mail that has expired, or wants to live longer than a day.
+    CourierExpiry,
+    /// Courier mail that is carried or was opened already.
+    CourierReplay,
 }
 
 impl DropReason {
@@ -74,6 +86,12 @@ impl DropReason {
             Self::BoardFull => "board_full",
             Self::Undecryptable => "undecryptable",
             Self::RelayQueueFull => "relay_queue_full",
+            Self::OldBundle => "old_bundle",
+            Self::BundlesFull => "bundles_full",
+            Self::CourierUntrusted => "courier_untrusted",
+            Self::CourierFull => "courier_full",
+            Self::CourierExpiry => "courier_expiry",
+            Self::CourierReplay => "courier_replay",
         }
     }
 }

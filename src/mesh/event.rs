@@ -5,6 +5,7 @@ use bytes::Bytes;
 use crate::ids::{AttemptId, Fingerprint, LinkId, MessageId, PeerId};
 use crate::link::event::{RadioCommand, RadioEvent};
 use crate::mesh::board;
+use crate::mesh::courier::event as courier;
 use crate::mesh::error::Refusal;
 use crate::mesh::kept::{Keep, Kept};
 use crate::time::UnixMillis;
@@ -96,6 +97,8 @@ pub enum Command {
     Know(Introduction),
     /// Something for the notice board.
     Board(board::Command),
+    /// Mail for who is away.
+    Courier(courier::Command),
     /// Say goodbye to everyone: sign and send a LEAVE.
     Leave,
 }
@@ -250,6 +253,8 @@ pub enum Event {
     },
     /// Something on the notice board.
     Board(board::Event),
+    /// Mail for who is away.
+    Courier(courier::Event),
     /// Nothing is sent: the wall clock stands before the build date of this program.
     ClockUnset,
 }

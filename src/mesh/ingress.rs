@@ -158,8 +158,7 @@ impl Engine {
             return self.introduced(received).map(Authorship::Introduced);
         }
         let Some(signature) = packet.signature else {
-            let must_be_signed =
-                matches!(packet.packet_type, PacketType::Message | PacketType::Leave | PacketType::BoardPost);
+            let must_be_signed = must_be_signed(packet.packet_type);
             return if must_be_signed { Err(DropReason::Unsigned) } else { Ok(Authorship::Unsigned) };
         };
         let Some(peer) = self.peers.get(packet.sender) else { return Ok(Authorship::Unknown) };
@@ -191,8 +190,8 @@ impl Engine {
         if let Authorship::Introduced(announce) = authorship {
             return self.announced(received, announce, arrival, now);
         }
-        let here = matches!(authorship, Authorship::Proven) && !arrival.brought;
-        if here && self.peers.heard(packet.sender, now) {
+        let proven = matches!(authorship, Authorship::Proven);
+        if proven && !arrival.brought && self.peers.heard(packet.sender, now) {
             self.emit_peer(packet.sender, now);
         }
         let for_me = packet.recipient == Some(self.me);
@@ -207,6 +206,11 @@ impl Engine {
             }
             PacketType::Fragment if for_me || packet.is_broadcast() => self.fragment(received, arrival, now),
             PacketType::BoardPost if packet.is_broadcast() => self.board_packet(received, now),
+            PacketType::CourierEnvelope if for_me => {
+                let stamp = Stamp { sent: packet.timestamp, ttl: arrival.ttl, fragments: arrival.fragments };
+                self.courier_mail(packet, proven, stamp, now)
+            }
+            PacketType::PrekeyBundle if packet.is_broadcast() => self.prekey_bundle(packet, now),
             PacketType::RequestSync => Err(DropReason::Unsupported),
             _ if for_me => Err(DropReason::Unsupported),
             _ => Ok(()),
@@ -234,6 +238,12 @@ impl Engine {
             self.announcer.met_somebody(now.instant, &mut self.rng);
             self.outgoing.wake(sender, now.instant);
             self.show_held(sender, now);
+            if self.receipts.wait_for(sender) {
+                self.warm(sender, now);
+            }
+        }
+        if change == Change::Appeared || bound {
+            self.courier_met(sender, now);
         }
         Ok(())
     }
@@ -358,6 +368,19 @@ fn proves_itself(packet_type: PacketType) -> bool {
             | PacketType::NoiseEncrypted
             | PacketType::Fragment
             | PacketType::BoardPost
+            | PacketType::CourierEnvelope
+    )
+}
+
+/// Types that nobody sends unsigned (spec 2.6).
+fn must_be_signed(packet_type: PacketType) -> bool {
+    matches!(
+        packet_type,
+        PacketType::Message
+            | PacketType::Leave
+            | PacketType::BoardPost
+            | PacketType::CourierEnvelope
+            | PacketType::PrekeyBundle
     )
 }
 

@@ -8,7 +8,7 @@ use super::error::DropReason;
 use super::event::{Event, PrivateMessage};
 use super::incoming::Whole;
 use super::sessions::{Stamp, Unopened};
-use crate::ids::PeerId;
+use crate::ids::{Fingerprint, PeerId};
 use crate::time::Now;
 use crate::wire::{NoisePayload, Packet};
 
@@ -74,7 +74,21 @@ impl Engine {
     }
 
     fn private_message(&mut self, peer: PeerId, wire_id: String, text: String, stamp: Stamp, now: Now) {
-        let Some(fingerprint) = self.sessions.fingerprint(peer) else { return };
+        if let Some(fingerprint) = self.sessions.fingerprint(peer) {
+            self.text_of(fingerprint, wire_id, text, stamp, now);
+        }
+    }
+
+    /// A text whose sender is proven: by a session, or by the seal of courier mail.
+    pub(super) fn text_of(
+        &mut self,
+        fingerprint: Fingerprint,
+        wire_id: String,
+        text: String,
+        stamp: Stamp,
+        now: Now,
+    ) {
+        let peer = fingerprint.peer_id();
         let Some(whole) = self.incoming.accept(fingerprint, wire_id, text, now.instant) else { return };
         let Whole { id, text, wire_ids } = whole;
         if is_favourite_notice(&text) {
@@ -102,6 +116,7 @@ impl Engine {
     fn receipt(&mut self, from: PeerId, wire_id: &str, read: bool) {
         if let Some(id) = self.receipted.accept(from, wire_id, read) {
             self.outgoing.delivered(from, id);
+            self.mail_received(from, id);
             self.emit(Event::Receipt { from, id, read });
         }
     }

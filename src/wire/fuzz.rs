@@ -6,8 +6,9 @@ use super::cbor::Value;
 use super::mailbox::{Answer, Frames, Op, Request};
 use super::record::{MAX_RECORD_LEN, SignedRecord};
 use super::{
-    Announce, Board, Fragment, GroupEnvelope, GroupText, Leave, MAX_CARD_LEN, MAX_PAYLOAD_LEN, NoisePayload,
-    Packet, Received, ReceivedCard, frame_len, json, link, message, noise,
+    Announce, Board, CourierEnvelope, Fragment, GroupEnvelope, GroupText, Leave, MAX_CARD_LEN,
+    MAX_PAYLOAD_LEN, NoisePayload, Packet, PrekeyBundle, Received, ReceivedCard, frame_len, json, link,
+    message, noise,
 };
 
 /// Bytes that came over a link.
@@ -52,6 +53,14 @@ pub fn payloads(payload: &[u8]) {
     if let Ok(text) = GroupText::decode(&payload) {
         let again = text.encode().map(Bytes::from).expect("a text that was read can be written");
         assert_eq!(GroupText::decode(&again), Ok(text));
+    }
+    if let Ok(envelope) = CourierEnvelope::decode(&payload) {
+        let again = envelope.encode().map(Bytes::from).expect("an envelope that was read can be written");
+        assert_eq!(CourierEnvelope::decode(&again), Ok(envelope));
+    }
+    if let Ok(bundle) = PrekeyBundle::decode(&payload) {
+        let again = bundle.encode().map(Bytes::from).expect("a bundle that was read can be written");
+        assert_eq!(PrekeyBundle::decode(&again), Ok(bundle));
     }
     if let Ok(fragment) = Fragment::decode(&payload) {
         assert_eq!(fragment.encode(), payload);

@@ -19,6 +19,7 @@ mod capabilities;
 mod card;
 pub mod cbor;
 mod compression;
+mod courier;
 pub mod direct;
 mod error;
 pub mod file;
@@ -38,6 +39,7 @@ mod packet_type;
 pub mod padding;
 mod part;
 mod prefixed;
+mod prekey;
 mod private;
 mod reader;
 mod received;
@@ -53,6 +55,7 @@ pub use card::{
     Card, DirectAddress, LINK_PREFIX, MAX_ADDRESSES, MAX_CARD_LEN, MAX_PROVIDER_LEN, MAX_RELAYS, Mailbox,
     ReceivedCard, link,
 };
+pub use courier::{CourierEnvelope, MAX_CIPHERTEXT_LEN, MAX_COPIES, TAG_LEN};
 pub use error::{CardError, DecodeError, EncodeError, Field, InflateError, LinkError, PayloadError};
 pub use fragment::{Fragment, FragmentError, Fragments, MAX_FRAGMENTS, chunk_for, fragments};
 pub use group::{
@@ -66,6 +69,7 @@ pub use leave::Leave;
 pub use packet::Packet;
 pub use packet_type::PacketType;
 pub use part::{MAX_PARTS, ParsePartIdError, PartId, split_text};
+pub use prekey::{MAX_PREKEYS, Prekey, PrekeyBundle};
 pub use private::{MAX_TEXT_LEN, NoisePayload, PeerState};
 pub use received::Received;
 pub use record_link::{

@@ -36,6 +36,7 @@ impl Reached {
             | Event::Refused { .. }
             | Event::Receipt { .. }
             | Event::Board(_)
+            | Event::Courier(_)
             | Event::ClockUnset => false,
         };
         if changed { self.changes() } else { Vec::new() }

@@ -68,6 +68,7 @@ pub(super) fn told(event: &mesh::event::Event) -> Vec<Event> {
         | Engine::PeerGone { .. }
         | Engine::Session { .. }
         | Engine::Board(_)
+        | Engine::Courier(_)
         | Engine::ClockUnset => Vec::new(),
     }
 }
