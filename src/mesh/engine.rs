@@ -16,7 +16,8 @@ use super::config::Config;
 use super::courier::{Carried, Counts, Deposits, OpenedMail};
 use super::dedup::Dedup;
 use super::error::Counters;
-use super::event::{Command, Event, Expiry, Input, Introduction, Output, PeerInfo, Reach};
+use super::event::{Command, Event, Expiry, Input, Output, PeerInfo, Reach};
+use super::gossip::Gossip;
 use super::held::Held;
 use super::incoming::Incoming;
 use super::kept::{Keep, Kept, Shelf};
@@ -28,8 +29,9 @@ use super::receipts::{Receipted, Receipts};
 use super::relay::Relays;
 use super::sessions::Sessions;
 use super::train::Trains;
+use super::trust::{Challenges, Trust};
 use crate::crypto::Identity;
-use crate::ids::{Fingerprint, PeerId};
+use crate::ids::PeerId;
 use crate::link::event::LinkEvent;
 use crate::link::{self, LinkLayer};
 use crate::time::{Instant, Now, UnixMillis};
@@ -59,6 +61,9 @@ pub struct Engine {
     pub(super) incoming: Incoming,
     pub(super) announcer: Announcer,
     pub(super) board: Board,
+    pub(super) gossip: Gossip,
+    pub(super) trust: Trust,
+    pub(super) challenges: Challenges,
     pub(super) own_prekeys: OwnPrekeys,
     pub(super) bundles: Bundles,
     pub(super) carried: Carried,
@@ -99,6 +104,9 @@ impl Engine {
             incoming: Incoming::default(),
             announcer: Announcer::default(),
             board: Board::default(),
+            gossip: Gossip::new(config.gossip.clone()),
+            trust: Trust::default(),
+            challenges: Challenges::default(),
             own_prekeys: OwnPrekeys::default(),
             bundles: Bundles::default(),
             carried: Carried::default(),
@@ -142,9 +150,11 @@ impl Engine {
             self.trains.poll_timeout(),
             self.announcer.poll_timeout(),
             self.board.poll_timeout(),
+            self.challenges.poll_timeout(),
             self.sessions.poll_timeout(),
             self.outgoing.poll_timeout(),
             self.reassembly.poll_timeout(),
+            self.gossip.poll_timeout(),
             self.courier_due,
             self.prekeys_timeout(),
             self.peers.poll_timeout(&self.bindings.neighbours()),
@@ -201,6 +211,11 @@ impl Engine {
             links,
             last_seen: peer.last_seen,
             session: self.sessions.stands(id, now.instant),
+            noise_public: peer.noise_public,
+            signing_public: peer.signing_public,
+            trust: self.trust.level(peer.fingerprint, now.unix),
+            standing: self.trust.standing(peer.fingerprint),
+            favours_us: self.trust.favours_us(peer.fingerprint),
         }
     }
 
@@ -225,8 +240,9 @@ impl Engine {
                 }
             }
             Command::Greet { peer } => self.warm(peer, now),
-            Command::Know(introduction) => self.know(introduction, now),
             Command::Board(command) => self.board_command(command, now),
+            Command::Know(introduction) => self.introduce(introduction, now),
+            Command::People(command) => self.people_command(command, now),
             Command::Courier(command) => self.courier_command(command, now),
             Command::Leave => self.leave(now),
         }
@@ -239,7 +255,9 @@ impl Engine {
                 Shelf::Prekeys | Shelf::Bundles => self.restore_prekeys(&kept),
                 Shelf::Board => self.restore_notice(&kept, now),
                 Shelf::Courier => self.restore_courier(&kept, now),
-                Shelf::Archive | Shelf::Groups | Shelf::People => false,
+                Shelf::Archive => self.restore_packet(&kept, now),
+                Shelf::People => self.restore_person(&kept),
+                Shelf::Groups => false,
             };
             if !taken {
                 let Kept { shelf, key, .. } = kept;
@@ -257,17 +275,6 @@ impl Engine {
         if there && !self.sessions.stands(peer, now.instant) && self.clock_refusal(now).is_none() {
             self.greet(peer, now);
         }
-    }
-
-    fn know(&mut self, introduction: Introduction, now: Now) {
-        let id = Fingerprint::of(&introduction.noise_public).peer_id();
-        if id == self.me {
-            return;
-        }
-        if self.peers.know(id, introduction) {
-            self.emit(Event::PeerGone { peer: id, left: false });
-        }
-        self.show_held(id, now);
     }
 
     pub(super) fn give_up(&mut self, lost: impl Fn(PeerId) -> bool, reason: Expiry) {
@@ -295,6 +302,7 @@ impl Engine {
             LinkEvent::Down { link, .. } => {
                 self.relays.link_down(link);
                 self.trains.link_down(link);
+                self.gossip.link_down(link);
                 let peer = self.bindings.down(link);
                 if self.bindings.is_empty() {
                     self.announcer.alone();
@@ -319,9 +327,11 @@ impl Engine {
             self.announce(now);
         }
         self.repeat_handshakes(now);
+        self.expire_challenges(now);
         self.send_due_private(now);
         self.reassembly.expire(now.instant);
         self.sweep_board(now);
+        self.run_gossip(now);
         self.run_prekeys(now);
         self.run_courier(now);
         let neighbours = self.bindings.neighbours();

@@ -12,6 +12,7 @@ mod engine;
 pub mod error;
 pub mod event;
 mod fanout;
+pub mod gossip;
 mod handshake_rate;
 mod held;
 mod incoming;
@@ -29,6 +30,7 @@ mod receipts;
 mod relay;
 mod sessions;
 mod train;
+pub mod trust;
 
 pub use config::Config;
 pub use engine::Engine;

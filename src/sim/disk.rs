@@ -11,6 +11,7 @@ use crate::ids::{Fingerprint, MessageId};
 use crate::mesh::error::Refusal;
 use crate::mesh::event::{Introduction, PrivateMessage};
 use crate::mesh::kept::{Keep, Kept, Shelf};
+use crate::mesh::trust::Standing;
 use crate::mesh::{Config, Engine, PublicPacket, public_packet};
 use crate::time::UnixMillis;
 
@@ -77,6 +78,7 @@ impl Disk {
             noise_public: identity.noise_public(),
             signing_public: identity.signing_public(),
             nickname: self.config.nickname.clone(),
+            standing: Standing::default(),
         }
     }
 

@@ -26,6 +26,7 @@ pub mod file;
 mod fragment;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
+mod gcs;
 mod group;
 mod header;
 pub mod json;
@@ -46,7 +47,10 @@ mod received;
 pub mod record;
 mod record_link;
 mod signing;
+mod sync;
 mod tlv;
+mod verify;
+mod vouch;
 
 pub use announce::{Announce, MAX_NEIGHBOURS};
 pub use board::{Board, MAX_POST_LEN, MAX_POST_LIFE, MAX_POST_NICKNAME_LEN, Post, Tombstone};
@@ -58,6 +62,7 @@ pub use card::{
 pub use courier::{CourierEnvelope, MAX_CIPHERTEXT_LEN, MAX_COPIES, TAG_LEN};
 pub use error::{CardError, DecodeError, EncodeError, Field, InflateError, LinkError, PayloadError};
 pub use fragment::{Fragment, FragmentError, Fragments, MAX_FRAGMENTS, chunk_for, fragments};
+pub use gcs::{Filter, FilterHash, Members};
 pub use group::{
     GroupEnvelope, GroupKey, GroupState, GroupText, MAX_GROUP_NAME_LEN, MAX_GROUP_TEXT_LEN,
     MAX_MEMBER_NAME_LEN, MAX_MEMBERS, Member,
@@ -75,3 +80,6 @@ pub use received::Received;
 pub use record_link::{
     RECORD_LINK_PREFIX, RecordLinkError, is_record_link, read_record, read_record_link, record_link,
 };
+pub use sync::{MAX_FRAGMENT_IDS, RequestSync, SyncTypes};
+pub use verify::{CODE_PREFIX, CodeError, ScannedCode, VerifyChallenge, VerifyCode, VerifyResponse};
+pub use vouch::{MAX_VOUCHES, Vouch};
