@@ -7,6 +7,8 @@ use super::card::MAX_CARD_LEN;
 use super::error::{EncodeError, PayloadError};
 use super::reader::Reader;
 use super::tlv::{self, MAX_VALUE_LEN, Tlv};
+use super::verify::{VerifyChallenge, VerifyResponse};
+use super::vouch::{self, Vouch};
 
 /// The most bytes of text that one private message carries: its length is one byte.
 pub const MAX_TEXT_LEN: usize = MAX_VALUE_LEN;
@@ -20,6 +22,9 @@ mod code {
     pub(super) const PRIVATE_MESSAGE: u8 = 0x01;
     pub(super) const READ_RECEIPT: u8 = 0x02;
     pub(super) const DELIVERED: u8 = 0x03;
+    pub(super) const VERIFY_CHALLENGE: u8 = 0x10;
+    pub(super) const VERIFY_RESPONSE: u8 = 0x11;
+    pub(super) const VOUCH: u8 = 0x12;
     pub(super) const PEER_STATE: u8 = 0x21;
     /// Ours, far above what the apps use; they drop a type they do not know.
     pub(super) const CARD: u8 = 0x70;
@@ -52,6 +57,12 @@ pub enum NoisePayload {
         /// The id of the message.
         id: String,
     },
+    /// The peer scanned our code and wants us to prove that we have its key.
+    VerifyChallenge(VerifyChallenge),
+    /// The proof that we asked for.
+    VerifyResponse(VerifyResponse),
+    /// The peer vouches for 1 to [`super::MAX_VOUCHES`] others; nothing in it is checked yet.
+    Vouches(Vec<Vouch>),
     /// What the peer can do and which key it signs with, proven by the session.
     PeerState(PeerState),
     /// The peer's contact card, encoded, of at most [`MAX_CARD_LEN`] bytes; nothing in it is checked yet.
@@ -79,6 +90,9 @@ impl NoisePayload {
             }
             Self::ReadReceipt { id } => Ok([&[code::READ_RECEIPT], writable_id(id)?].concat()),
             Self::Delivered { id } => Ok([&[code::DELIVERED], writable_id(id)?].concat()),
+            Self::VerifyChallenge(challenge) => written(code::VERIFY_CHALLENGE, |to| challenge.put(to)),
+            Self::VerifyResponse(response) => written(code::VERIFY_RESPONSE, |to| response.put(to)),
+            Self::Vouches(vouches) => written(code::VOUCH, |to| vouch::put(vouches, to)),
             Self::PeerState(state) => {
                 let mut plaintext = vec![code::PEER_STATE, PEER_STATE_VERSION];
                 let capabilities = state.capabilities.encode();
@@ -101,11 +115,24 @@ impl NoisePayload {
             code::PRIVATE_MESSAGE => private_message(reader),
             code::READ_RECEIPT => Ok(Self::ReadReceipt { id: receipt_id(reader)? }),
             code::DELIVERED => Ok(Self::Delivered { id: receipt_id(reader)? }),
+            code::VERIFY_CHALLENGE => VerifyChallenge::read(reader).map(Self::VerifyChallenge),
+            code::VERIFY_RESPONSE => VerifyResponse::read(reader).map(Self::VerifyResponse),
+            code::VOUCH => vouch::read(reader).map(Self::Vouches),
             code::PEER_STATE => peer_state(reader).map(Self::PeerState),
             code::CARD => card(reader),
             code => Err(PayloadError::UnknownType { code }),
         }
     }
+}
+
+/// A type byte, and what is written behind it.
+fn written(
+    code: u8,
+    put: impl FnOnce(&mut Vec<u8>) -> Result<(), EncodeError>,
+) -> Result<Vec<u8>, EncodeError> {
+    let mut plaintext = vec![code];
+    put(&mut plaintext)?;
+    Ok(plaintext)
 }
 
 /// Unlike an announce, a private message with a field we do not know is refused, as both apps do.
