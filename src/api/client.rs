@@ -15,6 +15,7 @@ use tokio::net::UnixStream;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite;
 
+use super::board::{BoardReport, NewNotice, PostedReport};
 use super::contacts::{CardQuery, CardReport, ContactList, ContactPatch, ContactReport, NewContact};
 use super::events::EventsQuery;
 use super::files::{FileReport, FilesQuery, FilesReport, NewFile};
@@ -25,7 +26,7 @@ use super::route::{RouteQuery, RouteReport};
 use super::schema::{ErrorDetail, ErrorReport, EventReport, NewMessage, PeerList, SentMessage, StatusReport};
 use super::survey::{PingReport, Target, TopologyReport, TraceReport};
 use super::wishes::Wishes;
-use crate::ids::{Fingerprint, MessageId};
+use crate::ids::{Fingerprint, MessageId, PostId};
 
 /// The longest answer taken: every peer a node can know, and then some.
 const ANSWER_LIMIT: usize = 16 * 1024 * 1024;
@@ -172,6 +173,21 @@ impl Client {
     /// Gives up a file.
     pub async fn cancel_file(&self, number: u64) -> Result<(), ClientError> {
         self.command(Method::DELETE, &format!("/v1/files/{number}")).await
+    }
+
+    /// The notices that stand.
+    pub async fn board(&self) -> Result<BoardReport, ClientError> {
+        self.get("/v1/board").await
+    }
+
+    /// Puts up a notice.
+    pub async fn post_notice(&self, notice: &NewNotice) -> Result<PostedReport, ClientError> {
+        self.post("/v1/board", notice).await
+    }
+
+    /// Withdraws a notice of this node.
+    pub async fn remove_notice(&self, id: PostId) -> Result<(), ClientError> {
+        self.command(Method::DELETE, &format!("/v1/board/{id}")).await
     }
 
     /// What was said.

@@ -330,7 +330,7 @@ impl Engine {
         self.put(&packet, aim, now)
     }
 
-    fn signed(&mut self, packet_type: PacketType, payload: Bytes, now: Now) -> Option<Packet> {
+    pub(super) fn signed(&mut self, packet_type: PacketType, payload: Bytes, now: Now) -> Option<Packet> {
         self.signed_to(packet_type, Aim::Everyone, payload, now)
     }
 

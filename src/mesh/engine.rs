@@ -12,6 +12,7 @@ use rand_core::{RngCore, SeedableRng};
 use super::airtime::Airtime;
 use super::announcer::Announcer;
 use super::bindings::Bindings;
+use super::board::Board;
 use super::config::Config;
 use super::courier::{Carried, Counts, Deposits, OpenedMail};
 use super::dedup::Dedup;
@@ -69,6 +70,7 @@ pub struct Engine {
     pub(super) pings: Pings,
     pub(super) limits: Limits,
     pub(super) airtime: Airtime,
+    pub(super) board: Board,
     pub(super) gossip: Gossip,
     pub(super) trust: Trust,
     pub(super) challenges: Challenges,
@@ -116,6 +118,7 @@ impl Engine {
             pings: Pings::default(),
             limits: Limits::default(),
             airtime: Airtime::default(),
+            board: Board::default(),
             gossip: Gossip::new(config.gossip.clone()),
             trust: Trust::default(),
             challenges: Challenges::default(),
@@ -166,6 +169,7 @@ impl Engine {
             self.relays.poll_timeout(),
             self.trains.poll_timeout(),
             self.announcer.poll_timeout(),
+            self.board.poll_timeout(),
             self.challenges.poll_timeout(),
             self.sessions.poll_timeout(),
             self.outgoing.poll_timeout(),
@@ -259,6 +263,7 @@ impl Engine {
             }
             Command::Greet { peer } => self.warm(peer, now),
             Command::Diagnostics(command) => self.diagnose(command, now),
+            Command::Board(command) => self.board_command(command, now),
             Command::Know(introduction) => self.introduce(introduction, now),
             Command::People(command) => self.people_command(command, now),
             Command::Courier(command) => self.courier_command(command, now),
@@ -271,10 +276,11 @@ impl Engine {
         for kept in kept {
             let taken = match kept.shelf {
                 Shelf::Prekeys | Shelf::Bundles => self.restore_prekeys(&kept),
+                Shelf::Board => self.restore_notice(&kept, now),
                 Shelf::Courier => self.restore_courier(&kept, now),
                 Shelf::Archive => self.restore_packet(&kept, now),
                 Shelf::People => self.restore_person(&kept),
-                Shelf::Groups | Shelf::Board => false,
+                Shelf::Groups => false,
             };
             if !taken {
                 let Kept { shelf, key, .. } = kept;
@@ -357,6 +363,7 @@ impl Engine {
         self.reassembly.expire(now.instant);
         self.routes.expire(now.instant);
         self.give_up_pings(now);
+        self.sweep_board(now);
         self.run_gossip(now);
         self.run_prekeys(now);
         self.run_courier(now);

@@ -40,6 +40,10 @@ pub enum DropReason {
     Handshake,
     /// More handshakes than the limits of spec 3.4.
     HandshakeRate,
+    /// A notice that has expired, is dated ahead, or was withdrawn (spec 3.13).
+    BoardStale,
+    /// A notice for which the board has no place: of its author, or at all.
+    BoardFull,
     /// No session could decrypt it.
     Undecryptable,
     /// The relay queue was full.
@@ -100,6 +104,8 @@ impl DropReason {
             Self::Fragment => "fragment",
             Self::Handshake => "handshake",
             Self::HandshakeRate => "handshake_rate",
+            Self::BoardStale => "board_stale",
+            Self::BoardFull => "board_full",
             Self::Undecryptable => "undecryptable",
             Self::RelayQueueFull => "relay_queue_full",
             Self::RelayRate => "relay_rate",

@@ -4,6 +4,7 @@ use bytes::Bytes;
 
 use crate::ids::{AttemptId, Fingerprint, LinkId, MessageId, PeerId};
 use crate::link::event::{RadioCommand, RadioEvent};
+use crate::mesh::board;
 use crate::mesh::courier::event as courier;
 use crate::mesh::diagnostics;
 use crate::mesh::error::Refusal;
@@ -97,6 +98,8 @@ pub enum Command {
     /// The keys of a contact: its public packets are verified, and others announced under its id are refused,
     /// though it was not heard yet.
     Know(Introduction),
+    /// Something for the notice board.
+    Board(board::Command),
     /// Something about whom we trust.
     People(trust::Command),
     /// Mail for who is away.
@@ -269,6 +272,8 @@ pub enum Event {
     },
     /// What was found out about the mesh.
     Diagnostics(diagnostics::Event),
+    /// Something on the notice board.
+    Board(board::Event),
     /// Something about whom we trust.
     People(trust::Event),
     /// Mail for who is away.

@@ -237,6 +237,7 @@ impl Engine {
             PacketType::Ping if for_me => self.pinged(packet, arrival.link, now),
             PacketType::Pong if for_me => self.ponged(packet, arrival.ttl, now),
             PacketType::Fragment if for_me || packet.is_broadcast() => self.fragment(received, arrival, now),
+            PacketType::BoardPost if packet.is_broadcast() => self.board_packet(received, now),
             PacketType::RequestSync => self.sync_requested(packet, arrival.link, now),
             PacketType::CourierEnvelope if for_me => {
                 let stamp = Stamp { sent: packet.timestamp, ttl: arrival.ttl, fragments: arrival.fragments };
@@ -427,6 +428,7 @@ fn proves_itself(packet_type: PacketType) -> bool {
         PacketType::NoiseHandshake
             | PacketType::NoiseEncrypted
             | PacketType::Fragment
+            | PacketType::BoardPost
             | PacketType::CourierEnvelope
     )
 }

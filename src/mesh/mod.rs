@@ -3,6 +3,8 @@
 mod airtime;
 mod announcer;
 mod bindings;
+pub mod board;
+mod board_store;
 pub mod config;
 pub mod courier;
 mod dedup;

@@ -230,6 +230,16 @@ impl Peers {
         self.known.iter().map(|(&id, peer)| (id, peer))
     }
 
+    /// The signing keys of the contacts.
+    pub(super) fn contact_keys(&self) -> impl Iterator<Item = [u8; 32]> {
+        self.known.values().filter(|peer| peer.contact).map(|peer| peer.signing_public)
+    }
+
+    /// Whoever signs with this key; a contact before somebody who only announces it.
+    pub(super) fn of_signing_key(&self, key: &[u8; 32]) -> Option<&Peer> {
+        self.known.values().filter(|peer| peer.signing_public == *key).max_by_key(|peer| peer.contact)
+    }
+
     /// How many peers are present.
     pub(super) fn present(&self) -> usize {
         self.known.values().filter(|peer| peer.present).count()
@@ -284,6 +294,11 @@ impl Peer {
 
     fn is_stranger(&self) -> bool {
         !self.contact && !self.met
+    }
+
+    /// Whether its keys come from a contact card.
+    pub(super) fn is_contact(&self) -> bool {
+        self.contact
     }
 
     /// Somebody who was not heard: the first to be forgotten.

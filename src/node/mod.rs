@@ -16,6 +16,7 @@ pub mod handle;
 pub mod home;
 pub mod lifecycle;
 pub mod name;
+pub mod notices;
 mod people;
 mod ports;
 mod public;

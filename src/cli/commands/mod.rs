@@ -1,6 +1,7 @@
 //! One command, one file.
 
 pub(super) mod air;
+pub(super) mod board;
 pub(super) mod chat;
 pub(super) mod completions;
 pub(super) mod config;

@@ -36,6 +36,7 @@ impl Reached {
             | Event::Refused { .. }
             | Event::Receipt { .. }
             | Event::Diagnostics(_)
+            | Event::Board(_)
             | Event::People(_)
             | Event::Courier(_)
             | Event::ClockUnset => false,

@@ -16,6 +16,7 @@ use crate::api::schema::{
 use crate::ids::{MessageId, PeerId};
 use crate::node::name::EVERYONE;
 
+use super::board;
 use super::table::{self, Line, Unclear, parse};
 use crate::cli::commands::peers;
 use crate::cli::context::Context;
@@ -103,6 +104,7 @@ impl Chat<'_> {
             | EventReport::Session { .. }
             | EventReport::Transport(_) => {}
             EventReport::Adapter { .. }
+            | EventReport::Board(_)
             | EventReport::Contact(_)
             | EventReport::File(_)
             | EventReport::Person(_)
@@ -140,6 +142,9 @@ impl Chat<'_> {
             Ok(Line::Nothing) => {}
             Ok(Line::Public(text)) => self.send(EVERYONE, text).await?,
             Ok(Line::Private { to, text }) => self.send(to, text).await?,
+            Ok(Line::Board(wish)) => {
+                self.or_say(board::act(self.context, &self.client, wish).await)?;
+            }
             Ok(Line::Who) => peers::run(self.context).await?,
             Ok(Line::Decide { name, decision }) => self.decide(name, decision).await?,
             Ok(Line::Verify(what)) => self.verify(what).await?,

@@ -2,6 +2,7 @@
 //!
 //! [`table`] has the commands, one row each; what each of them does is said in [`conversation`].
 
+mod board;
 mod conversation;
 mod people;
 mod survey;

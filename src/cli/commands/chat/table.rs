@@ -1,5 +1,6 @@
 //! The commands of the chat: a row says how one is typed, what it does and how its line is read.
 
+use super::board;
 use crate::cli::commands::person::Decision;
 use crate::cli::words;
 
@@ -9,6 +10,7 @@ pub(super) enum Line<'a> {
     Nothing,
     Public(&'a str),
     Private { to: &'a str, text: &'a str },
+    Board(board::Wish<'a>),
     Who,
     Decide { name: &'a str, decision: Decision },
     Verify(&'a str),
@@ -40,6 +42,20 @@ const COMMANDS: &[Command] = &[
         arguments: "",
         help: "who has been heard",
         read: |rest| alone(rest, Line::Who),
+    },
+    Command {
+        names: &["board"],
+        arguments: "[post TEXT | urgent TEXT | remove ID]",
+        help: "show the notice board, put up a notice for a day, withdraw one of yours",
+        read: |rest| board::read(rest).map(Line::Board),
+    },
+    Command {
+        names: &["drop"],
+        arguments: "TEXT",
+        help: "the same as /board post TEXT",
+        read: |rest| {
+            (!rest.is_empty()).then_some(Line::Board(board::Wish::Post { text: rest, urgent: false }))
+        },
     },
     Command {
         names: &["fav"],
