@@ -3,6 +3,7 @@
 //! [`server`] serves it on a Unix socket in the node's home; [`client`] is the one client, and every command of
 //! the command line uses it. Both speak the types of [`schema`], and of the routes that have a file of their own.
 
+pub mod board;
 pub mod client;
 pub mod contacts;
 pub mod courier;
@@ -17,6 +18,8 @@ mod report;
 pub mod route;
 pub mod schema;
 pub mod server;
+pub mod survey;
+pub mod sync;
 mod text;
 pub mod wishes;
 

@@ -8,10 +8,12 @@ use crate::ids::{Fingerprint, MessageId, PeerId};
 use crate::mesh::event::Reach;
 use crate::message::DeliveryStatus;
 
+use super::board::BoardNotice;
 use super::contacts::ContactNotice;
 use super::courier::CourierReport;
 use super::files::FileReport;
 use super::people::PersonNotice;
+use super::sync::SyncCounters;
 use super::text;
 use super::wishes::Wishes;
 
@@ -225,6 +227,9 @@ pub struct MeshCounters {
     pub relays_cancelled: u64,
     /// Packets put together again from fragments.
     pub reassembled: u64,
+    /// What neighbours told each other of what they missed.
+    #[serde(default)]
+    pub sync: SyncCounters,
     /// Packets thrown away, by reason.
     pub dropped: BTreeMap<String, u64>,
 }
@@ -437,6 +442,8 @@ pub enum EventReport {
     Transport(TransportReport),
     /// Something happened to contacts.
     Contact(ContactNotice),
+    /// Something happened on the notice board.
+    Board(BoardNotice),
     /// Something happened between people.
     Person(PersonNotice),
     /// Nothing is sent: the wall clock is unset.

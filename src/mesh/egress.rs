@@ -11,6 +11,7 @@ use super::engine::Engine;
 use super::error::Refusal;
 use super::event::Event;
 use super::fanout::Choice;
+use super::handshake_rate::Asked;
 use super::outgoing::{Due, Expired, MAX_OUTGOING, Message};
 use super::train::{BROADCAST_GAP, DIRECTED_GAP, Train};
 use crate::ids::{AttemptId, LinkId, MessageId, PeerId};
@@ -186,7 +187,8 @@ impl Engine {
 
     /// Begins a handshake, unless one is under way.
     pub(super) fn greet(&mut self, peer: PeerId, now: Now) {
-        if let Some(message) = self.sessions.begin(peer, &self.identity, now.instant, &mut self.rng) {
+        let asked = Asked { peer, link: None, standing: self.handshake_standing(peer, None, now) };
+        if let Some(message) = self.sessions.begin(asked, &self.identity, now.instant, &mut self.rng) {
             self.send_handshake(Aim::Peer(peer), message, now);
         }
     }
@@ -228,7 +230,17 @@ impl Engine {
     }
 
     /// Chooses the links for a packet of ours and sends it; the number of fragments, `None` when it went nowhere.
-    fn put(&mut self, packet: &Packet, aim: Aim, now: Now) -> Option<u16> {
+    pub(super) fn put(&mut self, packet: &Packet, aim: Aim, now: Now) -> Option<u16> {
+        match aim {
+            Aim::PeerEverywhere(peer) => self.routes.unanswered(peer, now.instant),
+            Aim::Peer(_) => {
+                if let Some((routed, first)) = self.along_route(packet, now) {
+                    let links = self.links_for(&routed, Aim::Peer(first));
+                    return self.transmit_own(&routed, links, now);
+                }
+            }
+            Aim::Everyone => {}
+        }
         let links = self.links_for(packet, aim);
         self.transmit_own(packet, links, now)
     }
@@ -263,6 +275,9 @@ impl Engine {
         links: BTreeSet<LinkId>,
         now: Now,
     ) -> Option<u16> {
+        if packet.sender == self.me {
+            self.remember_own(frame, now);
+        }
         let limit = |link: &LinkId| self.bindings.max_frame(*link).unwrap_or(0);
         let (whole, cut): (BTreeSet<LinkId>, BTreeSet<LinkId>) =
             links.into_iter().partition(|link| frame.len() <= limit(link));
@@ -275,13 +290,16 @@ impl Engine {
         let Some(shortest) = shortest else { return Some(0) };
         let fragments = self.cut(packet, frame, shortest)?;
         let count = u16::try_from(fragments.len()).ok()?;
+        if packet.is_broadcast() {
+            fragments.iter().for_each(|fragment| self.remember_own(fragment, now));
+        }
         let gap = if packet.is_broadcast() { BROADCAST_GAP } else { DIRECTED_GAP };
         let train = Train { fragments, links: cut, gap };
         self.trains.add(train, now.instant).then_some(count)
     }
 
     /// The encoded fragment packets of a frame: of the same sender, time, TTL and recipient (spec 3.8).
-    fn cut(&mut self, packet: &Packet, frame: &Bytes, limit: usize) -> Option<VecDeque<Bytes>> {
+    pub(super) fn cut(&mut self, packet: &Packet, frame: &Bytes, limit: usize) -> Option<VecDeque<Bytes>> {
         let mut id = [0; 8];
         self.rng.fill_bytes(&mut id);
         let chunk = chunk_for(limit, packet.route.len());
@@ -291,7 +309,6 @@ impl Engine {
                 let packet = Packet {
                     packet_type: PacketType::Fragment,
                     version: if packet.route.is_empty() { Version::V1 } else { Version::V2 },
-                    rsr: false,
                     payload: fragment.encode().into(),
                     signature: None,
                     ..packet.clone()
@@ -313,7 +330,7 @@ impl Engine {
         self.put(&packet, aim, now)
     }
 
-    fn signed(&mut self, packet_type: PacketType, payload: Bytes, now: Now) -> Option<Packet> {
+    pub(super) fn signed(&mut self, packet_type: PacketType, payload: Bytes, now: Now) -> Option<Packet> {
         self.signed_to(packet_type, Aim::Everyone, payload, now)
     }
 
@@ -323,7 +340,7 @@ impl Engine {
         Some(packet)
     }
 
-    fn unsigned(&mut self, packet_type: PacketType, aim: Aim, payload: Bytes, now: Now) -> Packet {
+    pub(super) fn unsigned(&mut self, packet_type: PacketType, aim: Aim, payload: Bytes, now: Now) -> Packet {
         Packet {
             version: Version::V1,
             packet_type,

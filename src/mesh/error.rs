@@ -40,10 +40,30 @@ pub enum DropReason {
     Handshake,
     /// More handshakes than the limits of spec 3.4.
     HandshakeRate,
+    /// A notice that has expired, is dated ahead, or was withdrawn (spec 3.13).
+    BoardStale,
+    /// A notice for which the board has no place: of its author, or at all.
+    BoardFull,
     /// No session could decrypt it.
     Undecryptable,
     /// The relay queue was full.
     RelayQueueFull,
+    /// More packets to pass on, of one link or one sender, than are passed on.
+    RelayRate,
+    /// Passing it on, over some link at least, would take more of the air than relays may.
+    Airtime,
+    /// Its route visits a node twice (spec 4.5).
+    Route,
+    /// More pings than are answered (spec 3.15).
+    PingRate,
+    /// A pong to no ping of ours.
+    UnaskedPong,
+    /// The answer to a request of ours, but too old for its kind (spec 2.7, 3.7).
+    TooOld,
+    /// A sync request that does not come from the neighbour itself (spec 3.7).
+    SyncRequest,
+    /// More sync requests than are answered (spec 3.7).
+    SyncRate,
     /// It is by somebody who is blocked: relayed, and neither shown nor stored.
     Blocked,
     /// A vouch that is false, too old, or by somebody who is not verified here.
@@ -84,8 +104,18 @@ impl DropReason {
             Self::Fragment => "fragment",
             Self::Handshake => "handshake",
             Self::HandshakeRate => "handshake_rate",
+            Self::BoardStale => "board_stale",
+            Self::BoardFull => "board_full",
             Self::Undecryptable => "undecryptable",
             Self::RelayQueueFull => "relay_queue_full",
+            Self::RelayRate => "relay_rate",
+            Self::Airtime => "airtime",
+            Self::Route => "route",
+            Self::PingRate => "ping_rate",
+            Self::UnaskedPong => "unasked_pong",
+            Self::TooOld => "too_old",
+            Self::SyncRequest => "sync_request",
+            Self::SyncRate => "sync_rate",
             Self::Blocked => "blocked",
             Self::Vouch => "vouch",
             Self::Verification => "verification",
@@ -151,14 +181,35 @@ pub struct Counters {
     pub received: u64,
     /// Packets this node made and put on at least one link; one that goes in fragments counts once.
     pub originated: u64,
+    /// Packets of ours sent along a route.
+    pub routed: u64,
     /// Packets of others passed on.
     pub relayed: u64,
     /// Relays given up because every neighbour was heard to have the packet.
     pub relays_cancelled: u64,
     /// Packets put together again from fragments.
     pub reassembled: u64,
+    /// What neighbours told each other of what they missed.
+    pub sync: SyncCounters,
     /// Packets thrown away, by reason.
     pub dropped: BTreeMap<DropReason, u64>,
+}
+
+/// What gossip sync did (spec 3.7).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SyncCounters {
+    /// Packets remembered for others at this moment.
+    pub remembered: u64,
+    /// Requests of ours.
+    pub asked: u64,
+    /// Requests of neighbours that were answered.
+    pub answered: u64,
+    /// Packets sent in those answers.
+    pub sent: u64,
+    /// Answers given up because of their bytes.
+    pub cut_short: u64,
+    /// Packets that came as answers to ours, and were new.
+    pub taken: u64,
 }
 
 impl Counters {

@@ -3,13 +3,14 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use super::ingress::Via;
 use crate::ids::PeerId;
 use crate::time::Instant;
 use crate::wire::Received;
 
 /// Messages kept at once; the oldest goes first.
 const MAX_HELD: usize = 64;
-/// Bytes of one message worth keeping.
+/// Bytes of one message worth keeping, as it came and as it is.
 const MAX_BYTES: usize = 64 * 1024;
 /// How long one is kept: announces come at least every 38 s (spec 4.6).
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -23,8 +24,8 @@ pub(super) struct HeldPacket {
     pub(super) ttl: u8,
     /// Over how many fragments it came.
     pub(super) fragments: u16,
-    /// Whether another transport brought it.
-    pub(super) brought: bool,
+    /// Which way it came.
+    pub(super) via: Via,
     since: Instant,
 }
 
@@ -36,19 +37,14 @@ pub(super) struct Held {
 
 impl Held {
     /// Keeps a packet whose signature cannot be checked yet.
-    pub(super) fn add(
-        &mut self,
-        received: Received,
-        (ttl, fragments, brought): (u8, u16, bool),
-        now: Instant,
-    ) {
-        if received.bytes().len() > MAX_BYTES {
+    pub(super) fn add(&mut self, received: Received, (ttl, fragments, via): (u8, u16, Via), now: Instant) {
+        if received.bytes().len().max(received.packet().payload.len()) > MAX_BYTES {
             return;
         }
         if self.packets.len() >= MAX_HELD {
             self.packets.pop_front();
         }
-        self.packets.push_back(HeldPacket { received, ttl, fragments, brought, since: now });
+        self.packets.push_back(HeldPacket { received, ttl, fragments, via, since: now });
     }
 
     /// Everything kept of one sender, still fresh.

@@ -11,22 +11,35 @@
 
 use bytes::Bytes;
 
-use super::config::{CLOCK_TOLERANCE, ORIGIN_TTL};
+use super::config::ORIGIN_TTL;
 use super::dedup::{Key, Variant};
 use super::engine::Engine;
 use super::error::DropReason;
 use super::event::{Event, Expiry, PublicMessage};
-use super::peers::Change;
-use super::reassembly::Outcome;
+use super::peers::{Change, REACHABLE};
+use super::reassembly::{Outcome, Source};
+use super::routes;
 use super::sessions::Stamp;
 use super::trust::Keys;
 use crate::crypto::{Verified, verify};
 use crate::ids::{Fingerprint, LinkId, MessageId, PeerId};
 use crate::time::Now;
-use crate::wire::{Announce, Fragment, Leave, Packet, PacketType, Received};
+use crate::wire::{Announce, Fragment, Leave, Packet, PacketType, Received, Version};
 
 /// How often a packet may be wrapped in fragments: once by its origin, once by a relay with a shorter MTU.
 const MAX_WRAPS: u8 = 2;
+
+/// Which way a packet came to us.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Via {
+    /// It was sent to whoever hears it.
+    Mesh,
+    /// A neighbour sent it as the answer to a request of ours: it may be old, and says nothing about who is on this
+    /// mesh.
+    Sync,
+    /// Another transport brought it: it says nothing about that either, and whoever brought it has lowered its TTL.
+    Transport,
+}
 
 /// How a packet came to us.
 #[derive(Debug, Clone, Copy)]
@@ -39,14 +52,13 @@ pub(super) struct Arrival {
     pub(super) fragments: u16,
     /// How often it was wrapped in fragments.
     wraps: u8,
-    /// Whether another transport brought it: then it says nothing about who is on this mesh, and whoever brought
-    /// it has lowered its TTL.
-    pub(super) brought: bool,
+    /// Which way.
+    pub(super) via: Via,
 }
 
 impl Arrival {
     fn whole(ttl: u8) -> Self {
-        Self { link: None, ttl, fragments: 0, wraps: 0, brought: false }
+        Self { link: None, ttl, fragments: 0, wraps: 0, via: Via::Mesh }
     }
 }
 
@@ -81,7 +93,7 @@ impl Engine {
     pub(super) fn brought(&mut self, frame: &Bytes, now: Now) {
         let result = match Received::decode(frame) {
             Ok(received) if is_public(received.packet()) => {
-                let arrival = Arrival { brought: true, ..Arrival::whole(received.packet().ttl) };
+                let arrival = Arrival { via: Via::Transport, ..Arrival::whole(received.packet().ttl) };
                 self.packet(received, arrival, now)
             }
             Ok(_) => Err(DropReason::Unsupported),
@@ -94,15 +106,16 @@ impl Engine {
 
     fn packet(&mut self, received: Received, arrival: Arrival, now: Now) -> Result<(), DropReason> {
         let packet = received.packet();
-        if packet.sender == self.me {
+        let answer = self.is_answer(packet, arrival.ttl, arrival.link, now);
+        let arrival = if answer { Arrival { via: Via::Sync, ..arrival } } else { arrival };
+        if packet.sender == self.me && !answer {
             return Err(DropReason::Own);
         }
-        if packet.rsr {
-            return Err(DropReason::UnrequestedReply);
+        self.timely(packet, answer, now.unix)?;
+        if packet.sender == self.me {
+            return self.own_again(&received, now);
         }
-        if packet.timestamp.abs_diff(now.unix) > CLOCK_TOLERANCE {
-            return Err(DropReason::Clock);
-        }
+        routes::check(packet)?;
         let key = Key::of(packet);
         if self.dedup.seen(key, packet.timestamp, now) {
             self.heard_again(key, &received, arrival, now);
@@ -111,9 +124,14 @@ impl Engine {
         match self.authorship(&received)? {
             Authorship::Unknown => self.unknown_sender(key, received, arrival, now),
             authorship @ (Authorship::Proven | Authorship::Introduced(_) | Authorship::Unsigned) => {
+                let proven = !matches!(authorship, Authorship::Unsigned);
                 self.act(&received, authorship, arrival, now)?;
                 self.dedup.mark(key, now);
-                self.pass_on(key, &received, arrival, now)
+                self.remember(&received, proven, arrival.link, now);
+                if answer {
+                    self.counters.sync.taken += 1;
+                }
+                self.pass_on(key, &received, arrival, proven, now)
             }
         }
     }
@@ -129,6 +147,13 @@ impl Engine {
     ) -> Result<(), DropReason> {
         let packet = received.packet();
         let Some(signature) = packet.signature else { return Err(DropReason::Unsigned) };
+        if packet.packet_type == PacketType::RequestSync {
+            return Err(DropReason::SyncRequest);
+        }
+        if arrival.via == Via::Sync && !proves_itself(packet.packet_type) {
+            // It is offered again as long as we do not have it, and perhaps with its author's announce.
+            return Err(DropReason::UnknownSender);
+        }
         let variant = key.variant(&signature);
         match self.dedup.variant(key, variant, packet.timestamp, now) {
             Variant::New => {}
@@ -143,10 +168,10 @@ impl Engine {
         }
         self.dedup.mark_variant(key, variant, now);
         if self.config.policy.passes_unknown(packet.packet_type) {
-            self.pass_on(variant, &received, arrival, now)?;
+            self.pass_on(variant, &received, arrival, false, now)?;
         }
         if packet.packet_type == PacketType::Message {
-            self.held.add(received, (arrival.ttl, arrival.fragments, arrival.brought), now.instant);
+            self.held.add(received, (arrival.ttl, arrival.fragments, arrival.via), now.instant);
             return Err(DropReason::UnknownSender);
         }
         Ok(())
@@ -159,8 +184,7 @@ impl Engine {
             return self.introduced(received).map(Authorship::Introduced);
         }
         let Some(signature) = packet.signature else {
-            let must_be_signed = must_be_signed(packet.packet_type);
-            return if must_be_signed { Err(DropReason::Unsigned) } else { Ok(Authorship::Unsigned) };
+            return if must_be_signed(packet) { Err(DropReason::Unsigned) } else { Ok(Authorship::Unsigned) };
         };
         let Some(peer) = self.peers.get(packet.sender) else { return Ok(Authorship::Unknown) };
         verify(&peer.signing_public, &signature, received.signing_preimages(), ())
@@ -169,7 +193,7 @@ impl Engine {
     }
 
     /// An announce vouches for its own keys; its sender id must belong to them (spec 3.1).
-    fn introduced(&self, received: &Received) -> Result<Verified<Announce>, DropReason> {
+    pub(super) fn introduced(&self, received: &Received) -> Result<Verified<Announce>, DropReason> {
         let packet = received.packet();
         let announce = Announce::decode(&packet.payload).map_err(|_| DropReason::Payload)?;
         let signature = packet.signature.ok_or(DropReason::Unsigned)?;
@@ -192,26 +216,34 @@ impl Engine {
             return self.announced(received, announce, arrival, now);
         }
         let proven = matches!(authorship, Authorship::Proven);
-        if proven && !arrival.brought && self.peers.heard(packet.sender, now) {
+        if proven && arrival.via == Via::Mesh && self.peers.heard(packet.sender, now) {
             self.emit_peer(packet.sender, now);
+        }
+        if proven && packet.version == Version::V2 {
+            self.routes.speaks_v2(packet.sender);
         }
         let for_me = packet.recipient == Some(self.me);
         #[expect(clippy::wildcard_enum_match_arm, reason = "every other type is relayed unparsed")]
         match packet.packet_type {
             PacketType::Message => self.public_message(received, arrival),
             PacketType::Leave => self.left(received),
-            PacketType::NoiseHandshake if for_me => self.handshake(packet.sender, &packet.payload, now),
+            PacketType::NoiseHandshake if for_me => {
+                self.handshake(packet.sender, &packet.payload, arrival.link, now)
+            }
             PacketType::NoiseEncrypted if for_me => {
                 let stamp = Stamp { sent: packet.timestamp, ttl: arrival.ttl, fragments: arrival.fragments };
                 self.encrypted(packet, stamp, now)
             }
+            PacketType::Ping if for_me => self.pinged(packet, arrival.link, now),
+            PacketType::Pong if for_me => self.ponged(packet, arrival.ttl, now),
             PacketType::Fragment if for_me || packet.is_broadcast() => self.fragment(received, arrival, now),
+            PacketType::BoardPost if packet.is_broadcast() => self.board_packet(received, now),
+            PacketType::RequestSync => self.sync_requested(packet, arrival.link, now),
             PacketType::CourierEnvelope if for_me => {
                 let stamp = Stamp { sent: packet.timestamp, ttl: arrival.ttl, fragments: arrival.fragments };
                 self.courier_mail(packet, proven, stamp, now)
             }
             PacketType::PrekeyBundle if packet.is_broadcast() => self.prekey_bundle(packet, now),
-            PacketType::RequestSync => Err(DropReason::Unsupported),
             _ if for_me => Err(DropReason::Unsupported),
             _ => Ok(()),
         }
@@ -225,6 +257,7 @@ impl Engine {
         now: Now,
     ) -> Result<(), DropReason> {
         let packet = received.packet();
+        let neighbours = announce.neighbours.clone();
         let (sender, introduction) = (packet.sender, (packet.id(), packet.timestamp));
         let keys = Keys {
             noise_public: announce.noise_public,
@@ -232,10 +265,16 @@ impl Engine {
             nickname: announce.nickname.clone(),
         };
         self.pin_announced(&keys, now)?;
+        if arrival.via == Via::Sync && packet.timestamp + REACHABLE < now.unix {
+            self.peers.introduced(sender, announce, packet.timestamp).map_err(|_| DropReason::KeyChanged)?;
+            self.show_held(sender, now);
+            return Ok(());
+        }
         let change = self
             .peers
             .announced(sender, announce, introduction, arrival.link, now)
             .map_err(|_| DropReason::KeyChanged)?;
+        self.topology.announced(sender, &neighbours, packet.timestamp, now.instant);
         let bound = arrival.link.is_some_and(|link| self.bind(link, sender, link, arrival, now));
         if change != Change::Refreshed || bound {
             self.emit_peer(sender, now);
@@ -266,6 +305,7 @@ impl Engine {
         let direct = arrival.ttl == ORIGIN_TTL && arrival.fragments == 0;
         let bound = direct && self.bindings.bind(link, peer, first_heard, now.instant);
         if bound {
+            self.gossip.met(peer, now);
             let bind = crate::link::event::LinkCommand::Bind { link, peer };
             self.links.handle(crate::link::Input::Command(bind), now);
         }
@@ -275,15 +315,17 @@ impl Engine {
     pub(super) fn show_held(&mut self, sender: PeerId, now: Now) {
         for held in self.held.take(sender, now.instant) {
             let key = Key::of(held.received.packet());
-            let arrival =
-                Arrival { fragments: held.fragments, brought: held.brought, ..Arrival::whole(held.ttl) };
+            let arrival = Arrival { fragments: held.fragments, via: held.via, ..Arrival::whole(held.ttl) };
             let shown = match self.authorship(&held.received) {
                 Ok(Authorship::Proven) => self.public_message(&held.received, arrival),
                 Ok(_) => Err(DropReason::UnknownSender),
                 Err(reason) => Err(reason),
             };
             match shown {
-                Ok(()) => self.dedup.mark(key, now),
+                Ok(()) => {
+                    self.dedup.mark(key, now);
+                    self.remember(&held.received, true, None, now);
+                }
                 Err(reason) => self.counters.drop(reason),
             }
         }
@@ -308,7 +350,7 @@ impl Engine {
             ttl: arrival.ttl,
             fragments: arrival.fragments,
             packet: received.relayed(arrival.ttl),
-            brought: arrival.brought,
+            brought: arrival.via == Via::Transport,
         }));
         Ok(())
     }
@@ -321,6 +363,7 @@ impl Engine {
         }
         let peer = packet.sender;
         self.sessions.end(peer);
+        self.topology.left(peer);
         if self.peers.left(peer) {
             self.emit(Event::PeerGone { peer, left: true });
         }
@@ -334,7 +377,14 @@ impl Engine {
             return Err(DropReason::Fragment);
         }
         let fragment = Fragment::decode(&packet.payload).map_err(|_| DropReason::Payload)?;
-        match self.reassembly.insert(packet.sender, fragment, now.instant) {
+        let known = self.is_friend(packet.sender, now);
+        let from = Source { sender: packet.sender, link: arrival.link, known };
+        let train = fragment.id;
+        let outcome = self.reassembly.insert(from, fragment, now.instant);
+        if packet.is_broadcast() {
+            self.gossip.piece_came(packet.sender, train, outcome == Outcome::Waiting, now);
+        }
+        match outcome {
             Outcome::Waiting => Ok(()),
             Outcome::Refused => Err(DropReason::Fragment),
             Outcome::Complete { frame, fragments } => {
@@ -378,16 +428,25 @@ fn proves_itself(packet_type: PacketType) -> bool {
         PacketType::NoiseHandshake
             | PacketType::NoiseEncrypted
             | PacketType::Fragment
+            | PacketType::BoardPost
             | PacketType::CourierEnvelope
     )
 }
 
 /// Types that nobody sends unsigned (spec 2.6).
-fn must_be_signed(packet_type: PacketType) -> bool {
-    matches!(
-        packet_type,
-        PacketType::Message | PacketType::Leave | PacketType::CourierEnvelope | PacketType::PrekeyBundle
-    )
+fn must_be_signed(packet: &Packet) -> bool {
+    let uplink = packet.packet_type == PacketType::NostrCarrier && !packet.is_broadcast();
+    uplink
+        || matches!(
+            packet.packet_type,
+            PacketType::Message
+                | PacketType::Leave
+                | PacketType::CourierEnvelope
+                | PacketType::FileTransfer
+                | PacketType::BoardPost
+                | PacketType::PrekeyBundle
+                | PacketType::VoiceFrame
+        )
 }
 
 /// A text for everyone.

@@ -10,7 +10,7 @@ use crate::time::{Instant, Now, UnixMillis};
 use crate::wire::{Announce, Capabilities};
 
 /// How long a peer counts as reachable after its last sign of life (spec 4.6).
-const REACHABLE: Duration = Duration::from_secs(60);
+pub(super) const REACHABLE: Duration = Duration::from_secs(60);
 
 /// A peer whose announce was verified, or a contact.
 #[derive(Debug)]
@@ -31,6 +31,10 @@ pub(super) struct Peer {
     pub(super) present: bool,
     /// Its keys come from a contact card: they stay, whatever is announced.
     contact: bool,
+    /// A session stood with it: somebody holds its keys.
+    met: bool,
+    /// The link over which it was first heard.
+    came_over: Option<LinkId>,
     announced: UnixMillis,
     announce: PacketId,
     announce_link: Option<LinkId>,
@@ -103,6 +107,29 @@ impl Peers {
         })
     }
 
+    /// Takes a verified announce of somebody who is not known to be here, for what it signed.
+    pub(super) fn introduced(
+        &mut self,
+        id: PeerId,
+        announce: Verified<Announce>,
+        timestamp: UnixMillis,
+    ) -> Result<(), KeyChanged> {
+        let announce = announce.into_inner();
+        let Some(peer) = self.known.get_mut(&id) else {
+            self.make_room();
+            self.known.insert(id, Peer::absent(announce, timestamp));
+            return Ok(());
+        };
+        if peer.noise_public != announce.noise_public || peer.signing_public != announce.signing_public {
+            return Err(KeyChanged);
+        }
+        if !peer.present && timestamp > peer.announced {
+            peer.announced = timestamp;
+            peer.nickname = announce.nickname;
+        }
+        Ok(())
+    }
+
     /// Takes keys that outweigh what was announced: of a contact, or proven. True when that makes a peer that seemed
     /// to be there somebody else.
     pub(super) fn know(&mut self, id: PeerId, keys: Keys, contact: bool) -> bool {
@@ -125,6 +152,8 @@ impl Peers {
             last_seen: UnixMillis(0),
             present: false,
             contact,
+            met: true,
+            came_over: None,
             announced: UnixMillis(0),
             announce: PacketId([0; 16]),
             announce_link: None,
@@ -189,9 +218,26 @@ impl Peers {
         self.known.get(&id).is_some_and(|peer| peer.contact)
     }
 
+    /// A session stands with this peer.
+    pub(super) fn met(&mut self, id: PeerId) {
+        if let Some(peer) = self.known.get_mut(&id) {
+            peer.met = true;
+        }
+    }
+
     /// Everybody, by id.
     pub(super) fn iter(&self) -> impl Iterator<Item = (PeerId, &Peer)> {
         self.known.iter().map(|(&id, peer)| (id, peer))
+    }
+
+    /// The signing keys of the contacts.
+    pub(super) fn contact_keys(&self) -> impl Iterator<Item = [u8; 32]> {
+        self.known.values().filter(|peer| peer.contact).map(|peer| peer.signing_public)
+    }
+
+    /// Whoever signs with this key; a contact before somebody who only announces it.
+    pub(super) fn of_signing_key(&self, key: &[u8; 32]) -> Option<&Peer> {
+        self.known.values().filter(|peer| peer.signing_public == *key).max_by_key(|peer| peer.contact)
     }
 
     /// How many peers are present.
@@ -199,12 +245,23 @@ impl Peers {
         self.known.values().filter(|peer| peer.present).count()
     }
 
+    /// Anybody can announce any number of invented peers. So of those that are neither contacts nor ever had a session,
+    /// one goes that was first heard over the link that brought the most of them; and only then others.
     fn make_room(&mut self) {
-        if self.known.len() >= self.most {
-            let oldest = self.known.iter().min_by_key(|(_, peer)| (peer.contact, peer.present, peer.heard));
-            if let Some(oldest) = oldest.map(|(&id, _)| id) {
-                self.known.remove(&oldest);
-            }
+        if self.known.len() < self.most {
+            return;
+        }
+        let mut brought: BTreeMap<Option<LinkId>, usize> = BTreeMap::new();
+        for peer in self.known.values().filter(|peer| peer.is_stranger()) {
+            *brought.entry(peer.came_over).or_default() += 1;
+        }
+        let crowd =
+            |peer: &Peer| if peer.is_stranger() { brought.get(&peer.came_over).copied() } else { None };
+        let first = self.known.iter().min_by_key(|(_, peer)| {
+            (peer.contact, peer.met, std::cmp::Reverse(crowd(peer)), peer.present, peer.heard)
+        });
+        if let Some(first) = first.map(|(&id, _)| id) {
+            self.known.remove(&first);
         }
     }
 }
@@ -226,11 +283,28 @@ impl Peer {
             last_seen: now.unix,
             present: true,
             contact: false,
+            met: false,
+            came_over: link,
             announced: timestamp,
             announce: packet,
             announce_link: link,
             heard: now.instant,
         }
+    }
+
+    fn is_stranger(&self) -> bool {
+        !self.contact && !self.met
+    }
+
+    /// Whether its keys come from a contact card.
+    pub(super) fn is_contact(&self) -> bool {
+        self.contact
+    }
+
+    /// Somebody who was not heard: the first to be forgotten.
+    fn absent(announce: Announce, timestamp: UnixMillis) -> Self {
+        let never = Now { instant: Instant::ZERO, unix: UnixMillis(0) };
+        Self { present: false, ..Self::new(announce, PacketId([0; 16]), timestamp, None, never) }
     }
 
     /// Whether it gave a sign of life in this run.

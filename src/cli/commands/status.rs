@@ -8,6 +8,7 @@ use crate::api::schema::{
     ConnectionReport, Counters, LinkReport, MailboxWord, PartWord, PathWord, RelayReport, RoleWord,
     StatusReport,
 };
+use crate::api::sync::SyncCounters;
 
 use crate::cli::context::Context;
 use crate::cli::error::CliError;
@@ -81,6 +82,7 @@ fn describe(status: &StatusReport) -> String {
             "packets",
             format!("{} made, {} relayed, {} put together", mesh.originated, mesh.relayed, mesh.reassembled),
         ),
+        row("history", describe_sync(&mesh.sync)),
         row("packets dropped", dropped(&mesh.dropped)),
         row("courier mail", describe_courier(&status.courier)),
         row(
@@ -135,6 +137,14 @@ fn describe_courier(courier: &CourierReport) -> String {
     format!(
         "{carried} carried for others ({taken} taken, {shared} shared, {handed} handed over); {waiting} of ours on \
          the way ({deposited} left with couriers); {opened} opened"
+    )
+}
+
+fn describe_sync(sync: &SyncCounters) -> String {
+    let SyncCounters { remembered, asked, answered, sent, cut_short, taken } = sync;
+    let cut = if *cut_short == 0 { String::new() } else { format!(", {cut_short} cut short") };
+    format!(
+        "{remembered} packets kept; asked {asked} times, got {taken}; answered {answered} times, sent {sent}{cut}"
     )
 }
 
