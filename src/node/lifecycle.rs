@@ -102,8 +102,7 @@ pub async fn start(setup: Setup) -> Result<Node, NodeError> {
 
     let mesh =
         mesh::Config { nickname: settings.nickname.clone(), clock_floor: RELEASE_DATE, ..settings.mesh };
-    let kept = store.with(|database| database.kept()).await?;
-    let (letters, kept) = kept.into_iter().partition(|kept: &Kept| kept.shelf == Shelf::Letters);
+    let (letters, kept) = kept(&store).await?;
     let (transport, bitchat) =
         bitchat::start(Identity::clone(&identity), mesh, mesh_seed, kept, radio, clock);
     let mesh_events = bitchat.subscribe().ok_or(NodeError::MeshEnded)?;
@@ -172,6 +171,12 @@ pub async fn start(setup: Setup) -> Result<Node, NodeError> {
         events,
     };
     Ok(Node { handle, task: tokio::spawn(driver.run()) })
+}
+
+/// What earlier runs kept: of betanet, and of the mesh.
+async fn kept(store: &Store) -> Result<(Vec<Kept>, Vec<Kept>), NodeError> {
+    let kept = store.with(|database| database.kept()).await?;
+    Ok(kept.into_iter().partition(|kept| kept.shelf == Shelf::Letters))
 }
 
 /// What betanet is told at its start.
