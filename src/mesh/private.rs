@@ -69,6 +69,7 @@ impl Engine {
             Ok(NoisePayload::ReadReceipt { id }) => self.receipt(peer, &id, true),
             Ok(NoisePayload::Card(card)) => self.card(peer, card, stamp),
             Ok(NoisePayload::PeerState(_)) => {}
+            Ok(NoisePayload::Voice(_) | NoisePayload::File(_)) => self.counters.drop(DropReason::Unsupported),
             Err(_) => self.counters.drop(DropReason::Payload),
         }
     }

@@ -5,8 +5,10 @@ use bytes::Bytes;
 use super::capabilities::Capabilities;
 use super::card::MAX_CARD_LEN;
 use super::error::{EncodeError, PayloadError};
+use super::media::MediaFile;
 use super::reader::Reader;
 use super::tlv::{self, MAX_VALUE_LEN, Tlv};
+use super::voice::VoicePacket;
 
 /// The most bytes of text that one private message carries: its length is one byte.
 pub const MAX_TEXT_LEN: usize = MAX_VALUE_LEN;
@@ -20,6 +22,10 @@ mod code {
     pub(super) const PRIVATE_MESSAGE: u8 = 0x01;
     pub(super) const READ_RECEIPT: u8 = 0x02;
     pub(super) const DELIVERED: u8 = 0x03;
+    pub(super) const VOICE: u8 = 0x08;
+    /// What older apps call [`FILE`].
+    pub(super) const OLD_FILE: u8 = 0x09;
+    pub(super) const FILE: u8 = 0x20;
     pub(super) const PEER_STATE: u8 = 0x21;
     /// Ours, far above what the apps use; they drop a type they do not know.
     pub(super) const CARD: u8 = 0x70;
@@ -52,6 +58,10 @@ pub enum NoisePayload {
         /// The id of the message.
         id: String,
     },
+    /// Live voice, a packet of it.
+    Voice(VoicePacket),
+    /// A file, whole.
+    File(MediaFile),
     /// What the peer can do and which key it signs with, proven by the session.
     PeerState(PeerState),
     /// The peer's contact card, encoded, of at most [`MAX_CARD_LEN`] bytes; nothing in it is checked yet.
@@ -79,6 +89,8 @@ impl NoisePayload {
             }
             Self::ReadReceipt { id } => Ok([&[code::READ_RECEIPT], writable_id(id)?].concat()),
             Self::Delivered { id } => Ok([&[code::DELIVERED], writable_id(id)?].concat()),
+            Self::Voice(packet) => Ok([&[code::VOICE], packet.encode()?.as_slice()].concat()),
+            Self::File(file) => Ok([&[code::FILE], file.encode()?.as_slice()].concat()),
             Self::PeerState(state) => {
                 let mut plaintext = vec![code::PEER_STATE, PEER_STATE_VERSION];
                 let capabilities = state.capabilities.encode();
@@ -101,6 +113,8 @@ impl NoisePayload {
             code::PRIVATE_MESSAGE => private_message(reader),
             code::READ_RECEIPT => Ok(Self::ReadReceipt { id: receipt_id(reader)? }),
             code::DELIVERED => Ok(Self::Delivered { id: receipt_id(reader)? }),
+            code::VOICE => VoicePacket::decode(&rest(reader)?).map(Self::Voice),
+            code::OLD_FILE | code::FILE => MediaFile::decode(&rest(reader)?).map(Self::File),
             code::PEER_STATE => peer_state(reader).map(Self::PeerState),
             code::CARD => card(reader),
             code => Err(PayloadError::UnknownType { code }),
@@ -156,6 +170,11 @@ fn peer_state(mut reader: Reader) -> Result<PeerState, PayloadError> {
         capabilities: capabilities.ok_or(PayloadError::Missing { field: "capabilities" })?,
         signing_public: signing_public.ok_or(PayloadError::Missing { field: "signing key" })?,
     })
+}
+
+/// A payload of its own, whose offsets count from its first byte.
+fn rest(mut reader: Reader) -> Result<Bytes, PayloadError> {
+    reader.take(reader.left()).map_err(|short| short.of_payload("payload"))
 }
 
 fn card(mut reader: Reader) -> Result<NoisePayload, PayloadError> {
@@ -254,8 +273,18 @@ mod tests {
 
     #[test]
     fn a_type_that_is_not_spoken_here_is_named() {
-        assert_eq!(decode(&[0x20, 1]), Err(PayloadError::UnknownType { code: 0x20 }));
+        assert_eq!(decode(&[0x7E, 1]), Err(PayloadError::UnknownType { code: 0x7E }));
         assert!(matches!(decode(&[]), Err(PayloadError::Truncated { offset: 0, needed: 1, left: 0, .. })));
+    }
+
+    #[test]
+    fn a_file_is_read_under_its_older_type_too() {
+        let content = Bytes::from_static(b"x");
+        let file = NoisePayload::File(MediaFile { name: "a".into(), mime: "m".into(), content });
+        let mut plaintext = file.encode().unwrap();
+        assert_eq!((plaintext[0], decode(&plaintext)), (0x20, Ok(file.clone())));
+        plaintext[0] = 0x09;
+        assert_eq!(decode(&plaintext), Ok(file));
     }
 
     #[test]

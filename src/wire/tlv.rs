@@ -1,4 +1,4 @@
-//! Type, length, value: one byte, one byte, up to 255 bytes.
+//! Type, length, value: one byte of type; a length of one byte, or of two in the payloads of spec 3.7 and from 3.11 on.
 
 use bytes::Bytes;
 
@@ -13,20 +13,40 @@ pub(super) struct Tlv {
     pub(super) tag: u8,
     /// Where the type byte stands in the payload.
     pub(super) offset: usize,
+    /// Where the value does.
+    value_offset: usize,
     pub(super) value: Bytes,
 }
 
 impl Tlv {
-    /// The next field, if the payload has one more.
+    /// The next field with a length of one byte, if the payload has one more.
     pub(super) fn read(reader: &mut Reader) -> Result<Option<Self>, PayloadError> {
+        Self::read_with(reader, |reader| reader.u8().map(usize::from))
+    }
+
+    /// The next field with a length of two bytes, if the payload has one more.
+    pub(super) fn read_wide(reader: &mut Reader) -> Result<Option<Self>, PayloadError> {
+        Self::read_with(reader, |reader| reader.u16().map(usize::from))
+    }
+
+    fn read_with(
+        reader: &mut Reader,
+        length: impl FnOnce(&mut Reader) -> Result<usize, Short>,
+    ) -> Result<Option<Self>, PayloadError> {
         let offset = reader.offset();
         if reader.left() == 0 {
             return Ok(None);
         }
         let tag = reader.u8().map_err(|short| short.of_payload("TLV type"))?;
-        let len = reader.u8().map_err(|short| short.of_payload("TLV length"))?;
-        let value = reader.take(usize::from(len)).map_err(|short| short.of_payload("TLV value"))?;
-        Ok(Some(Self { tag, offset, value }))
+        let len = length(reader).map_err(|short| short.of_payload("TLV length"))?;
+        let value_offset = reader.offset();
+        let value = reader.take(len).map_err(|short| short.of_payload("TLV value"))?;
+        Ok(Some(Self { tag, offset, value_offset, value }))
+    }
+
+    /// A reader of the value, whose errors speak of the payload.
+    pub(super) fn reader(&self) -> Reader {
+        Reader::at(&self.value, self.value_offset)
     }
 
     /// The value of a field that has exactly `N` bytes; `expected` is that number in words.
@@ -46,8 +66,7 @@ impl Tlv {
 
     /// The value of a field that is text.
     pub(super) fn text(&self, field: &'static str) -> Result<String, PayloadError> {
-        // The value stands behind its type and length.
-        text(&self.value, field, self.offset.saturating_add(2)).map(str::to_owned)
+        text(&self.value, field, self.value_offset).map(str::to_owned)
     }
 
     /// The same, for a field that may be there only once.
@@ -77,6 +96,22 @@ pub(super) fn put(
         max: MAX_VALUE_LEN,
     })?;
     payload.extend([tag, len]);
+    payload.extend(value);
+    Ok(())
+}
+
+/// Writes one field with a length of two bytes.
+pub(super) fn put_wide(
+    payload: &mut Vec<u8>,
+    tag: u8,
+    field: &'static str,
+    value: &[u8],
+) -> Result<(), EncodeError> {
+    let max = usize::from(u16::MAX);
+    let len =
+        u16::try_from(value.len()).map_err(|_| EncodeError::TooLong { field, len: value.len(), max })?;
+    payload.push(tag);
+    payload.extend(len.to_be_bytes());
     payload.extend(value);
     Ok(())
 }
