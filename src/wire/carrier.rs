@@ -114,7 +114,11 @@ impl NostrCarrier {
 }
 
 fn read_direction(field: &Tlv) -> Result<Direction, PayloadError> {
-    let [code] = field.array("direction", "1")?;
+    let code = field.reader().u8().map_err(|short| short.of_payload("direction"))?;
+    if field.value.len() > 1 {
+        let got = field.value.len();
+        return Err(PayloadError::Size { field: "direction", offset: field.offset, expected: "1", got });
+    }
     let known = Direction::ALL.iter().copied().find(|direction| direction.code() == code);
     known.ok_or(PayloadError::Value { field: "direction", offset: field.offset, value: code.into() })
 }
