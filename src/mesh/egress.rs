@@ -143,10 +143,13 @@ impl Engine {
     }
 
     pub(super) fn send_due_fragments(&mut self, now: Now) {
-        while let Some((frame, links)) = self.trains.pop_due(now.instant, |link| self.links.has_room(link)) {
-            for link in links {
-                let send = LinkCommand::Send { link, frame: frame.clone(), priority: Priority::Fragment };
+        while let Some(due) = self.trains.pop_due(now.instant, |link| self.links.has_room(link)) {
+            for link in due.links {
+                let send = LinkCommand::Send { link, frame: due.frame.clone(), priority: Priority::Fragment };
                 self.links.handle(link::Input::Command(send), now);
+            }
+            if let Some((attempt, to_go)) = due.of {
+                self.piece_left(attempt, to_go, now);
             }
         }
     }
@@ -236,7 +239,7 @@ impl Engine {
     }
 
     /// Chooses the links for a packet of ours and sends it; the number of fragments, `None` when it went nowhere.
-    fn put(&mut self, packet: &Packet, aim: Aim, now: Now) -> Option<u16> {
+    pub(super) fn put(&mut self, packet: &Packet, aim: Aim, now: Now) -> Option<u16> {
         let key = Key::of(packet);
         let candidates = self.bindings.candidates();
         let links = match aim {
@@ -304,7 +307,7 @@ impl Engine {
         Some(packet)
     }
 
-    fn unsigned(&mut self, packet_type: PacketType, aim: Aim, payload: Bytes, now: Now) -> Packet {
+    pub(super) fn unsigned(&mut self, packet_type: PacketType, aim: Aim, payload: Bytes, now: Now) -> Packet {
         Packet {
             version: Version::V1,
             packet_type,

@@ -44,6 +44,10 @@ pub enum DropReason {
     Undecryptable,
     /// The relay queue was full.
     RelayQueueFull,
+    /// A file of a type that is not taken, or not what it says; or more voice than is collected.
+    Media,
+    /// More Nostr events than their sender may send across the mesh.
+    NostrBudget,
 }
 
 impl DropReason {
@@ -68,6 +72,8 @@ impl DropReason {
             Self::HandshakeRate => "handshake_rate",
             Self::Undecryptable => "undecryptable",
             Self::RelayQueueFull => "relay_queue_full",
+            Self::Media => "media",
+            Self::NostrBudget => "nostr_budget",
         }
     }
 }
@@ -130,6 +136,8 @@ pub struct Counters {
     pub relays_cancelled: u64,
     /// Packets put together again from fragments.
     pub reassembled: u64,
+    /// Nostr events that passed.
+    pub nostr_events: u64,
     /// Packets thrown away, by reason.
     pub dropped: BTreeMap<DropReason, u64>,
 }

@@ -5,6 +5,7 @@ use bytes::Bytes;
 use crate::ids::{AttemptId, Fingerprint, LinkId, MessageId, PeerId};
 use crate::link::event::{RadioCommand, RadioEvent};
 use crate::mesh::error::Refusal;
+use crate::mesh::media;
 use crate::time::UnixMillis;
 
 /// Everything that can happen to an engine.
@@ -90,6 +91,8 @@ pub enum Command {
     /// The keys of a contact: its public packets are verified, and others announced under its id are refused,
     /// though it was not heard yet.
     Know(Introduction),
+    /// Something about files.
+    Media(media::event::Command),
     /// Say goodbye to everyone: sign and send a LEAVE.
     Leave,
 }
@@ -240,6 +243,8 @@ pub enum Event {
         /// A person has seen it.
         read: bool,
     },
+    /// Something about files.
+    Media(media::event::Event),
     /// Nothing is sent: the wall clock stands before the build date of this program.
     ClockUnset,
 }

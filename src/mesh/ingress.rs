@@ -160,7 +160,10 @@ impl Engine {
             return self.introduced(received).map(Authorship::Introduced);
         }
         let Some(signature) = packet.signature else {
-            let must_be_signed = matches!(packet.packet_type, PacketType::Message | PacketType::Leave);
+            let must_be_signed = matches!(
+                packet.packet_type,
+                PacketType::Message | PacketType::Leave | PacketType::FileTransfer | PacketType::VoiceFrame
+            );
             return if must_be_signed { Err(DropReason::Unsigned) } else { Ok(Authorship::Unsigned) };
         };
         let Some(peer) = self.peers.get(packet.sender) else { return Ok(Authorship::Unknown) };
@@ -207,6 +210,9 @@ impl Engine {
                 self.encrypted(packet, stamp, now)
             }
             PacketType::Fragment if for_me || packet.is_broadcast() => self.fragment(received, arrival, now),
+            PacketType::FileTransfer if for_me || packet.is_broadcast() => self.open_file(packet),
+            PacketType::VoiceFrame if packet.is_broadcast() => self.open_voice(packet, now),
+            PacketType::NostrCarrier if !for_me => self.nostr_carrier(packet, now),
             PacketType::RequestSync => Err(DropReason::Unsupported),
             _ if for_me => Err(DropReason::Unsupported),
             _ => Ok(()),

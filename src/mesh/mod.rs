@@ -9,10 +9,13 @@ mod engine;
 pub mod error;
 pub mod event;
 mod fanout;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 mod handshake_rate;
 mod held;
 mod incoming;
 mod ingress;
+pub mod media;
 mod outgoing;
 mod peers;
 mod private;

@@ -7,7 +7,7 @@ use super::event::Introduction;
 use crate::crypto::Verified;
 use crate::ids::{Fingerprint, LinkId, PacketId, PeerId};
 use crate::time::{Instant, Now, UnixMillis};
-use crate::wire::Announce;
+use crate::wire::{Announce, Capabilities};
 
 /// How long a peer counts as reachable after its last sign of life (spec 4.6).
 const REACHABLE: Duration = Duration::from_secs(60);
@@ -23,6 +23,8 @@ pub(super) struct Peer {
     pub(super) signing_public: [u8; 32],
     /// The name it last gave itself.
     pub(super) nickname: String,
+    /// What it says it can do.
+    pub(super) capabilities: Capabilities,
     /// Wall-clock time of its last sign of life, by our clock.
     pub(super) last_seen: UnixMillis,
     /// Whether it counts as reachable.
@@ -93,6 +95,7 @@ impl Peers {
         peer.announce_link = link;
         let renamed = peer.nickname != announce.nickname;
         peer.nickname = announce.nickname;
+        peer.capabilities = announce.capabilities.unwrap_or(Capabilities::NONE);
         Ok(match (returned, renamed) {
             (true, _) => Change::Appeared,
             (false, true) => Change::Renamed,
@@ -118,6 +121,7 @@ impl Peers {
             noise_public,
             signing_public,
             nickname,
+            capabilities: Capabilities::NONE,
             last_seen: UnixMillis(0),
             present: false,
             contact: true,
@@ -206,6 +210,7 @@ impl Peer {
             noise_public: announce.noise_public,
             signing_public: announce.signing_public,
             nickname: announce.nickname,
+            capabilities: announce.capabilities.unwrap_or(Capabilities::NONE),
             last_seen: now.unix,
             present: true,
             contact: false,

@@ -33,6 +33,7 @@ impl Engine {
         }
         self.outgoing.wake(peer, now.instant);
         self.send_due_private(now);
+        self.session_for_files(peer, now);
         for (payload, packet) in self.sessions.take_early(peer) {
             if let Ok(plaintext) = self.sessions.open(peer, &payload, packet, now.instant) {
                 self.inner(peer, plaintext, packet, now);
@@ -69,8 +70,21 @@ impl Engine {
             Ok(NoisePayload::ReadReceipt { id }) => self.receipt(peer, &id, true),
             Ok(NoisePayload::Card(card)) => self.card(peer, card, stamp),
             Ok(NoisePayload::PeerState(_)) => {}
-            Ok(NoisePayload::Voice(_) | NoisePayload::File(_)) => self.counters.drop(DropReason::Unsupported),
+            Ok(NoisePayload::Voice(voice)) => {
+                let heard = self.heard_voice(peer, true, voice, stamp.sent, now);
+                self.count_refused(heard);
+            }
+            Ok(NoisePayload::File(file)) => {
+                let taken = self.sealed_file(peer, file, stamp.sent, now);
+                self.count_refused(taken);
+            }
             Err(_) => self.counters.drop(DropReason::Payload),
+        }
+    }
+
+    fn count_refused(&mut self, done: Result<(), DropReason>) {
+        if let Err(reason) = done {
+            self.counters.drop(reason);
         }
     }
 
@@ -101,6 +115,9 @@ impl Engine {
     }
 
     fn receipt(&mut self, from: PeerId, wire_id: &str, read: bool) {
+        if self.file_receipt(from, wire_id) {
+            return;
+        }
         if let Some(id) = self.receipted.accept(from, wire_id, read) {
             self.outgoing.delivered(from, id);
             self.emit(Event::Receipt { from, id, read });

@@ -24,6 +24,11 @@ impl Capabilities {
     /// No capability.
     pub const NONE: Self = Self(0);
 
+    /// The bit of who takes private files.
+    pub const PRIVATE_MEDIA: u32 = 8;
+    /// The bit of who confirms them.
+    pub const PRIVATE_MEDIA_RECEIPTS: u32 = 9;
+
     /// The set of these bits; those beyond 63 cannot be said and are left out.
     pub fn of(bits: impl IntoIterator<Item = u32>) -> Self {
         Self(bits.into_iter().filter_map(|bit| 1_u64.checked_shl(bit)).fold(0, |set, bit| set | bit))
