@@ -65,7 +65,8 @@ impl Bench {
                     self.written.push((link, frame));
                     self.engine.handle(Input::Radio(RadioEvent::Written { link }), now);
                 }
-                Output::Radio(RadioCommand::Connect { .. } | RadioCommand::Disconnect { .. }) => {}
+                Output::Keep(_)
+                | Output::Radio(RadioCommand::Connect { .. } | RadioCommand::Disconnect { .. }) => {}
             }
         }
     }

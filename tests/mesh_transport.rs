@@ -92,7 +92,8 @@ async fn pair(seed: u8) -> (End, End) {
         let radio = Radio { adapter: AdapterId(0), peer: Some(identity.peer_id()), first_serial: 1 };
         let radio = air.switch_on(station, radio).await.expect("there is such a station");
         let mine = Identity::from_bytes(&[number; 64]);
-        let (transport, handle) = start(mine, Config::default(), [seed; 32], Some(radio), Clock::start());
+        let (transport, handle) =
+            start(mine, Config::default(), [seed; 32], Vec::new(), Some(radio), Clock::start());
         let mesh_events = handle.subscribe().expect("it runs");
         ends.push(End { identity, transport, handle, mesh_events, told: Vec::new() });
     }

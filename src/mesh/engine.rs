@@ -17,6 +17,7 @@ use super::error::Counters;
 use super::event::{Command, Event, Expiry, Input, Introduction, Output, PeerInfo, Reach};
 use super::held::Held;
 use super::incoming::Incoming;
+use super::kept::{Keep, Kept};
 use super::media::Media;
 use super::outgoing::{Message, Outgoing};
 use super::peers::{Peer, Peers};
@@ -102,6 +103,7 @@ impl Engine {
         match input {
             Input::Radio(event) => self.links.handle(link::Input::Radio(event), now),
             Input::Command(command) => self.command(command, now),
+            Input::Restore(kept) => self.restore(kept, now),
             Input::Timeout => {
                 self.links.handle(link::Input::Timeout, now);
                 self.run_timers(now);
@@ -208,6 +210,17 @@ impl Engine {
             Command::Media(command) => self.media_command(command, now),
             Command::Leave => self.leave(now),
         }
+    }
+
+    /// Each machine takes back what it kept; what none wants any more is no longer kept.
+    fn restore(&mut self, kept: Vec<Kept>, _now: Now) {
+        for Kept { shelf, key, .. } in kept {
+            self.keep(Keep::Remove { shelf, key });
+        }
+    }
+
+    pub(super) fn keep(&mut self, change: Keep) {
+        self.outputs.push_back(Output::Keep(change));
     }
 
     fn warm(&mut self, peer: PeerId, now: Now) {

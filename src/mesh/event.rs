@@ -5,12 +5,15 @@ use bytes::Bytes;
 use crate::ids::{AttemptId, Fingerprint, LinkId, MessageId, PeerId};
 use crate::link::event::{RadioCommand, RadioEvent};
 use crate::mesh::error::Refusal;
+use crate::mesh::kept::{Keep, Kept};
 use crate::mesh::media;
 use crate::time::UnixMillis;
 
 /// Everything that can happen to an engine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Input {
+    /// What earlier runs kept: the first input of a run, if there is anything.
+    Restore(Vec<Kept>),
     /// A radio saw something.
     Radio(RadioEvent),
     /// The node asks for something.
@@ -113,6 +116,8 @@ pub struct Introduction {
 pub enum Output {
     /// For a radio.
     Radio(RadioCommand),
+    /// For the disk: to be done in the order in which it comes.
+    Keep(Keep),
     /// For the node.
     Event(Event),
 }

@@ -15,6 +15,7 @@ mod handshake_rate;
 mod held;
 mod incoming;
 mod ingress;
+pub mod kept;
 pub mod media;
 mod outgoing;
 mod peers;

@@ -10,6 +10,7 @@ use tokio::sync::oneshot;
 
 use crate::capabilities::TransportKey;
 use crate::ids::{MessageId, PeerId};
+use crate::mesh::kept::Keep;
 use crate::message::{Body, DeliveryStatus, Message, Recipient};
 use crate::router::event::{Failure, Input, Output, Report};
 use crate::router::{Ask, Explanation, Router};
@@ -106,6 +107,11 @@ impl Carrier {
         self.intake.push(Intake::Receipt { transport, from, id, status });
     }
 
+    /// A change of what the mesh keeps.
+    pub(super) fn keep(&mut self, change: Keep) {
+        self.intake.push(Intake::Keep(change));
+    }
+
     /// Stores what came, lets the router decide, hands out what it decided, and tells what is worth telling.
     pub(super) async fn turn(&mut self, now: Now, ports: &mut Ports) -> Vec<Event> {
         self.first_visit(now, ports).await;
@@ -167,7 +173,10 @@ impl Carrier {
                 }
             }
             // Each item is answered in its own kind.
-            (Intake::Accept { .. } | Intake::Receive { .. } | Intake::Receipt { .. }, _) => {}
+            (
+                Intake::Accept { .. } | Intake::Receive { .. } | Intake::Receipt { .. } | Intake::Keep(_),
+                _,
+            ) => {}
         }
     }
 
@@ -217,7 +226,10 @@ fn not_stored(intake: Vec<Intake>, error: &StoreError) {
             Intake::Accept { answer: Some(answer), .. } => {
                 answer.send(Err(SendError::NotStored(error.to_string()))).ok();
             }
-            Intake::Accept { answer: None, .. } | Intake::Receive { .. } | Intake::Receipt { .. } => {}
+            Intake::Accept { answer: None, .. }
+            | Intake::Receive { .. }
+            | Intake::Receipt { .. }
+            | Intake::Keep(_) => {}
         }
     }
 }

@@ -281,6 +281,7 @@ impl Driver {
             port::Event::Report { attempt, report } => self.carrier.input(Input::Report { attempt, report }),
             port::Event::Receipt { from, id, read } => self.carrier.receipt(transport, from, id, read),
             port::Event::Received(received) => self.received(transport, received).await,
+            port::Event::Keep(change) => self.carrier.keep(change),
             port::Event::Heard { packet } => {
                 // What came over direct was lowered by who sent it.
                 let lowered =

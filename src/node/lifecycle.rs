@@ -101,7 +101,9 @@ pub async fn start(setup: Setup) -> Result<Node, NodeError> {
 
     let mesh =
         mesh::Config { nickname: settings.nickname.clone(), clock_floor: RELEASE_DATE, ..settings.mesh };
-    let (transport, bitchat) = bitchat::start(Identity::clone(&identity), mesh, mesh_seed, radio, clock);
+    let kept = store.with(|database| database.kept()).await?;
+    let (transport, bitchat) =
+        bitchat::start(Identity::clone(&identity), mesh, mesh_seed, kept, radio, clock);
     let mesh_events = bitchat.subscribe().ok_or(NodeError::MeshEnded)?;
     let mut ports = Ports::default();
     ports.add(transport);

@@ -2,6 +2,7 @@
 
 use crate::capabilities::TransportKey;
 use crate::ids::{MessageId, PeerId};
+use crate::mesh::kept::Keep;
 use crate::message::{DeliveryStatus, Message, Recipient};
 use crate::router::event::Output;
 use crate::storage::{
@@ -19,6 +20,8 @@ pub(super) enum Intake {
     Receive { new: NewReceived, fragments: u16 },
     /// A receipt for a message of ours.
     Receipt { transport: TransportKey, from: PeerId, id: MessageId, status: DeliveryStatus },
+    /// What the mesh keeps changes.
+    Keep(Keep),
 }
 
 /// What became of it.
@@ -29,6 +32,8 @@ pub(super) enum Outcome {
     Received(Reception),
     /// Of a receipt: whether it told something new.
     Receipt { new: bool },
+    /// Of something kept.
+    Kept,
 }
 
 /// What writing a decision down brought.
@@ -66,6 +71,7 @@ fn store_one(database: &mut Database, item: &Intake, now: UnixMillis) -> Result<
             let progress = database.set_status(*id, *status, Some(*transport), None, now)?;
             Ok(Outcome::Receipt { new: matches!(progress, Progress::Changed(_)) })
         }
+        Intake::Keep(change) => database.keep(change).map(|()| Outcome::Kept),
     }
 }
 

@@ -1,14 +1,16 @@
 //! What a simulated node keeps over a restart, and the part of a node that an engine cannot do without: it signs
 //! public messages, and it stores what arrives, once, before it is acknowledged.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
+use bytes::Bytes;
 use zeroize::Zeroizing;
 
 use crate::crypto::Identity;
 use crate::ids::{Fingerprint, MessageId};
 use crate::mesh::error::Refusal;
 use crate::mesh::event::PrivateMessage;
+use crate::mesh::kept::{Keep, Kept, Shelf};
 use crate::mesh::{Config, Engine, PublicPacket, public_packet};
 use crate::time::UnixMillis;
 
@@ -17,6 +19,7 @@ pub(super) struct Disk {
     identity: Zeroizing<[u8; Identity::LEN]>,
     config: Config,
     received: BTreeSet<(Fingerprint, MessageId)>,
+    kept: BTreeMap<(Shelf, Bytes), Bytes>,
     last_stamp: UnixMillis,
     full: bool,
 }
@@ -38,6 +41,7 @@ impl Disk {
             identity: identity.to_bytes(),
             config,
             received: BTreeSet::new(),
+            kept: BTreeMap::new(),
             last_stamp: UnixMillis(0),
             full: false,
         }
@@ -46,6 +50,24 @@ impl Disk {
     /// The node's engine, as it is after a start.
     pub(super) fn engine(&self, seed: [u8; 32]) -> Engine {
         Engine::new(Identity::from_bytes(&self.identity), self.config.clone(), seed)
+    }
+
+    /// Does what the engine wants kept.
+    pub(super) fn keep(&mut self, change: Keep) {
+        match change {
+            Keep::Put(Kept { shelf, key, value }) => self.kept.insert((shelf, key), value),
+            Keep::Remove { shelf, key } => self.kept.remove(&(shelf, key)),
+        };
+    }
+
+    /// Everything the engine wanted kept.
+    pub(super) fn kept(&self) -> Vec<Kept> {
+        let kept = |((shelf, key), value): (&(Shelf, Bytes), &Bytes)| Kept {
+            shelf: *shelf,
+            key: key.clone(),
+            value: value.clone(),
+        };
+        self.kept.iter().map(kept).collect()
     }
 
     pub(super) fn set_full(&mut self, full: bool) {

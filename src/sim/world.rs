@@ -108,8 +108,8 @@ impl World {
         node
     }
 
-    /// Kills a node without a word and starts it again with what is on its disk: its identity, and which messages
-    /// it received.
+    /// Kills a node without a word and starts it again with what is on its disk: its identity, which messages it
+    /// received, and what its engine kept.
     pub fn restart(&mut self, node: NodeId) {
         let stations = self.node(node).stations.clone();
         for &station in &stations {
@@ -118,6 +118,8 @@ impl World {
         let seed = draw(&mut self.rng);
         let entry = self.node_mut(node);
         entry.engine = entry.disk.engine(seed);
+        let kept = entry.disk.kept();
+        self.drive(node, EngineInput::Restore(kept));
         for station in stations {
             self.switch_on(station);
         }
@@ -298,6 +300,7 @@ impl World {
         while let Some(output) = self.node_mut(node).engine.poll_output() {
             match output {
                 EngineOutput::Event(event) => self.told(node, event),
+                EngineOutput::Keep(change) => self.node_mut(node).disk.keep(change),
                 EngineOutput::Radio(command) => {
                     let adapter = usize::from(adapter_of(&command).0);
                     if let Some(&station) = self.node(node).stations.get(adapter) {

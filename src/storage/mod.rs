@@ -27,6 +27,7 @@ mod error;
 mod home_lock;
 mod identity;
 mod inbox;
+mod kept;
 mod key_file;
 mod limits;
 mod mailboxes;

@@ -10,6 +10,7 @@ use tokio::task::JoinHandle;
 
 use crate::capabilities::{Capabilities, Health, Reach, TransportKey};
 use crate::ids::{AttemptId, Fingerprint, MessageId, PeerId};
+use crate::mesh::kept::Keep;
 use crate::message::{Body, Message, Recipient};
 use crate::router::event::Report;
 use crate::time::UnixMillis;
@@ -99,6 +100,8 @@ pub enum Event {
         /// The packet's bytes.
         packet: Bytes,
     },
+    /// The mesh wants something kept over a restart, in the order in which it says so.
+    Keep(Keep),
 }
 
 /// A message that arrived, its sender authenticated by the transport.

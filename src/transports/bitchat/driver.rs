@@ -24,6 +24,7 @@ use crate::ids::LinkId;
 use crate::link::event::{LinkDownReason, RadioCommand, RadioEvent};
 use crate::mesh::Engine;
 use crate::mesh::event::{self, Input, Output};
+use crate::mesh::kept::Kept;
 use crate::radio::RadioHandle;
 use crate::router::event::Failure;
 use crate::transports::port::{Command, EVENT_BOUND, Event};
@@ -101,7 +102,8 @@ impl Driver {
 
     /// Runs until the node asks it to stop, or is gone. Without its radio it goes on: nobody is in range then, but
     /// what other transports bring is still checked here.
-    pub(super) async fn run(mut self) {
+    pub(super) async fn run(mut self, kept: Vec<Kept>) {
+        self.turn(Input::Restore(kept));
         self.turn(Input::Timeout);
         loop {
             let wake = self.wait().await;
@@ -184,6 +186,7 @@ impl Driver {
                     self.pending.push_back(command);
                 }
                 Output::Event(event) => self.tell(event),
+                Output::Keep(change) => self.told.push_back(Event::Keep(change)),
             }
         }
     }
@@ -265,7 +268,7 @@ impl Driver {
             Question::Status(answer) => {
                 answer.send(self.status()).ok();
             }
-            Question::Know(contact) => self.turn(Input::Command(event::Command::Know(contact))),
+            Question::Command(command) => self.turn(Input::Command(command)),
         }
     }
 
@@ -331,7 +334,8 @@ mod tests {
 
     fn transport(bound: usize) -> (Transport, BitchatHandle, RadioPort) {
         let (radio, port) = channel(bound);
-        let (transport, handle) = start(ada(), Config::default(), [2; 32], Some(radio), Clock::start());
+        let (transport, handle) =
+            start(ada(), Config::default(), [2; 32], Vec::new(), Some(radio), Clock::start());
         (transport, handle, port)
     }
 

@@ -3,7 +3,7 @@
 use tokio::sync::{broadcast, mpsc, oneshot};
 
 use super::board::BitchatStatus;
-use crate::mesh::event::{Event, Introduction, PeerInfo};
+use crate::mesh::event::{Command, Event, Introduction, PeerInfo};
 
 /// Events of the mesh that may wait for a listener; one that is slower loses the oldest.
 pub(super) const EVENT_BOUND: usize = 256;
@@ -16,8 +16,8 @@ pub(super) enum Question {
     Peers(oneshot::Sender<Vec<PeerInfo>>),
     /// How is it?
     Status(oneshot::Sender<BitchatStatus>),
-    /// Somebody whose keys are known without having been heard.
-    Know(Introduction),
+    /// Something beyond the transport port.
+    Command(Command),
 }
 
 /// The node's second hand on a running BLE mesh. All its verbs come to nothing once it has stopped.
@@ -40,7 +40,12 @@ impl BitchatHandle {
 
     /// Tells it somebody's keys, so that public packets that another transport brings can be verified.
     pub async fn know(&self, introduction: Introduction) {
-        self.questions.send(Question::Know(introduction)).await.ok();
+        self.command(Command::Know(introduction)).await;
+    }
+
+    /// Asks something of the engine; what becomes of it is told by its events.
+    pub async fn command(&self, command: Command) {
+        self.questions.send(Question::Command(command)).await.ok();
     }
 
     /// What happens on the mesh from here on; `None` once it has stopped.

@@ -7,16 +7,19 @@ use super::handle::{BitchatHandle, EVENT_BOUND, QUESTION_BOUND};
 use crate::capabilities::{Capabilities, DownReason, Health, TransportKey};
 use crate::clock::Clock;
 use crate::crypto::Identity;
+use crate::mesh::kept::Kept;
 use crate::mesh::{Config, Engine};
 use crate::radio::{self, RadioHandle};
 use crate::transports::port::{self, COMMAND_BOUND, Transport};
 
-/// Starts the mesh over a radio; `seed` feeds every random choice its engine makes.
+/// Starts the mesh over a radio; `seed` feeds every random choice its engine makes, and `kept` is what earlier runs
+/// of it kept.
 /// Without a radio the mesh is switched off, and still verifies what other transports bring.
 pub fn start(
     identity: Identity,
     config: Config,
     seed: [u8; 32],
+    kept: Vec<Kept>,
     radio: Option<RadioHandle>,
     clock: Clock,
 ) -> (Transport, BitchatHandle) {
@@ -38,7 +41,7 @@ pub fn start(
         health: watched,
         commands,
         events,
-        task: tokio::spawn(Driver::new(engine, clock, radio, ends).run()),
+        task: tokio::spawn(Driver::new(engine, clock, radio, ends).run(kept)),
     };
     (transport, handle)
 }

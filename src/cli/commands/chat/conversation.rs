@@ -1,6 +1,8 @@
-//! `hopline chat`: lines typed go out, what comes is printed.
+//! The chat at work: it shows what comes, and does what is typed.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::io::IsTerminal;
+use std::ops::ControlFlow;
 
 use serde_json::json;
 use tokio::io::{AsyncBufReadExt, BufReader};
@@ -12,7 +14,8 @@ use crate::api::schema::{EventReport, Peer, ReachWord, SentMessage, StatusWord};
 use crate::ids::{MessageId, PeerId};
 use crate::node::name::EVERYONE;
 
-use super::peers;
+use super::table::{self, Line, Unclear, parse};
+use crate::cli::commands::peers;
 use crate::cli::context::Context;
 use crate::cli::ending::Ending;
 use crate::cli::error::CliError;
@@ -20,30 +23,8 @@ use crate::cli::words;
 
 /// Own private messages whose receipts are still shown; the oldest is forgotten first.
 const FOLLOWED: usize = 256;
-
-const HELP: &str = "\
-a line            goes to everyone in reach, readable by all
-@NAME text        goes to one, encrypted; NAME may be a peer id
-/msg NAME text    the same
-/who              who has been heard
-/help             this
-/quit             leave the chat; the daemon goes on";
-
-/// What a typed line means.
-#[derive(Debug, PartialEq, Eq)]
-enum Line<'a> {
-    Nothing,
-    Public(&'a str),
-    Private {
-        to: &'a str,
-        text: &'a str,
-    },
-    Who,
-    Help,
-    Quit,
-    /// Not a command, or one that lacks something.
-    Unclear,
-}
+/// Clears a terminal, with what was scrolled out of sight, and goes to its upper left corner.
+const EMPTY_SCREEN: &str = "\u{1b}[2J\u{1b}[3J\u{1b}[H";
 
 pub(in crate::cli) async fn run(context: &Context) -> Result<(), CliError> {
     let client = context.client()?;
@@ -62,8 +43,11 @@ pub(in crate::cli) async fn run(context: &Context) -> Result<(), CliError> {
         tokio::select! {
             event = events.next() => chat.show(&event?.ok_or(CliError::DaemonStopped)?).await?,
             line = typed.next_line() => match line.map_err(CliError::Input)? {
-                Some(line) if parse(&line) != Line::Quit => chat.act(parse(&line)).await?,
-                Some(_) | None => return Ok(()),
+                Some(line) => match chat.act(parse(&line)).await? {
+                    ControlFlow::Continue(()) => {}
+                    ControlFlow::Break(()) => return Ok(()),
+                },
+                None => return Ok(()),
             },
             () = ending.asked() => return Ok(()),
         }
@@ -136,15 +120,31 @@ impl Chat<'_> {
         }
     }
 
-    async fn act(&mut self, line: Line<'_>) -> Result<(), CliError> {
+    /// Does what was typed; the chat goes on, or not.
+    async fn act(&mut self, line: Result<Line<'_>, Unclear>) -> Result<ControlFlow<()>, CliError> {
         match line {
-            Line::Nothing | Line::Quit => Ok(()),
-            Line::Public(text) => self.send(EVERYONE, text).await,
-            Line::Private { to, text } => self.send(to, text).await,
-            Line::Who => peers::run(self.context).await,
-            Line::Help => self.context.out.line(HELP),
-            Line::Unclear => self.context.out.tell("* that is not a command; /help tells what can be typed"),
+            Ok(Line::Quit) => return Ok(ControlFlow::Break(())),
+            Ok(Line::Nothing) => {}
+            Ok(Line::Public(text)) => self.send(EVERYONE, text).await?,
+            Ok(Line::Private { to, text }) => self.send(to, text).await?,
+            Ok(Line::Who) => peers::run(self.context).await?,
+            Ok(Line::Clear) => self.clear()?,
+            Ok(Line::Help) => self.context.out.line(table::help())?,
+            Err(unclear) => self.explain(&unclear)?,
         }
+        Ok(ControlFlow::Continue(()))
+    }
+
+    /// Says what was wrong with a line, and what to type instead.
+    fn explain(&self, unclear: &Unclear) -> Result<(), CliError> {
+        let (message, hint) = (unclear.to_string(), unclear.hint());
+        let object = json!({ "error": { "message": message, "hint": hint } });
+        self.context.out.say(&object, format!("* {message}: {hint}"))
+    }
+
+    /// Empties the screen; what was said stays in the history.
+    fn clear(&self) -> Result<(), CliError> {
+        if std::io::stdout().is_terminal() { self.context.out.tell(EMPTY_SCREEN) } else { Ok(()) }
     }
 
     async fn send(&mut self, to: &str, text: &str) -> Result<(), CliError> {
@@ -183,54 +183,4 @@ fn around(peers: Vec<Peer>) -> BTreeMap<PeerId, String> {
 
 fn name_of(peer: &Peer) -> String {
     words::printable(&peer.nickname)
-}
-
-fn parse(line: &str) -> Line<'_> {
-    let line = line.trim();
-    if line.is_empty() {
-        return Line::Nothing;
-    }
-    if let Some(rest) = line.strip_prefix('@') {
-        return private(rest);
-    }
-    let Some(command) = line.strip_prefix('/') else {
-        return Line::Public(line);
-    };
-    match command.split_once(char::is_whitespace) {
-        Some(("msg", rest)) => private(rest.trim_start()),
-        None if command == "who" => Line::Who,
-        None if command == "help" => Line::Help,
-        None if command == "quit" => Line::Quit,
-        Some(_) | None => Line::Unclear,
-    }
-}
-
-fn private(rest: &str) -> Line<'_> {
-    match rest.split_once(char::is_whitespace) {
-        Some((to, text)) if !to.is_empty() && !text.trim().is_empty() => {
-            Line::Private { to, text: text.trim() }
-        }
-        Some(_) | None => Line::Unclear,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_line_goes_to_everyone_unless_it_says_otherwise() {
-        assert_eq!(parse(" good morning "), Line::Public("good morning"));
-        assert_eq!(parse("@ben see you"), Line::Private { to: "ben", text: "see you" });
-        assert_eq!(parse("/msg ben  see you "), Line::Private { to: "ben", text: "see you" });
-        assert_eq!(parse("/who"), Line::Who);
-        assert_eq!(parse("  "), Line::Nothing);
-    }
-
-    #[test]
-    fn half_a_private_line_is_never_sent_to_everyone() {
-        for line in ["@ben", "@ ben hello", "@", "/msg ben", "/msg", "/dance", "/who me"] {
-            assert_eq!(parse(line), Line::Unclear, "{line}");
-        }
-    }
 }

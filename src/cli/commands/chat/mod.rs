@@ -1,0 +1,8 @@
+//! `hopline chat`: lines typed go out, what comes is printed.
+//!
+//! [`table`] has the commands, one row each; what each of them does is said in [`conversation`].
+
+mod conversation;
+mod table;
+
+pub(in crate::cli) use conversation::run;

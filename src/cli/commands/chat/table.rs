@@ -1,0 +1,166 @@
+//! The commands of the chat: a row says how one is typed, what it does and how its line is read.
+
+use crate::cli::words;
+
+/// What a typed line means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Line<'a> {
+    Nothing,
+    Public(&'a str),
+    Private { to: &'a str, text: &'a str },
+    Who,
+    Clear,
+    Help,
+    Quit,
+}
+
+/// A command, as `/help` shows it.
+struct Command {
+    /// Without the stroke; the first one is shown, the others are as good.
+    names: &'static [&'static str],
+    /// What follows the name; nothing for a command that stands alone.
+    arguments: &'static str,
+    /// What it does, in a line.
+    help: &'static str,
+    /// Reads what follows the name, trimmed; nothing when something lacks or is too much.
+    read: for<'a> fn(&'a str) -> Option<Line<'a>>,
+}
+
+/// Every command, in the order of `/help`.
+const COMMANDS: &[Command] = &[
+    Command { names: &["msg", "m"], arguments: "NAME TEXT", help: "the same", read: private },
+    Command {
+        names: &["who", "w"],
+        arguments: "",
+        help: "who has been heard",
+        read: |rest| alone(rest, Line::Who),
+    },
+    Command {
+        names: &["clear"],
+        arguments: "",
+        help: "empty the screen; `hopline history` keeps what was said",
+        read: |rest| alone(rest, Line::Clear),
+    },
+    Command { names: &["help"], arguments: "", help: "this", read: |rest| alone(rest, Line::Help) },
+    Command {
+        names: &["quit"],
+        arguments: "",
+        help: "leave the chat; the daemon goes on",
+        read: |rest| alone(rest, Line::Quit),
+    },
+];
+
+/// How a private line is typed in short.
+const AT: &str = "@NAME TEXT";
+
+/// Why a line is not done.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Unclear {
+    /// No command has this name.
+    #[error("there is no /{0}")]
+    Unknown(String),
+    /// Something lacks or is too much; how it is typed.
+    #[error("that line lacks something, or says too much")]
+    Incomplete(String),
+}
+
+impl Unclear {
+    /// What to type instead.
+    pub(super) fn hint(&self) -> String {
+        match self {
+            Self::Unknown(_) => "/help lists what can be typed".to_owned(),
+            Self::Incomplete(usage) => format!("type {usage}"),
+        }
+    }
+}
+
+/// Reads a line.
+pub(super) fn parse(line: &str) -> Result<Line<'_>, Unclear> {
+    let line = line.trim();
+    if line.is_empty() {
+        return Ok(Line::Nothing);
+    }
+    if let Some(rest) = line.strip_prefix('@') {
+        return private(rest).ok_or_else(|| Unclear::Incomplete(AT.to_owned()));
+    }
+    let Some(typed) = line.strip_prefix('/') else {
+        return Ok(Line::Public(line));
+    };
+    let (name, rest) = typed.split_once(char::is_whitespace).unwrap_or((typed, ""));
+    let command = COMMANDS.iter().find(|command| command.names.contains(&name));
+    let command = command.ok_or_else(|| Unclear::Unknown(words::printable(name)))?;
+    (command.read)(rest.trim_start()).ok_or_else(|| Unclear::Incomplete(usage(command)))
+}
+
+/// What can be typed, a line each.
+pub(super) fn help() -> String {
+    let lines = [
+        ("a line".to_owned(), "goes to everyone in reach, readable by all".to_owned()),
+        (AT.to_owned(), "goes to one, encrypted; NAME may be a peer id".to_owned()),
+    ];
+    let commands = COMMANDS.iter().map(|command| {
+        let others = command.names.iter().skip(1).map(|name| format!(" (/{name})"));
+        (usage(command), others.fold(command.help.to_owned(), |help, other| help + &other))
+    });
+    let rows: Vec<Vec<String>> =
+        lines.into_iter().chain(commands).map(|(typed, help)| vec![typed, help]).collect();
+    words::table(&rows)
+}
+
+fn usage(command: &Command) -> String {
+    let name = command.names.first().copied().unwrap_or_default();
+    format!("/{name} {}", command.arguments).trim_end().to_owned()
+}
+
+/// A command that takes nothing.
+fn alone<'a>(rest: &str, line: Line<'a>) -> Option<Line<'a>> {
+    rest.is_empty().then_some(line)
+}
+
+/// A name and a text.
+fn private(rest: &str) -> Option<Line<'_>> {
+    let (to, text) = rest.split_once(char::is_whitespace)?;
+    let text = text.trim();
+    (!to.is_empty() && !text.is_empty()).then_some(Line::Private { to, text })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_goes_to_everyone_unless_it_says_otherwise() {
+        assert_eq!(parse(" good morning "), Ok(Line::Public("good morning")));
+        for line in ["@ben see you", "/msg ben  see you ", "/m  ben see you"] {
+            assert_eq!(parse(line), Ok(Line::Private { to: "ben", text: "see you" }), "{line}");
+        }
+        assert_eq!(parse("/w"), Ok(Line::Who));
+        assert_eq!(parse("  "), Ok(Line::Nothing));
+    }
+
+    #[test]
+    fn half_a_line_is_never_sent_and_its_error_says_what_to_type() {
+        for (line, usage) in [
+            ("@ben", "type @NAME TEXT"),
+            ("@ ben hello", "type @NAME TEXT"),
+            ("/msg ben", "type /msg NAME TEXT"),
+            ("/m", "type /msg NAME TEXT"),
+            ("/who me", "type /who"),
+            ("/", "/help lists what can be typed"),
+            ("/dance now", "/help lists what can be typed"),
+        ] {
+            assert_eq!(parse(line).unwrap_err().hint(), usage, "{line}");
+        }
+        assert_eq!(parse("/da\u{1b}nce").unwrap_err().to_string(), "there is no /da\u{fffd}nce");
+    }
+
+    #[test]
+    fn no_name_is_given_twice_and_help_has_every_command() {
+        let names: Vec<&str> = COMMANDS.iter().flat_map(|command| command.names).copied().collect();
+        let once: std::collections::BTreeSet<&str> = names.iter().copied().collect();
+        assert_eq!(names.len(), once.len());
+        for name in names {
+            assert!(help().contains(&format!("/{name}")), "{name}");
+        }
+    }
+}
