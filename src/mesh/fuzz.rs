@@ -13,13 +13,16 @@ use serde_json::Value;
 
 use super::config::Config;
 use super::engine::Engine;
+use super::error::Counters;
 use super::event::{Command, Input, Introduction, Output};
+use super::kept::{Kept, Shelf};
+use super::media;
 use super::public::public_packet;
 use crate::crypto::Identity;
 use crate::ids::{AdapterId, AttemptId, LinkId, MessageId, PeerId};
 use crate::link::event::{DeviceAddress, LinkDownReason, RadioCommand, RadioEvent, Role};
 use crate::time::{Instant, Now, UnixMillis};
-use crate::wire::{Announce, Capabilities, Fragment, Packet, PacketType, Version};
+use crate::wire::{Announce, Capabilities, Fragment, MediaFile, Packet, PacketType, Version};
 
 /// Outputs that one input may call for.
 const MAX_OUTPUTS: usize = 4_096;
@@ -51,10 +54,11 @@ static TEMPLATES: LazyLock<Vec<Bytes>> = LazyLock::new(|| {
     both.flatten().filter(|bytes| !bytes.is_empty()).collect()
 });
 
-/// One course of events.
-pub fn engine(course: &[u8]) {
+/// One course of events; what the engine counted on it.
+pub fn engine(course: &[u8]) -> Counters {
     let mut trial = Trial::new();
     let mut tape = Tape(course);
+    trial.restore(&mut tape);
     for _ in 0..MAX_STEPS {
         if tape.0.is_empty() {
             break;
@@ -62,6 +66,7 @@ pub fn engine(course: &[u8]) {
         trial.step(&mut tape);
     }
     trial.rest();
+    trial.engine.counters().clone()
 }
 
 /// The bytes of a course; past their end everything is zero.
@@ -84,7 +89,9 @@ impl Tape<'_> {
 
     /// So many of the bytes that follow as a length says, or as there are.
     fn bytes(&mut self) -> Bytes {
-        let len = usize::from(self.number() % 700).min(self.0.len());
+        let short = self.byte();
+        let len = if short < 240 { u16::from(short % 40) } else { self.number() % 700 };
+        let len = usize::from(len).min(self.0.len());
         let (bytes, rest) = self.0.split_at(len);
         self.0 = rest;
         Bytes::copy_from_slice(bytes)
@@ -118,7 +125,7 @@ impl Trial {
         let identity = |seed: u8| Identity::from_bytes(&[seed; Identity::LEN]);
         let config =
             |nickname: &str| Config { nickname: nickname.to_owned(), max_peers: 64, ..Config::default() };
-        let mut trial = Self {
+        Self {
             engine: Engine::new(identity(1), config("alice"), [1; 32]),
             friend: Engine::new(identity(2), config("bob"), [2; 32]),
             signers: [identity(2), identity(3), identity(4)],
@@ -127,13 +134,23 @@ impl Trial {
             attempt: 0,
             links: BTreeMap::new(),
             recent: VecDeque::new(),
-        };
-        let up = RadioEvent::AdapterUp { adapter: ADAPTER, address: DeviceAddress([0; 6]) };
-        trial.radio(up);
-        for serial in 0..3 {
-            trial.link_up(serial, Role::Central, 512);
         }
-        trial
+    }
+
+    /// What an earlier run is said to have kept, then the links.
+    fn restore(&mut self, tape: &mut Tape) {
+        let shelves = Shelf::ALL;
+        let kept = (0..tape.below(6))
+            .filter_map(|_| {
+                let (shelf, key, value) = (tape.pick(&shelves)?, tape.bytes(), template(tape));
+                Some(Kept { shelf, key, value })
+            })
+            .collect();
+        self.input(Input::Restore(kept));
+        self.radio(RadioEvent::AdapterUp { adapter: ADAPTER, address: DeviceAddress([0; 6]) });
+        for serial in 0..3 {
+            self.link_up(serial, Role::Central, 512);
+        }
     }
 
     fn step(&mut self, tape: &mut Tape) {
@@ -256,7 +273,7 @@ impl Trial {
         let id = MessageId([tape.below(32); 16]);
         let peers = [self.friend.peer_id(), self.engine.peer_id(), self.signers[1].peer_id(), PeerId([9; 8])];
         let to = tape.pick(&peers).unwrap_or(PeerId([9; 8]));
-        let command = match tape.below(10) {
+        let command = match tape.below(12) {
             0 | 1 => Command::SendPrivate { attempt, to, id, text: tape.text() },
             2 => {
                 let text = tape.text();
@@ -275,6 +292,18 @@ impl Trial {
                     noise_public: somebody.noise_public(),
                     signing_public: somebody.signing_public(),
                     nickname: tape.text(),
+                })
+            }
+            9 | 10 => {
+                let file = MediaFile {
+                    name: tape.text(),
+                    mime: "application/octet-stream".to_owned(),
+                    content: vec![tape.byte(); usize::from(tape.number())].into(),
+                };
+                Command::Media(match tape.below(5) {
+                    0 => media::event::Command::ToEveryone { attempt, file },
+                    1 => media::event::Command::Cancel { attempt: AttemptId(u64::from(tape.byte())) },
+                    _ => media::event::Command::ToPeer { attempt, to, file },
                 })
             }
             _ if tape.byte() == 0 => Command::Leave,
@@ -501,15 +530,20 @@ mod tests {
     use rand_chacha::ChaCha20Rng;
     use rand_core::{RngCore, SeedableRng};
 
-    /// Courses that differ from run to run would make a failure hard to see again: the seed is its number.
+    /// The seed is its number, so that a failure can be seen again; `HOPLINE_COURSES` sets how many there are.
     #[test]
     fn an_engine_bears_whatever_comes() {
-        let courses = std::env::var("HOPLINE_COURSES").ok().and_then(|text| text.parse().ok()).unwrap_or(150);
+        let courses = std::env::var("HOPLINE_COURSES").ok().and_then(|text| text.parse().ok()).unwrap_or(60);
+        let (mut received, mut relayed, mut reassembled) = (0, 0, 0);
         for seed in 0..courses {
             let mut rng = ChaCha20Rng::seed_from_u64(seed);
-            let mut course = vec![0; 2_000];
+            let mut course = vec![0; 4_000];
             rng.fill_bytes(&mut course);
-            super::engine(&course);
+            let counted = super::engine(&course);
+            received += counted.received;
+            relayed += counted.relayed;
+            reassembled += counted.reassembled;
         }
+        assert!(received > 20 * courses && relayed > 0 && reassembled > 0, "the courses lead nowhere");
     }
 }

@@ -105,7 +105,7 @@ pub struct Received {
 }
 
 /// Why a file was not sent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Failure {
     /// It cannot be written as a packet.
     #[error("over BitChat it cannot go: {0}")]

@@ -67,6 +67,7 @@ pub(super) fn told(event: &mesh::event::Event) -> Vec<Event> {
         | Engine::Peer(_)
         | Engine::PeerGone { .. }
         | Engine::Session { .. }
+        | Engine::Media(_)
         | Engine::ClockUnset => Vec::new(),
     }
 }
