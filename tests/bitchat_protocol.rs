@@ -2,7 +2,6 @@
 //! private messages, whole ones and damaged ones. Where they disagree, `docs/protocol.md` says why.
 
 #![expect(clippy::unwrap_used, reason = "an unwrap in a test is an assertion")]
-#![expect(clippy::print_stdout, reason = "the figures are what the gate shows")]
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};

@@ -274,6 +274,7 @@ impl EventReport {
             | Mesh::Sent { .. }
             | Mesh::Expired { .. }
             | Mesh::Refused { .. }
+            | Mesh::Media(_)
             | Mesh::Receipt { .. } => return None,
         })
     }

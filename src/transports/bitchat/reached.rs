@@ -35,6 +35,7 @@ impl Reached {
             | Event::Expired { .. }
             | Event::Refused { .. }
             | Event::Receipt { .. }
+            | Event::Media(_)
             | Event::ClockUnset => false,
         };
         if changed { self.changes() } else { Vec::new() }
