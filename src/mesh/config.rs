@@ -31,7 +31,7 @@ impl Default for Config {
         Self {
             nickname: "anon".to_owned(),
             clock_floor: UnixMillis(0),
-            capabilities: Capabilities::NONE,
+            capabilities: Capabilities::HOPLINE,
             hop_limit: ORIGIN_TTL,
             max_peers: 1_024,
             dedup: Dedup::default(),

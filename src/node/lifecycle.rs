@@ -102,6 +102,7 @@ pub async fn start(setup: Setup) -> Result<Node, NodeError> {
     let mesh =
         mesh::Config { nickname: settings.nickname.clone(), clock_floor: RELEASE_DATE, ..settings.mesh };
     let kept = store.with(|database| database.kept()).await?;
+    let has_radio = radio.is_some();
     let (transport, bitchat) =
         bitchat::start(Identity::clone(&identity), mesh, mesh_seed, kept, radio, clock);
     let mesh_events = bitchat.subscribe().ok_or(NodeError::MeshEnded)?;
@@ -126,7 +127,8 @@ pub async fn start(setup: Setup) -> Result<Node, NodeError> {
 
     let (requests, requested) = mpsc::channel(REQUEST_BOUND);
     let (events, _) = broadcast::channel(EVENT_BOUND);
-    let ways = files::Ways { direct: direct.clone(), betanet: betanet.clone() };
+    let mesh = has_radio.then(|| bitchat.clone());
+    let ways = files::Ways { direct: direct.clone(), betanet: betanet.clone(), mesh };
     let files = match ways.is_empty() {
         true => None,
         false => {

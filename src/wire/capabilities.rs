@@ -24,6 +24,8 @@ impl Capabilities {
     /// No capability.
     pub const NONE: Self = Self(0);
 
+    /// What this node announces.
+    pub const HOPLINE: Self = Self(1 << Self::PRIVATE_MEDIA | 1 << Self::PRIVATE_MEDIA_RECEIPTS);
     /// The bit of who takes private files.
     pub const PRIVATE_MEDIA: u32 = 8;
     /// The bit of who confirms them.

@@ -25,6 +25,7 @@ use crate::link::event::{LinkDownReason, RadioCommand, RadioEvent};
 use crate::mesh::Engine;
 use crate::mesh::event::{self, Input, Output};
 use crate::mesh::kept::Kept;
+use crate::mesh::media::event::{Event as MediaEvent, Received};
 use crate::radio::RadioHandle;
 use crate::router::event::Failure;
 use crate::transports::port::{Command, EVENT_BOUND, Event};
@@ -64,6 +65,8 @@ pub(super) struct Driver {
     told: VecDeque<Event>,
     reached: Reached,
     board: Board,
+    /// Who stores files that come; each may have a megabyte, so they are not told to everybody.
+    files: Option<mpsc::Sender<Received>>,
     /// The radio ended by itself.
     radio_gone: bool,
     /// Nobody holds a handle any more.
@@ -94,6 +97,7 @@ impl Driver {
             told: VecDeque::new(),
             reached: Reached::default(),
             board: Board::default(),
+            files: None,
             radio_gone: false,
             unasked: false,
             leaving: false,
@@ -234,11 +238,24 @@ impl Driver {
         if event == event::Event::ClockUnset {
             tracing::error!("the clock of this machine is not set: nothing is sent");
         }
+        if let event::Event::Media(MediaEvent::Received(file)) = event {
+            return self.hand_on(file);
+        }
         let reach = self.reached.note(&event).into_iter().map(|(to, reach)| Event::Reach { to, reach });
         self.told.extend(reach);
         self.told.extend(told(&event));
         // Nobody may be listening, and that is no error.
         self.ends.mesh_events.send(event).ok();
+    }
+
+    /// A file that nobody has room for is not acknowledged: its sender may send it again.
+    fn hand_on(&self, file: Received) {
+        let handed = self.files.as_ref().map(|files| files.try_send(file));
+        if !matches!(handed, Some(Ok(()))) {
+            tracing::warn!(
+                "a file that came over the mesh is not stored: nobody takes it, or too many come at once"
+            );
+        }
     }
 
     fn tell_health(&mut self) {
@@ -268,6 +285,7 @@ impl Driver {
             Question::Status(answer) => {
                 answer.send(self.status()).ok();
             }
+            Question::TakeFiles(files) => self.files = Some(files),
             Question::Command(command) => self.turn(Input::Command(command)),
         }
     }

@@ -4,6 +4,7 @@ use tokio::sync::{broadcast, mpsc, oneshot};
 
 use super::board::BitchatStatus;
 use crate::mesh::event::{Command, Event, Introduction, PeerInfo};
+use crate::mesh::media::event::Received;
 
 /// Events of the mesh that may wait for a listener; one that is slower loses the oldest.
 pub(super) const EVENT_BOUND: usize = 256;
@@ -18,6 +19,8 @@ pub(super) enum Question {
     Status(oneshot::Sender<BitchatStatus>),
     /// Something beyond the transport port.
     Command(Command),
+    /// Files that come go there.
+    TakeFiles(mpsc::Sender<Received>),
 }
 
 /// The node's second hand on a running BLE mesh. All its verbs come to nothing once it has stopped.
