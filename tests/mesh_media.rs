@@ -253,8 +253,9 @@ fn a_file_that_is_not_what_it_says_or_not_signed_is_dropped_and_counted() {
 #[test]
 fn a_burst_of_voice_becomes_a_file_and_is_relayed() {
     let mut bench = Bench::new();
+    bench.pass(Duration::from_secs(1));
     let relayed = bench.relayed();
-    let mut say = |bench: &mut Bench, number, body| {
+    let say = |bench: &mut Bench, number, body| {
         let packet = VoicePacket { burst: [0xAB; 8], number, body };
         bench.hear(PacketType::VoiceFrame, packet.encode().expect("short"), None, true);
     };

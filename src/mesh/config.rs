@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::relay::Policy;
 use crate::capabilities;
 use crate::link;
 use crate::time::UnixMillis;
@@ -18,6 +19,8 @@ pub struct Config {
     pub capabilities: Capabilities,
     /// Over how many hops our messages may go: at most [`ORIGIN_TTL`]. Announces and goodbyes always go that far.
     pub hop_limit: u8,
+    /// By which rules the packets of others are passed on.
+    pub policy: Policy,
     /// Peers remembered at once; the one heard of longest ago goes first.
     pub max_peers: usize,
     /// How many packet ids the dedupe remembers, and how surely.
@@ -33,6 +36,7 @@ impl Default for Config {
             clock_floor: UnixMillis(0),
             capabilities: Capabilities::HOPLINE,
             hop_limit: ORIGIN_TTL,
+            policy: Policy::default(),
             max_peers: 1_024,
             dedup: Dedup::default(),
             link: link::Config::default(),

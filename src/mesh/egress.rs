@@ -10,7 +10,7 @@ use super::dedup::Key;
 use super::engine::Engine;
 use super::error::Refusal;
 use super::event::Event;
-use super::fanout;
+use super::fanout::Choice;
 use super::outgoing::{Due, Expired, MAX_OUTGOING, Message};
 use super::train::{BROADCAST_GAP, DIRECTED_GAP, Train};
 use crate::ids::{AttemptId, LinkId, MessageId, PeerId};
@@ -65,7 +65,7 @@ impl Engine {
             return Err(Refusal::NobodyNear);
         }
         self.last_stamp = self.last_stamp.max(packet.timestamp.min(now.unix));
-        let links = fanout::broadcast(Key::of(packet), &self.bindings.candidates(), None, &[]);
+        let links = self.links_for(packet, Aim::Everyone);
         self.counters.originated += 1;
         let full = Refusal::QueueFull { max: super::train::MAX_TRAINS };
         let fragments = self.transmit(packet, frame, links, now).ok_or(full)?;
@@ -131,15 +131,6 @@ impl Engine {
         let Some(packet) = self.signed(PacketType::Announce, payload.into(), now) else { return };
         let links = self.bindings.candidates().into_iter().map(|candidate| candidate.link).collect();
         self.transmit_own(&packet, links, now);
-    }
-
-    pub(super) fn send_due_relays(&mut self, now: Now) {
-        while let Some(relay) = self.relays.pop_due(now.instant) {
-            self.counters.relayed += 1;
-            if let Ok(received) = Received::decode(&relay.frame) {
-                self.transmit(received.packet(), &relay.frame, relay.links, now);
-            }
-        }
     }
 
     pub(super) fn send_due_fragments(&mut self, now: Now) {
@@ -240,13 +231,18 @@ impl Engine {
 
     /// Chooses the links for a packet of ours and sends it; the number of fragments, `None` when it went nowhere.
     pub(super) fn put(&mut self, packet: &Packet, aim: Aim, now: Now) -> Option<u16> {
-        let key = Key::of(packet);
-        let candidates = self.bindings.candidates();
-        let links = match aim {
-            Aim::Everyone | Aim::PeerEverywhere(_) => fanout::broadcast(key, &candidates, None, &[]),
-            Aim::Peer(peer) => fanout::directed(key, peer, &candidates, None, &[]),
-        };
+        let links = self.links_for(packet, aim);
         self.transmit_own(packet, links, now)
+    }
+
+    fn links_for(&self, packet: &Packet, aim: Aim) -> BTreeSet<LinkId> {
+        let (policy, key, packet_type) = (self.config.policy, Key::of(packet), packet.packet_type);
+        let choice = Choice { policy, key, packet_type, ingress: None, has_it: &[] };
+        let candidates = self.bindings.candidates();
+        match aim {
+            Aim::Everyone | Aim::PeerEverywhere(_) => choice.broadcast(&candidates),
+            Aim::Peer(peer) => choice.directed(peer, &candidates),
+        }
     }
 
     fn transmit_own(&mut self, packet: &Packet, links: BTreeSet<LinkId>, now: Now) -> Option<u16> {
@@ -262,7 +258,13 @@ impl Engine {
     }
 
     /// Puts a frame on links: whole where it fits, in fragments where it does not (spec 3.8).
-    fn transmit(&mut self, packet: &Packet, frame: &Bytes, links: BTreeSet<LinkId>, now: Now) -> Option<u16> {
+    pub(super) fn transmit(
+        &mut self,
+        packet: &Packet,
+        frame: &Bytes,
+        links: BTreeSet<LinkId>,
+        now: Now,
+    ) -> Option<u16> {
         let limit = |link: &LinkId| self.bindings.max_frame(*link).unwrap_or(0);
         let (whole, cut): (BTreeSet<LinkId>, BTreeSet<LinkId>) =
             links.into_iter().partition(|link| frame.len() <= limit(link));

@@ -9,8 +9,6 @@
 //!
 //! Only then is its id remembered and is it relayed: a damaged copy, sent ahead, cannot suppress the true one.
 
-use std::collections::BTreeSet;
-
 use bytes::Bytes;
 
 use super::config::{CLOCK_TOLERANCE, ORIGIN_TTL};
@@ -18,10 +16,8 @@ use super::dedup::{Key, Variant};
 use super::engine::Engine;
 use super::error::DropReason;
 use super::event::{Event, Expiry, PublicMessage};
-use super::fanout;
 use super::peers::Change;
 use super::reassembly::Outcome;
-use super::relay::relay_ttl;
 use super::sessions::Stamp;
 use crate::crypto::{Verified, verify};
 use crate::ids::{Fingerprint, LinkId, MessageId, PeerId};
@@ -33,18 +29,18 @@ const MAX_WRAPS: u8 = 2;
 
 /// How a packet came to us.
 #[derive(Debug, Clone, Copy)]
-struct Arrival {
+pub(super) struct Arrival {
     /// Over which link; for a held packet it no longer matters.
-    link: Option<LinkId>,
+    pub(super) link: Option<LinkId>,
     /// The TTL it, or the last of its fragments, arrived with.
-    ttl: u8,
+    pub(super) ttl: u8,
     /// Over how many fragments.
-    fragments: u16,
+    pub(super) fragments: u16,
     /// How often it was wrapped in fragments.
     wraps: u8,
     /// Whether another transport brought it: then it says nothing about who is on this mesh, and whoever brought
     /// it has lowered its TTL.
-    brought: bool,
+    pub(super) brought: bool,
 }
 
 impl Arrival {
@@ -145,7 +141,9 @@ impl Engine {
             self.act(&received, Authorship::Unknown, arrival, now)?;
         }
         self.dedup.mark_variant(key, variant, now);
-        self.pass_on(variant, &received, arrival, now)?;
+        if self.config.policy.passes_unknown(packet.packet_type) {
+            self.pass_on(variant, &received, arrival, now)?;
+        }
         if packet.packet_type == PacketType::Message {
             self.held.add(received, (arrival.ttl, arrival.fragments, arrival.brought), now.instant);
             return Err(DropReason::UnknownSender);
@@ -245,7 +243,14 @@ impl Engine {
     }
 
     /// TTL 7 says "from the neighbour itself"; only a whole announce can say so (spec 1.6).
-    fn bind(&mut self, link: LinkId, peer: PeerId, first_heard: LinkId, arrival: Arrival, now: Now) -> bool {
+    pub(super) fn bind(
+        &mut self,
+        link: LinkId,
+        peer: PeerId,
+        first_heard: LinkId,
+        arrival: Arrival,
+        now: Now,
+    ) -> bool {
         let direct = arrival.ttl == ORIGIN_TTL && arrival.fragments == 0;
         let bound = direct && self.bindings.bind(link, peer, first_heard, now.instant);
         if bound {
@@ -345,57 +350,6 @@ impl Engine {
 
     pub(super) fn nickname(&self, peer: PeerId) -> String {
         self.peers.get(peer).map(|peer| peer.nickname.clone()).unwrap_or_default()
-    }
-
-    /// A copy of a packet we know: whoever sent it has it; and an announce may still bind its link.
-    fn heard_again(&mut self, key: Key, received: &Received, arrival: Arrival, now: Now) {
-        let Some(link) = arrival.link else { return };
-        let mut heard: BTreeSet<LinkId> = BTreeSet::from([link]);
-        if let Some(peer) = self.bindings.peer_of(link) {
-            heard.extend(self.bindings.links_of(peer));
-        }
-        if self.relays.heard_again(key, received.bytes(), &heard) {
-            self.counters.relays_cancelled += 1;
-        }
-        let packet = received.packet();
-        if packet.packet_type == PacketType::Announce
-            && let Some(first) = self.peers.first_heard(packet.sender, packet.id())
-            && self.bind(link, packet.sender, first, arrival, now)
-        {
-            self.emit_peer(packet.sender, now);
-        }
-    }
-
-    /// Plans the relay of a packet that passed.
-    fn pass_on(
-        &mut self,
-        key: Key,
-        received: &Received,
-        arrival: Arrival,
-        now: Now,
-    ) -> Result<(), DropReason> {
-        let packet = received.packet();
-        let ttl = if arrival.brought {
-            (packet.ttl > 0).then(|| packet.ttl.min(ORIGIN_TTL - 1))
-        } else {
-            relay_ttl(packet, self.me).filter(|_| arrival.fragments == 0)
-        };
-        let Some(ttl) = ttl else { return Ok(()) };
-        let candidates = self.bindings.candidates();
-        let mut has_it = vec![packet.sender];
-        has_it.extend(arrival.link.and_then(|link| self.bindings.peer_of(link)));
-        let links = match packet.recipient {
-            Some(recipient) if !packet.is_broadcast() => {
-                fanout::directed(key, recipient, &candidates, arrival.link, &has_it)
-            }
-            _ => fanout::broadcast(key, &candidates, arrival.link, &has_it),
-        };
-        if links.is_empty() {
-            return Ok(());
-        }
-        let (frame, degree) = (received.relayed(ttl), self.bindings.degree());
-        let planned = self.relays.schedule(key, packet, (frame, links), degree, now.instant, &mut self.rng);
-        if planned { Ok(()) } else { Err(DropReason::RelayQueueFull) }
     }
 }
 

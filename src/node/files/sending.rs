@@ -118,8 +118,8 @@ impl Sending {
 }
 
 /// What is said of a file that nobody confirmed.
-const fn unconfirmed(peer: PeerId, size: u64) -> &'static str {
-    match (peer.0 == PeerId::BROADCAST.0, size > ANDROID_TAKES) {
+fn unconfirmed(peer: PeerId, size: u64) -> &'static str {
+    match (peer == PeerId::BROADCAST, size > ANDROID_TAKES) {
         (true, false) => "sent to everyone in reach",
         (true, true) => "sent to everyone in reach; phones with Android take files of up to 116 kB",
         (false, false) => "sent over the mesh; the app there does not confirm files",
