@@ -54,9 +54,9 @@ pub(in crate::cli) async fn run(context: &Context) -> Result<(), CliError> {
     }
 }
 
-struct Chat<'a> {
-    context: &'a Context,
-    client: Client,
+pub(super) struct Chat<'a> {
+    pub(super) context: &'a Context,
+    pub(super) client: Client,
     /// Who is in reach, by the name they go by here.
     around: BTreeMap<PeerId, String>,
     /// Own private messages on their way, and for whom.
@@ -128,6 +128,7 @@ impl Chat<'_> {
             Ok(Line::Public(text)) => self.send(EVERYONE, text).await?,
             Ok(Line::Private { to, text }) => self.send(to, text).await?,
             Ok(Line::Who) => peers::run(self.context).await?,
+            Ok(Line::File { to, path }) => self.file(to, path).await?,
             Ok(Line::Clear) => self.clear()?,
             Ok(Line::Help) => self.context.out.line(table::help())?,
             Err(unclear) => self.explain(&unclear)?,

@@ -3,6 +3,7 @@
 //! [`table`] has the commands, one row each; what each of them does is said in [`conversation`].
 
 mod conversation;
+mod files;
 mod table;
 
 pub(in crate::cli) use conversation::run;
