@@ -1,4 +1,4 @@
-//! What must hold for an engine whatever it is told, by whomever and whenever: the body of the target `engine` in `fuzz/`.
+//! What must hold for an engine whatever it is told, by whomever and whenever: the bodies of the targets `engine` and `reassembly` in `fuzz/`.
 //!
 //! Bytes are read as a course of events: frames of strangers, of people who sign properly and of one with whom a
 //! session stands, commands, links that come and go, time that passes or jumps. After each, what the engine asked for
@@ -18,11 +18,12 @@ use super::event::{Command, Input, Introduction, Output};
 use super::kept::{Kept, Shelf};
 use super::media;
 use super::public::public_packet;
+use super::reassembly::{Outcome, Reassembly};
 use crate::crypto::Identity;
 use crate::ids::{AdapterId, AttemptId, LinkId, MessageId, PeerId};
 use crate::link::event::{DeviceAddress, LinkDownReason, RadioCommand, RadioEvent, Role};
 use crate::time::{Instant, Now, UnixMillis};
-use crate::wire::{Announce, Capabilities, Fragment, MediaFile, Packet, PacketType, Version};
+use crate::wire::{Announce, Capabilities, Fragment, MediaFile, Packet, PacketType, Version, fragments};
 
 /// Outputs that one input may call for.
 const MAX_OUTPUTS: usize = 4_096;
@@ -67,6 +68,33 @@ pub fn engine(course: &[u8]) -> Counters {
     }
     trial.rest();
     trial.engine.counters().clone()
+}
+
+/// Fragments of few senders and few frames, true and false ones: what is put together is what was cut, and what is held
+/// stays within its limits.
+pub fn reassembly(course: &[u8]) {
+    let mut reassembly = Reassembly::default();
+    let mut tape = Tape(course);
+    let mut now = Instant::ZERO;
+    while !tape.0.is_empty() {
+        let (sender, id) = (PeerId([tape.below(3); 8]), [tape.below(4); 8]);
+        let frame = Bytes::from(vec![id[0]; 900]);
+        let cut = fragments(&frame, id, PacketType::Message, 100).into_iter().flatten();
+        let mut piece = cut.skip(usize::from(tape.below(9))).next();
+        if let Some(piece) = piece.as_mut().filter(|_| tape.below(8) == 0) {
+            piece.total = tape.number().max(1);
+            piece.index = tape.number() % piece.total;
+            piece.data = vec![tape.byte(); usize::from(tape.byte()) + 1].into();
+        }
+        let Some(piece) = piece else { continue };
+        let forged = piece.total != 9;
+        if let Outcome::Complete { frame: joined, fragments: count } = reassembly.insert(sender, piece, now) {
+            assert!(forged || joined.len() == frame.len() || count == 9, "not what was cut");
+        }
+        assert!(reassembly.is_bounded(), "more is held than may be");
+        now = now + Duration::from_millis(u64::from(tape.byte()) * 16);
+        reassembly.expire(now);
+    }
 }
 
 /// The bytes of a course; past their end everything is zero.
@@ -495,6 +523,7 @@ impl Trial {
             self.input(Input::Timeout);
             while self.friend.poll_output().is_some() {}
         }
+        assert!(self.engine.reassembly.is_bounded(), "more fragments than it may hold");
         assert!(self.engine.peers(self.now).len() <= 64, "more peers than it may remember");
     }
 }
@@ -539,6 +568,7 @@ mod tests {
             let mut rng = ChaCha20Rng::seed_from_u64(seed);
             let mut course = vec![0; 4_000];
             rng.fill_bytes(&mut course);
+            super::reassembly(&course);
             let counted = super::engine(&course);
             received += counted.received;
             relayed += counted.relayed;
