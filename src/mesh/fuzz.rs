@@ -75,21 +75,20 @@ pub fn engine(course: &[u8]) -> Counters {
 pub fn reassembly(course: &[u8]) {
     let mut reassembly = Reassembly::default();
     let mut tape = Tape(course);
-    let mut now = Instant::ZERO;
+    let (mut now, mut forged) = (Instant::ZERO, false);
     while !tape.0.is_empty() {
         let (sender, id) = (PeerId([tape.below(3); 8]), [tape.below(4); 8]);
         let frame = Bytes::from(vec![id[0]; 900]);
-        let cut = fragments(&frame, id, PacketType::Message, 100).into_iter().flatten();
-        let mut piece = cut.skip(usize::from(tape.below(9))).next();
-        if let Some(piece) = piece.as_mut().filter(|_| tape.below(8) == 0) {
+        let mut pieces = fragments(&frame, id, PacketType::Message, 100).into_iter().flatten();
+        let Some(mut piece) = pieces.nth(usize::from(tape.below(9))) else { continue };
+        if tape.below(8) == 0 {
             piece.total = tape.number().max(1);
             piece.index = tape.number() % piece.total;
             piece.data = vec![tape.byte(); usize::from(tape.byte()) + 1].into();
+            forged |= piece.total == 9;
         }
-        let Some(piece) = piece else { continue };
-        let forged = piece.total != 9;
-        if let Outcome::Complete { frame: joined, fragments: count } = reassembly.insert(sender, piece, now) {
-            assert!(forged || joined.len() == frame.len() || count == 9, "not what was cut");
+        if let Outcome::Complete { frame: joined, fragments: 9 } = reassembly.insert(sender, piece, now) {
+            assert!(forged || joined == frame, "not what was cut");
         }
         assert!(reassembly.is_bounded(), "more is held than may be");
         now = now + Duration::from_millis(u64::from(tape.byte()) * 16);
