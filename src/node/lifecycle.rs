@@ -127,7 +127,7 @@ pub async fn start(setup: Setup) -> Result<Node, NodeError> {
 
     let (requests, requested) = mpsc::channel(REQUEST_BOUND);
     let (events, _) = broadcast::channel(EVENT_BOUND);
-    let mesh = has_radio.then(|| bitchat.clone());
+    let mesh = Some(bitchat.clone()).filter(|_| has_radio);
     let ways = files::Ways { direct: direct.clone(), betanet: betanet.clone(), mesh };
     let files = match ways.is_empty() {
         true => None,
