@@ -8,6 +8,7 @@ use hopline::ids::{AdapterId, AttemptId, LinkId, PeerId};
 use hopline::link::event::{DeviceAddress, RadioCommand, RadioEvent, Role};
 use hopline::mesh::error::{DropReason, Refusal};
 use hopline::mesh::event::{Command, Event, Input, Introduction, Output, Reach};
+use hopline::mesh::trust::Standing;
 use hopline::mesh::{Config, Engine, public_packet};
 use hopline::time::{Instant, Now, UnixMillis};
 use hopline::wire::{Announce, Packet, PacketType, Version};
@@ -157,6 +158,7 @@ fn know(who: &Identity) -> Input {
         noise_public: who.noise_public(),
         signing_public: who.signing_public(),
         nickname: "a contact".to_owned(),
+        standing: Standing::default(),
     }))
 }
 

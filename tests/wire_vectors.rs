@@ -12,8 +12,9 @@ use hopline::time::UnixMillis;
 use hopline::wire::carrier::{Direction, NostrCarrier};
 use hopline::wire::voice::{AAC_LC_16K, VoiceBody, VoicePacket};
 use hopline::wire::{
-    Announce, Capabilities, Fragment, Leave, MediaFile, MediaType, NoisePayload, Packet, PacketType,
-    PeerState, Received, Version, fragments, frame_len, json, media_id, message, noise, padding,
+    Announce, Capabilities, CourierEnvelope, Fragment, Leave, MediaFile, MediaType, NoisePayload, Packet,
+    PacketType, PeerState, PrekeyBundle, Received, Version, fragments, frame_len, json, media_id, message,
+    noise, padding,
 };
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -396,6 +397,36 @@ fn nostr_events_are_carried() {
     };
     assert_eq!(carrier.encode().unwrap(), bytes("nostr_carrier_payload"));
     assert_eq!(NostrCarrier::decode(&bytes("nostr_carrier_payload")), Ok(carrier));
+}
+
+#[test]
+fn courier_envelopes_read_and_write() {
+    let sealed = |name: &str, copies| CourierEnvelope {
+        tag: bytes("courier_tag_bob").as_ref().try_into().unwrap(),
+        expires: UnixMillis(vector(name)["inputs"]["expiry_ms"].as_u64().unwrap()),
+        ciphertext: bytes("courier_ciphertext"),
+        copies,
+        prekey: None,
+    };
+    for (name, copies) in [("courier_envelope_1copy", 1), ("courier_envelope_4copies", 4)] {
+        let envelope = sealed(name, copies);
+        assert_eq!(CourierEnvelope::decode(&bytes(name)), Ok(envelope.clone()));
+        assert_eq!(envelope.encode().unwrap(), bytes(name));
+    }
+}
+
+#[test]
+fn a_prekey_bundle_reads_writes_and_verifies() {
+    let bundle = PrekeyBundle::decode(&bytes("prekey_bundle")).unwrap();
+    assert_eq!((bundle.noise_public, bundle.generated), (key("alice", "noise_public"), TIME));
+    assert_eq!(bundle.prekeys.iter().map(|prekey| prekey.id).collect::<Vec<_>>(), [7]);
+    assert_eq!(bundle.encode().unwrap(), bytes("prekey_bundle"));
+    let preimage = bundle.signing_preimage().unwrap();
+    assert_eq!(preimage, hex(&vector("prekey_bundle")["signing_preimage_hex"]));
+    let signer = SigningKey::from_bytes(&key("alice", "sign_seed"));
+    let (noise_public, prekeys) = (bundle.noise_public, bundle.prekeys.clone());
+    let sign = |preimage: &[u8]| signer.sign(preimage).to_bytes();
+    assert_eq!(PrekeyBundle::signed(noise_public, prekeys, TIME, sign), Ok(bundle));
 }
 
 #[test]

@@ -11,6 +11,7 @@ pub mod files;
 pub mod history;
 mod listener;
 pub mod outbox;
+pub mod people;
 mod report;
 pub mod route;
 pub mod schema;

@@ -16,6 +16,7 @@ use crate::transports::direct::{ConnectionStatus, PathKind};
 
 use crate::transports::betanet::{BetanetStatus, MailboxStatus, Part, RelayStatus};
 
+use super::people::PersonNotice;
 use super::schema::{
     AdapterReport, BetanetReport, ClockReport, ConnectionReport, Counters, EventReport, LinkCounters,
     LinkReport, MailboxWord, MeshCounters, MessageCounters, PartWord, PathWord, Peer, ReachWord,
@@ -161,6 +162,10 @@ impl From<PeerInfo> for Peer {
             links: peer.links.iter().map(ToString::to_string).collect(),
             last_seen_ms: peer.last_seen.0,
             session: peer.session,
+            trust: peer.trust.as_str().to_owned(),
+            favourite: peer.standing.favourite,
+            favours_us: peer.favours_us,
+            blocked: peer.standing.blocked,
         }
     }
 }
@@ -266,11 +271,13 @@ impl EventReport {
             Mesh::Peer(peer) => Self::Peer(peer.into()),
             Mesh::PeerGone { peer, left } => Self::PeerGone { peer, left },
             Mesh::Session { peer } => Self::Session { peer },
+            Mesh::People(event) => return PersonNotice::new(event).map(Self::Person),
             Mesh::ClockUnset => Self::ClockUnset,
             // Messages and what becomes of them are told once they are on disk.
             Mesh::PublicMessage(_)
             | Mesh::PrivateMessage(_)
             | Mesh::Card { .. }
+            | Mesh::Courier(_)
             | Mesh::Sent { .. }
             | Mesh::Expired { .. }
             | Mesh::Refused { .. }

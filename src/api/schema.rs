@@ -10,6 +10,7 @@ use crate::message::DeliveryStatus;
 
 use super::contacts::ContactNotice;
 use super::files::FileReport;
+use super::people::PersonNotice;
 use super::text;
 use super::wishes::Wishes;
 
@@ -272,6 +273,18 @@ pub struct Peer {
     pub last_seen_ms: u64,
     /// Whether an encrypted session stands.
     pub session: bool,
+    /// How far it is trusted: `unknown`, `known`, `proven`, `vouched`, `mutual` or `verified`.
+    #[serde(default)]
+    pub trust: String,
+    /// Whether it is a favourite.
+    #[serde(default)]
+    pub favourite: bool,
+    /// Whether we are a favourite of its owner.
+    #[serde(default)]
+    pub favours_us: bool,
+    /// Whether nothing of it is shown.
+    #[serde(default)]
+    pub blocked: bool,
 }
 
 /// How a peer can be reached.
@@ -417,6 +430,8 @@ pub enum EventReport {
     Transport(TransportReport),
     /// Something happened to contacts.
     Contact(ContactNotice),
+    /// Something happened between people.
+    Person(PersonNotice),
     /// Nothing is sent: the wall clock is unset.
     ClockUnset,
     /// The listener was too slow.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::api::contacts::{ContactNews, ContactNotice};
 use crate::api::files::{DirectionWord, FileReport, FileWord};
+use crate::api::people::{PersonNews, PersonNotice};
 use crate::api::schema::{EventReport, Peer, ReceivedMessage};
 use crate::ids::PeerId;
 
@@ -33,6 +34,7 @@ pub(super) fn event(event: &EventReport) -> String {
             Some(reason) => format!("* {} does not work: {reason}", transport.transport),
         },
         EventReport::Contact(notice) => contact(notice),
+        EventReport::Person(notice) => person(notice),
         EventReport::ClockUnset => "* the clock of this machine is not set: nothing is sent".to_owned(),
         EventReport::Missed { count } => format!("* {count} events came too fast and are not shown"),
     }
@@ -93,10 +95,27 @@ fn contact(ContactNotice { news, fingerprint, name }: &ContactNotice) -> String 
         ContactNews::Offered => {
             format!("* {name} offers a contact card; `hopline contact add {fingerprint}` takes it")
         }
+        ContactNews::Verified => format!("* {name} is verified: the keys are theirs"),
         ContactNews::Renewed => format!("* {name} has a newer contact card"),
         ContactNews::IdentityRefused => format!(
             "! A CARD GIVES {name} ANOTHER IDENTITY KEY AND WAS REFUSED: somebody may pose as them;              `hopline contact show {fingerprint}` shows the keys you know"
         ),
+    }
+}
+
+/// What somebody did, as one line.
+fn person(PersonNotice { news, peer_id, name, mutual, reason, .. }: &PersonNotice) -> String {
+    let name = if name.is_empty() { peer_id.to_string() } else { printable(name) };
+    match news {
+        PersonNews::Favoured if *mutual => format!("* {name} made you a favourite: each is one of the other"),
+        PersonNews::Favoured => {
+            format!("* {name} made you a favourite; `hopline fav {name}` makes it mutual")
+        }
+        PersonNews::Unfavoured => format!("* you are no favourite of {name} any more"),
+        PersonNews::ScannedUs => format!("* {name} has scanned your code and knows that your keys are yours"),
+        PersonNews::NotVerified => {
+            format!("* {name} is not verified: {}", reason.as_deref().unwrap_or("no proof came"))
+        }
     }
 }
 

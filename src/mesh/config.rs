@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::courier::Limits;
 use super::relay::Policy;
 use crate::capabilities;
 use crate::link;
@@ -25,6 +26,8 @@ pub struct Config {
     pub max_peers: usize,
     /// How many packet ids the dedupe remembers, and how surely.
     pub dedup: Dedup,
+    /// How much mail is carried for others.
+    pub courier: Limits,
     /// The limits of the link layer.
     pub link: link::Config,
 }
@@ -39,6 +42,7 @@ impl Default for Config {
             policy: Policy::default(),
             max_peers: 1_024,
             dedup: Dedup::default(),
+            courier: Limits::default(),
             link: link::Config::default(),
         }
     }

@@ -204,7 +204,8 @@ impl Engine {
             self.send_inner(Aim::Peer(to), to, &receipt, now);
         } else {
             self.receipts.add(to, receipt);
-            self.greet(to, now);
+            // To who is away it goes when they meet again.
+            self.warm(to, now);
         }
     }
 
@@ -218,7 +219,7 @@ impl Engine {
     }
 
     /// Encrypts and sends one inner payload; whether it was put on a link.
-    fn send_inner(&mut self, aim: Aim, to: PeerId, payload: &NoisePayload, now: Now) -> bool {
+    pub(super) fn send_inner(&mut self, aim: Aim, to: PeerId, payload: &NoisePayload, now: Now) -> bool {
         let Ok(plaintext) = payload.encode() else { return false };
         let Some(sealed) = self.sessions.seal(to, &plaintext, now.instant) else { return false };
         let packet = self.unsigned(PacketType::NoiseEncrypted, aim, sealed.into(), now);
@@ -303,8 +304,24 @@ impl Engine {
             .collect()
     }
 
+    /// Signs a packet of ours and sends it; the number of fragments, `None` when it went nowhere.
+    pub(super) fn send_signed(
+        &mut self,
+        packet_type: PacketType,
+        aim: Aim,
+        payload: Bytes,
+        now: Now,
+    ) -> Option<u16> {
+        let packet = self.signed_to(packet_type, aim, payload, now)?;
+        self.put(&packet, aim, now)
+    }
+
     fn signed(&mut self, packet_type: PacketType, payload: Bytes, now: Now) -> Option<Packet> {
-        let mut packet = self.unsigned(packet_type, Aim::Everyone, payload, now);
+        self.signed_to(packet_type, Aim::Everyone, payload, now)
+    }
+
+    fn signed_to(&mut self, packet_type: PacketType, aim: Aim, payload: Bytes, now: Now) -> Option<Packet> {
+        let mut packet = self.unsigned(packet_type, aim, payload, now);
         packet.signature = Some(self.identity.sign(&packet.signing_preimage().ok()?));
         Some(packet)
     }
@@ -356,7 +373,7 @@ impl Engine {
 }
 
 /// A private text in parts, each with the id it has on the wire: the UUID itself when there is but one.
-fn parts(id: MessageId, text: &str) -> Vec<NoisePayload> {
+pub(super) fn parts(id: MessageId, text: &str) -> Vec<NoisePayload> {
     let part = |id: String, content: &str| NoisePayload::PrivateMessage { id, content: content.to_owned() };
     let pieces = split_text(text, MAX_TEXT_LEN);
     if let [whole] = pieces.as_slice() {

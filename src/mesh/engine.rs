@@ -12,22 +12,25 @@ use rand_core::{RngCore, SeedableRng};
 use super::announcer::Announcer;
 use super::bindings::Bindings;
 use super::config::Config;
+use super::courier::{Carried, Counts, Deposits, OpenedMail};
 use super::dedup::Dedup;
 use super::error::Counters;
-use super::event::{Command, Event, Expiry, Input, Introduction, Output, PeerInfo, Reach};
+use super::event::{Command, Event, Expiry, Input, Output, PeerInfo, Reach};
 use super::held::Held;
 use super::incoming::Incoming;
-use super::kept::{Keep, Kept};
+use super::kept::{Keep, Kept, Shelf};
 use super::media::Media;
 use super::outgoing::{Message, Outgoing};
 use super::peers::{Peer, Peers};
+use super::prekeys::{Bundles, OwnPrekeys};
 use super::reassembly::Reassembly;
 use super::receipts::{Receipted, Receipts};
 use super::relay::Relays;
 use super::sessions::Sessions;
 use super::train::Trains;
+use super::trust::{Challenges, Trust};
 use crate::crypto::Identity;
-use crate::ids::{Fingerprint, PeerId};
+use crate::ids::PeerId;
 use crate::link::event::LinkEvent;
 use crate::link::{self, LinkLayer};
 use crate::time::{Instant, Now, UnixMillis};
@@ -57,6 +60,16 @@ pub struct Engine {
     pub(super) incoming: Incoming,
     pub(super) announcer: Announcer,
     pub(super) media: Media,
+    pub(super) trust: Trust,
+    pub(super) challenges: Challenges,
+    pub(super) own_prekeys: OwnPrekeys,
+    pub(super) bundles: Bundles,
+    pub(super) carried: Carried,
+    pub(super) deposits: Deposits,
+    pub(super) opened_mail: OpenedMail,
+    pub(super) courier_counts: Counts,
+    /// When everything carried and deposited is looked through again.
+    pub(super) courier_due: Option<Instant>,
     pub(super) counters: Counters,
     pub(super) last_stamp: UnixMillis,
     pub(super) clock_reported: bool,
@@ -89,6 +102,15 @@ impl Engine {
             incoming: Incoming::default(),
             announcer: Announcer::default(),
             media: Media::default(),
+            trust: Trust::default(),
+            challenges: Challenges::default(),
+            own_prekeys: OwnPrekeys::default(),
+            bundles: Bundles::default(),
+            carried: Carried::default(),
+            deposits: Deposits::default(),
+            opened_mail: OpenedMail::default(),
+            courier_counts: Counts::default(),
+            courier_due: None,
             counters: Counters::default(),
             last_stamp: UnixMillis(0),
             clock_reported: false,
@@ -124,10 +146,13 @@ impl Engine {
             self.relays.poll_timeout(),
             self.trains.poll_timeout(),
             self.announcer.poll_timeout(),
+            self.challenges.poll_timeout(),
             self.sessions.poll_timeout(),
             self.outgoing.poll_timeout(),
             self.reassembly.poll_timeout(),
             self.media.poll_timeout(),
+            self.courier_due,
+            self.prekeys_timeout(),
             self.peers.poll_timeout(&self.bindings.neighbours()),
         ]
         .into_iter()
@@ -182,6 +207,11 @@ impl Engine {
             links,
             last_seen: peer.last_seen,
             session: self.sessions.stands(id, now.instant),
+            noise_public: peer.noise_public,
+            signing_public: peer.signing_public,
+            trust: self.trust.level(peer.fingerprint, now.unix),
+            standing: self.trust.standing(peer.fingerprint),
+            favours_us: self.trust.favours_us(peer.fingerprint),
         }
     }
 
@@ -200,22 +230,34 @@ impl Engine {
             }
             Command::Cancel { attempt, id } => self.outgoing.cancel(attempt, id),
             Command::Acknowledge { to, wire_ids } => {
+                self.mail_stored(to, &wire_ids);
                 for id in wire_ids {
                     self.file_stored(to, &id);
                     self.send_receipt(to, NoisePayload::Delivered { id }, now);
                 }
             }
             Command::Greet { peer } => self.warm(peer, now),
-            Command::Know(introduction) => self.know(introduction, now),
+            Command::Know(introduction) => self.introduce(introduction, now),
+            Command::People(command) => self.people_command(command, now),
+            Command::Courier(command) => self.courier_command(command, now),
             Command::Media(command) => self.media_command(command, now),
             Command::Leave => self.leave(now),
         }
     }
 
     /// Each machine takes back what it kept; what none wants any more is no longer kept.
-    fn restore(&mut self, kept: Vec<Kept>, _now: Now) {
-        for Kept { shelf, key, .. } in kept {
-            self.keep(Keep::Remove { shelf, key });
+    fn restore(&mut self, kept: Vec<Kept>, now: Now) {
+        for kept in kept {
+            let taken = match kept.shelf {
+                Shelf::Prekeys | Shelf::Bundles => self.restore_prekeys(&kept),
+                Shelf::Courier => self.restore_courier(&kept, now),
+                Shelf::People => self.restore_person(&kept),
+                Shelf::Archive | Shelf::Groups | Shelf::Board => false,
+            };
+            if !taken {
+                let Kept { shelf, key, .. } = kept;
+                self.keep(Keep::Remove { shelf, key });
+            }
         }
     }
 
@@ -223,22 +265,11 @@ impl Engine {
         self.outputs.push_back(Output::Keep(change));
     }
 
-    fn warm(&mut self, peer: PeerId, now: Now) {
+    pub(super) fn warm(&mut self, peer: PeerId, now: Now) {
         let there = self.peers.get(peer).is_some_and(|peer| peer.present);
         if there && !self.sessions.stands(peer, now.instant) && self.clock_refusal(now).is_none() {
             self.greet(peer, now);
         }
-    }
-
-    fn know(&mut self, introduction: Introduction, now: Now) {
-        let id = Fingerprint::of(&introduction.noise_public).peer_id();
-        if id == self.me {
-            return;
-        }
-        if self.peers.know(id, introduction) {
-            self.emit(Event::PeerGone { peer: id, left: false });
-        }
-        self.show_held(id, now);
     }
 
     pub(super) fn give_up(&mut self, lost: impl Fn(PeerId) -> bool, reason: Expiry) {
@@ -290,9 +321,12 @@ impl Engine {
             self.announce(now);
         }
         self.repeat_handshakes(now);
+        self.expire_challenges(now);
         self.send_due_private(now);
         self.reassembly.expire(now.instant);
         self.media_timers(now);
+        self.run_prekeys(now);
+        self.run_courier(now);
         let neighbours = self.bindings.neighbours();
         while let Some(peer) = self.peers.pop_silent(&neighbours, now.instant) {
             self.emit(Event::PeerGone { peer, left: false });

@@ -48,6 +48,24 @@ pub enum DropReason {
     Media,
     /// More Nostr events than their sender may send across the mesh.
     NostrBudget,
+    /// It is by somebody who is blocked: relayed, and neither shown nor stored.
+    Blocked,
+    /// A vouch that is false, too old, or by somebody who is not verified here.
+    Vouch,
+    /// A challenge for other keys than ours, or an answer that proves nothing.
+    Verification,
+    /// A prekey bundle that is too old, of tomorrow, or older than the one we have.
+    OldBundle,
+    /// A prekey bundle for which there is no room.
+    BundlesFull,
+    /// Mail to be carried for somebody we do not trust, or do not know.
+    CourierUntrusted,
+    /// Mail to be carried beyond what is carried for its depositor, or for all.
+    CourierFull,
+    /// Courier mail that has expired, or wants to live longer than a day.
+    CourierExpiry,
+    /// Courier mail that is carried or was opened already.
+    CourierReplay,
 }
 
 impl DropReason {
@@ -74,6 +92,15 @@ impl DropReason {
             Self::RelayQueueFull => "relay_queue_full",
             Self::Media => "media",
             Self::NostrBudget => "nostr_budget",
+            Self::Blocked => "blocked",
+            Self::Vouch => "vouch",
+            Self::Verification => "verification",
+            Self::OldBundle => "old_bundle",
+            Self::BundlesFull => "bundles_full",
+            Self::CourierUntrusted => "courier_untrusted",
+            Self::CourierFull => "courier_full",
+            Self::CourierExpiry => "courier_expiry",
+            Self::CourierReplay => "courier_replay",
         }
     }
 }

@@ -4,9 +4,12 @@ use bytes::Bytes;
 
 use crate::ids::{AttemptId, Fingerprint, LinkId, MessageId, PeerId};
 use crate::link::event::{RadioCommand, RadioEvent};
+use crate::mesh::courier::event as courier;
 use crate::mesh::error::Refusal;
 use crate::mesh::kept::{Keep, Kept};
-use crate::mesh::media;
+use crate::mesh::media::event as media;
+use crate::mesh::trust::event as trust;
+use crate::mesh::trust::{Level, Standing};
 use crate::time::UnixMillis;
 
 /// Everything that can happen to an engine.
@@ -95,12 +98,16 @@ pub enum Command {
     /// though it was not heard yet.
     Know(Introduction),
     /// Something about files.
-    Media(media::event::Command),
+    Media(media::Command),
+    /// Something about whom we trust.
+    People(trust::Command),
+    /// Mail for who is away.
+    Courier(courier::Command),
     /// Say goodbye to everyone: sign and send a LEAVE.
     Leave,
 }
 
-/// Who somebody is, learnt elsewhere than on the mesh.
+/// Who somebody is, and what our owner decided about them, learnt elsewhere than on the mesh.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Introduction {
     /// The Noise static key, which names the identity.
@@ -109,6 +116,8 @@ pub struct Introduction {
     pub signing_public: [u8; 32],
     /// The name, until the peer announces one.
     pub nickname: String,
+    /// What was decided.
+    pub standing: Standing,
 }
 
 /// Everything an engine wants done or known.
@@ -161,6 +170,16 @@ pub struct PeerInfo {
     pub last_seen: UnixMillis,
     /// Whether an encrypted session stands.
     pub session: bool,
+    /// Its Noise static key.
+    pub noise_public: [u8; 32],
+    /// The Ed25519 key its packets are verified with.
+    pub signing_public: [u8; 32],
+    /// How far it is trusted.
+    pub trust: Level,
+    /// What our owner decided about it.
+    pub standing: Standing,
+    /// Whether we are a favourite of its owner.
+    pub favours_us: bool,
 }
 
 /// What happened on the mesh, for people.
@@ -249,7 +268,11 @@ pub enum Event {
         read: bool,
     },
     /// Something about files.
-    Media(media::event::Event),
+    Media(media::Event),
+    /// Something about whom we trust.
+    People(trust::Event),
+    /// Mail for who is away.
+    Courier(courier::Event),
     /// Nothing is sent: the wall clock stands before the build date of this program.
     ClockUnset,
 }

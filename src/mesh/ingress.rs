@@ -19,6 +19,7 @@ use super::event::{Event, Expiry, PublicMessage};
 use super::peers::Change;
 use super::reassembly::Outcome;
 use super::sessions::Stamp;
+use super::trust::Keys;
 use crate::crypto::{Verified, verify};
 use crate::ids::{Fingerprint, LinkId, MessageId, PeerId};
 use crate::time::Now;
@@ -158,10 +159,7 @@ impl Engine {
             return self.introduced(received).map(Authorship::Introduced);
         }
         let Some(signature) = packet.signature else {
-            let must_be_signed = matches!(
-                packet.packet_type,
-                PacketType::Message | PacketType::Leave | PacketType::FileTransfer | PacketType::VoiceFrame
-            );
+            let must_be_signed = must_be_signed(packet.packet_type);
             return if must_be_signed { Err(DropReason::Unsigned) } else { Ok(Authorship::Unsigned) };
         };
         let Some(peer) = self.peers.get(packet.sender) else { return Ok(Authorship::Unknown) };
@@ -193,8 +191,8 @@ impl Engine {
         if let Authorship::Introduced(announce) = authorship {
             return self.announced(received, announce, arrival, now);
         }
-        let here = matches!(authorship, Authorship::Proven) && !arrival.brought;
-        if here && self.peers.heard(packet.sender, now) {
+        let proven = matches!(authorship, Authorship::Proven);
+        if proven && !arrival.brought && self.peers.heard(packet.sender, now) {
             self.emit_peer(packet.sender, now);
         }
         let for_me = packet.recipient == Some(self.me);
@@ -211,6 +209,11 @@ impl Engine {
             PacketType::FileTransfer if for_me || packet.is_broadcast() => self.open_file(packet),
             PacketType::VoiceFrame if packet.is_broadcast() => self.open_voice(packet, now),
             PacketType::NostrCarrier if !for_me => self.nostr_carrier(packet, now),
+            PacketType::CourierEnvelope if for_me => {
+                let stamp = Stamp { sent: packet.timestamp, ttl: arrival.ttl, fragments: arrival.fragments };
+                self.courier_mail(packet, proven, stamp, now)
+            }
+            PacketType::PrekeyBundle if packet.is_broadcast() => self.prekey_bundle(packet, now),
             PacketType::RequestSync => Err(DropReason::Unsupported),
             _ if for_me => Err(DropReason::Unsupported),
             _ => Ok(()),
@@ -226,6 +229,12 @@ impl Engine {
     ) -> Result<(), DropReason> {
         let packet = received.packet();
         let (sender, introduction) = (packet.sender, (packet.id(), packet.timestamp));
+        let keys = Keys {
+            noise_public: announce.noise_public,
+            signing_public: announce.signing_public,
+            nickname: announce.nickname.clone(),
+        };
+        self.pin_announced(&keys, now)?;
         let change = self
             .peers
             .announced(sender, announce, introduction, arrival.link, now)
@@ -238,6 +247,12 @@ impl Engine {
             self.announcer.met_somebody(now.instant, &mut self.rng);
             self.outgoing.wake(sender, now.instant);
             self.show_held(sender, now);
+            if self.receipts.wait_for(sender) {
+                self.warm(sender, now);
+            }
+        }
+        if change == Change::Appeared || bound {
+            self.courier_met(sender, now);
         }
         Ok(())
     }
@@ -281,6 +296,11 @@ impl Engine {
         let packet = received.packet();
         let text = std::str::from_utf8(&packet.payload).map_err(|_| DropReason::Payload)?.to_owned();
         let author = self.peers.get(packet.sender).ok_or(DropReason::UnknownSender)?;
+        if self.trust.is_blocked(author.fingerprint) {
+            // Relayed all the same: a block is nobody's business but ours (spec 5.5).
+            self.counters.drop(DropReason::Blocked);
+            return Ok(());
+        }
         self.emit(Event::PublicMessage(PublicMessage {
             id: MessageId::from(packet.id()),
             sender: packet.sender,
@@ -356,7 +376,26 @@ impl Engine {
 /// Types that authenticate themselves inside, or whose content does once it is put together: a signature under
 /// an unknown key says nothing about them.
 fn proves_itself(packet_type: PacketType) -> bool {
-    matches!(packet_type, PacketType::NoiseHandshake | PacketType::NoiseEncrypted | PacketType::Fragment)
+    matches!(
+        packet_type,
+        PacketType::NoiseHandshake
+            | PacketType::NoiseEncrypted
+            | PacketType::Fragment
+            | PacketType::CourierEnvelope
+    )
+}
+
+/// Types that nobody sends unsigned (spec 2.6).
+fn must_be_signed(packet_type: PacketType) -> bool {
+    matches!(
+        packet_type,
+        PacketType::Message
+            | PacketType::Leave
+            | PacketType::CourierEnvelope
+            | PacketType::PrekeyBundle
+            | PacketType::FileTransfer
+            | PacketType::VoiceFrame
+    )
 }
 
 /// A text for everyone.

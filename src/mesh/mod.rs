@@ -3,6 +3,7 @@
 mod announcer;
 mod bindings;
 pub mod config;
+pub mod courier;
 mod dedup;
 mod egress;
 mod engine;
@@ -20,6 +21,7 @@ pub mod media;
 mod outgoing;
 mod passing;
 mod peers;
+mod prekeys;
 mod private;
 mod public;
 mod random;
@@ -28,6 +30,7 @@ mod receipts;
 mod relay;
 mod sessions;
 mod train;
+pub mod trust;
 
 pub use config::Config;
 pub use engine::Engine;

@@ -23,9 +23,14 @@ const NAMES: [&str; 10] = [
 impl Capabilities {
     /// No capability.
     pub const NONE: Self = Self(0);
-
+    /// The bit of who can be left mail with couriers, sealed to prekeys.
+    pub const PREKEYS: u32 = 0;
+    /// The bit of who takes vouches (spec 3.6.5).
+    pub const VOUCH: u32 = 5;
     /// What this node announces.
-    pub const HOPLINE: Self = Self(1 << Self::PRIVATE_MEDIA | 1 << Self::PRIVATE_MEDIA_RECEIPTS);
+    pub const HOPLINE: Self = Self(
+        1 << Self::PREKEYS | 1 << Self::VOUCH | 1 << Self::PRIVATE_MEDIA | 1 << Self::PRIVATE_MEDIA_RECEIPTS,
+    );
     /// The bit of who takes private files.
     pub const PRIVATE_MEDIA: u32 = 8;
     /// The bit of who confirms them.

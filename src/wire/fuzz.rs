@@ -8,8 +8,8 @@ use super::mailbox::{Answer, Frames, Op, Request};
 use super::record::{MAX_RECORD_LEN, SignedRecord};
 use super::voice::VoicePacket;
 use super::{
-    Announce, Fragment, Leave, MAX_CARD_LEN, MAX_PAYLOAD_LEN, MediaFile, NoisePayload, Packet, Received,
-    ReceivedCard, frame_len, json, link, message, noise,
+    Announce, CourierEnvelope, Fragment, Leave, MAX_CARD_LEN, MAX_PAYLOAD_LEN, MediaFile, NoisePayload,
+    Packet, PrekeyBundle, Received, ReceivedCard, ScannedCode, frame_len, json, link, message, noise,
 };
 
 /// Bytes that came over a link.
@@ -43,6 +43,14 @@ pub fn payloads(payload: &[u8]) {
         let again = inner.encode().map(Bytes::from).expect("a payload that was read can be written");
         assert_eq!(NoisePayload::decode(&again), Ok(inner));
     }
+    if let Ok(envelope) = CourierEnvelope::decode(&payload) {
+        let again = envelope.encode().map(Bytes::from).expect("an envelope that was read can be written");
+        assert_eq!(CourierEnvelope::decode(&again), Ok(envelope));
+    }
+    if let Ok(bundle) = PrekeyBundle::decode(&payload) {
+        let again = bundle.encode().map(Bytes::from).expect("a bundle that was read can be written");
+        assert_eq!(PrekeyBundle::decode(&again), Ok(bundle));
+    }
     if let Ok(fragment) = Fragment::decode(&payload) {
         assert_eq!(fragment.encode(), payload);
     }
@@ -69,6 +77,15 @@ fn media(payload: &Bytes) {
     if let Ok(carrier) = NostrCarrier::decode(payload) {
         let again = carrier.encode().map(Bytes::from).expect("a carrier that was read can be written");
         assert_eq!(NostrCarrier::decode(&again), Ok(carrier));
+    }
+}
+
+/// A text that somebody scanned or pasted as a verification code.
+pub fn verify_code(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    let Ok(scanned) = ScannedCode::from_text(text) else { return };
+    if let Ok(again) = scanned.code().to_text(|_| *scanned.signature()) {
+        assert_eq!(ScannedCode::from_text(&again), Ok(scanned));
     }
 }
 
@@ -150,6 +167,7 @@ mod tests {
             super::packet(&bytes);
             super::payloads(&bytes);
             super::card(&bytes);
+            super::verify_code(&bytes);
             super::cbor(&bytes);
             super::record(&bytes);
             super::mailbox(&bytes);

@@ -19,6 +19,7 @@ mod card;
 pub mod carrier;
 pub mod cbor;
 mod compression;
+mod courier;
 pub mod direct;
 mod error;
 pub mod file;
@@ -39,6 +40,7 @@ mod packet_type;
 pub mod padding;
 mod part;
 mod prefixed;
+mod prekey;
 mod private;
 mod reader;
 mod received;
@@ -46,7 +48,9 @@ pub mod record;
 mod record_link;
 mod signing;
 mod tlv;
+mod verify;
 pub mod voice;
+mod vouch;
 
 pub use announce::{Announce, MAX_NEIGHBOURS};
 pub use capabilities::Capabilities;
@@ -54,6 +58,7 @@ pub use card::{
     Card, DirectAddress, LINK_PREFIX, MAX_ADDRESSES, MAX_CARD_LEN, MAX_PROVIDER_LEN, MAX_RELAYS, Mailbox,
     ReceivedCard, link,
 };
+pub use courier::{CourierEnvelope, MAX_CIPHERTEXT_LEN, MAX_COPIES, TAG_LEN};
 pub use error::{CardError, DecodeError, EncodeError, Field, InflateError, LinkError, PayloadError};
 pub use fragment::{Fragment, FragmentError, Fragments, MAX_FRAGMENTS, chunk_for, fragments};
 pub use header::{
@@ -65,8 +70,11 @@ pub use media_type::MediaType;
 pub use packet::Packet;
 pub use packet_type::PacketType;
 pub use part::{MAX_PARTS, ParsePartIdError, PartId, split_text};
+pub use prekey::{MAX_PREKEYS, Prekey, PrekeyBundle};
 pub use private::{MAX_TEXT_LEN, NoisePayload, PeerState};
 pub use received::Received;
 pub use record_link::{
     RECORD_LINK_PREFIX, RecordLinkError, is_record_link, read_record, read_record_link, record_link,
 };
+pub use verify::{CODE_PREFIX, CodeError, ScannedCode, VerifyChallenge, VerifyCode, VerifyResponse};
+pub use vouch::{MAX_VOUCHES, Vouch};

@@ -132,6 +132,7 @@ async fn follow(
             | EventReport::File(_)
             | EventReport::Transport(_)
             | EventReport::Contact(_)
+            | EventReport::Person(_)
             | EventReport::ClockUnset => {}
         }
     }

@@ -114,6 +114,10 @@ impl Engine {
         let media_type = file.media_type().map_err(|_| DropReason::Media)?;
         let secrecy = if packet.is_broadcast() { Secrecy::Public } else { Secrecy::Open };
         let author = self.peers.get(packet.sender).ok_or(DropReason::UnknownSender)?;
+        if self.trust.is_blocked(author.fingerprint) {
+            self.counters.drop(DropReason::Blocked);
+            return Ok(());
+        }
         let received = Received {
             sender: packet.sender,
             fingerprint: author.fingerprint,
@@ -139,6 +143,9 @@ impl Engine {
     ) -> Result<(), DropReason> {
         let media_type = file.media_type().map_err(|_| DropReason::Media)?;
         let fingerprint = self.sessions.fingerprint(sender).ok_or(DropReason::UnknownSender)?;
+        if self.trust.is_blocked(fingerprint) {
+            return Err(DropReason::Blocked);
+        }
         let id = media_id(sender, self.me, &file.name);
         if self.media.ledger.came(sender, &id, &file.content) {
             self.send_receipt(sender, NoisePayload::Delivered { id }, now);
@@ -248,6 +255,9 @@ impl Engine {
 
     fn depart(&mut self, attempt: AttemptId, to: PeerId, file: MediaFile, now: Now) -> Result<(), Failure> {
         let plaintext = NoisePayload::File(file).encode().map_err(Failure::Unfit)?;
+        if !self.can(to, Capabilities::PRIVATE_MEDIA) {
+            return Err(Failure::NotTaken);
+        }
         let sealed = self.sessions.seal(to, &plaintext, now.instant).ok_or(Failure::NoSession)?;
         let aim = Aim::Peer(to);
         let mut packet = self.unsigned(PacketType::NoiseEncrypted, aim, sealed.into(), now);
@@ -296,6 +306,9 @@ impl Engine {
     fn recorded(&mut self, recording: Recording) {
         let (sender, burst, sealed) = recording.key;
         let Some(author) = self.peers.get(sender) else { return };
+        if self.trust.is_blocked(author.fingerprint) {
+            return self.counters.drop(DropReason::Blocked);
+        }
         let received = Received {
             sender,
             fingerprint: author.fingerprint,
@@ -310,9 +323,10 @@ impl Engine {
         self.tell_media(Event::Received(received));
     }
 
-    /// What a peer says that it can do.
+    /// What a peer proved that it can do, or announces as long as it has proven nothing.
     fn can(&self, peer: PeerId, bit: u32) -> bool {
-        self.peers.get(peer).is_some_and(|peer| peer.capabilities.contains(bit))
+        let announced = || self.peers.get(peer).map(|peer| peer.capabilities);
+        self.sessions.proven(peer).or_else(announced).is_some_and(|can| can.contains(bit))
     }
 
     fn tell_media(&mut self, event: Event) {

@@ -10,7 +10,7 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use crate::api::Client;
 use crate::api::client::ClientError;
 use crate::api::files::FileWord;
-use crate::api::schema::{EventReport, Peer, ReachWord, SentMessage, StatusWord};
+use crate::api::schema::{EventReport, Peer, ReachWord, ReceivedMessage, SentMessage, StatusWord};
 use crate::ids::{MessageId, PeerId};
 use crate::node::name::EVERYONE;
 
@@ -19,6 +19,7 @@ use crate::cli::commands::peers;
 use crate::cli::context::Context;
 use crate::cli::ending::Ending;
 use crate::cli::error::CliError;
+use crate::cli::names;
 use crate::cli::words;
 
 /// Own private messages whose receipts are still shown; the oldest is forgotten first.
@@ -72,9 +73,10 @@ impl Chat<'_> {
         }
         match event {
             EventReport::PrivateMessage(message) => {
-                out.tell(words::private(message))?;
+                out.tell(words::private(&self.named(message)))?;
                 self.client.mark_read(message.id).await?;
             }
+            EventReport::PublicMessage(message) => out.tell(words::public(&self.named(message)))?,
             EventReport::Status { id, status, .. } => {
                 if let Some(text) = self.receipt(*id, *status) {
                     out.tell(text)?;
@@ -83,7 +85,7 @@ impl Chat<'_> {
             EventReport::Peer(peer) => {
                 if peer.reach == ReachWord::Gone {
                     self.around.remove(&peer.id);
-                } else if self.around.insert(peer.id, name_of(peer)).is_none() {
+                } else if self.around.insert(peer.id, name_of(peer)).is_none() && !peer.blocked {
                     out.tell(words::event(event))?;
                 }
             }
@@ -101,11 +103,20 @@ impl Chat<'_> {
             EventReport::Adapter { .. }
             | EventReport::Contact(_)
             | EventReport::File(_)
-            | EventReport::PublicMessage(_)
+            | EventReport::Person(_)
             | EventReport::ClockUnset
             | EventReport::Missed { .. } => out.tell(words::event(event))?,
         }
         Ok(())
+    }
+
+    /// A message under a name that nobody else has here.
+    fn named(&self, message: &ReceivedMessage) -> ReceivedMessage {
+        let others = self.around.iter().map(|(&id, name)| (id, name.as_str()));
+        ReceivedMessage {
+            nickname: names::shown(message.sender, &message.nickname, others),
+            ..message.clone()
+        }
     }
 
     fn receipt(&self, id: MessageId, status: StatusWord) -> Option<String> {
@@ -129,11 +140,25 @@ impl Chat<'_> {
             Ok(Line::Private { to, text }) => self.send(to, text).await?,
             Ok(Line::Who) => peers::run(self.context).await?,
             Ok(Line::File { to, path }) => self.file(to, path).await?,
+            Ok(Line::Decide { name, decision }) => self.decide(name, decision).await?,
+            Ok(Line::Verify(what)) => self.verify(what).await?,
             Ok(Line::Clear) => self.clear()?,
             Ok(Line::Help) => self.context.out.line(table::help())?,
             Err(unclear) => self.explain(&unclear)?,
         }
         Ok(ControlFlow::Continue(()))
+    }
+
+    /// A command that was refused is told, and the chat goes on; one that could not be asked for ends it.
+    pub(super) fn or_say(&self, done: Result<(), CliError>) -> Result<(), CliError> {
+        let error = match done {
+            Err(error) if error.is_refusal() => error,
+            Ok(()) | Err(_) => return done,
+        };
+        let (message, hint) = (error.to_string(), error.hint());
+        let text =
+            words::printable(&message) + &hint.iter().map(|hint| format!(" ({hint})")).collect::<String>();
+        self.context.out.say(&json!({ "error": { "message": message, "hint": hint } }), format!("* {text}"))
     }
 
     /// Says what was wrong with a line, and what to type instead.

@@ -4,6 +4,7 @@
 
 mod conversation;
 mod files;
+mod people;
 mod table;
 
 pub(in crate::cli) use conversation::run;
