@@ -19,6 +19,7 @@ use super::kept::{Kept, Shelf};
 use super::media;
 use super::public::public_packet;
 use super::reassembly::{Outcome, Reassembly};
+use super::trust::Standing;
 use crate::crypto::Identity;
 use crate::ids::{AdapterId, AttemptId, LinkId, MessageId, PeerId};
 use crate::link::event::{DeviceAddress, LinkDownReason, RadioCommand, RadioEvent, Role};
@@ -319,6 +320,7 @@ impl Trial {
                     noise_public: somebody.noise_public(),
                     signing_public: somebody.signing_public(),
                     nickname: tape.text(),
+                    standing: Standing::default(),
                 })
             }
             9 | 10 => {
