@@ -12,6 +12,7 @@ pub mod event;
 mod fanout;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
+pub mod gossip;
 mod handshake_rate;
 mod held;
 mod incoming;
