@@ -250,7 +250,7 @@ impl Driver {
 
     /// A file that nobody has room for is not acknowledged: its sender may send it again.
     fn hand_on(&self, file: Received) {
-        if !self.files.as_ref().is_some_and(|files| files.try_send(file).is_ok()) {
+        if self.files.as_ref().is_none_or(|files| files.try_send(file).is_err()) {
             tracing::warn!(
                 "a file that came over the mesh is not stored: nobody takes it, or too many come at once"
             );
