@@ -21,6 +21,7 @@ use crate::{mesh, router};
 use super::carrier::Carrier;
 use super::driver::Driver;
 use super::error::NodeError;
+use super::event::Event;
 use super::handle::{EVENT_BOUND, NodeHandle, REQUEST_BOUND};
 use super::people::{self, People, Told};
 use super::ports::Ports;
@@ -129,13 +130,7 @@ pub async fn start(setup: Setup) -> Result<Node, NodeError> {
     let (events, _) = broadcast::channel(EVENT_BOUND);
     let mesh = Some(bitchat.clone()).filter(|_| has_radio);
     let ways = files::Ways { direct: direct.clone(), betanet: betanet.clone(), mesh };
-    let files = match ways.is_empty() {
-        true => None,
-        false => {
-            let (store, events) = (store.clone(), events.downgrade());
-            Some(files::start(files::Setup { store, ways, settings: settings.files, events }).await?)
-        }
-    };
+    let files = start_files(ways, &store, &events, settings.files).await?;
     let handle = NodeHandle {
         profile: profile.clone(),
         requests,
@@ -171,6 +166,20 @@ pub async fn start(setup: Setup) -> Result<Node, NodeError> {
         events,
     };
     Ok(Node { handle, task: tokio::spawn(driver.run()) })
+}
+
+/// The desk for files; none when no transport carries them.
+async fn start_files(
+    ways: files::Ways,
+    store: &Store,
+    events: &broadcast::Sender<Event>,
+    settings: config::sections::Files,
+) -> Result<Option<files::FilesHandle>, NodeError> {
+    if ways.is_empty() {
+        return Ok(None);
+    }
+    let (store, events) = (store.clone(), events.downgrade());
+    Ok(Some(files::start(files::Setup { store, ways, settings, events }).await?))
 }
 
 /// What betanet is told at its start.
