@@ -36,6 +36,8 @@ impl Reached {
             | Event::Refused { .. }
             | Event::Receipt { .. }
             | Event::Media(_)
+            | Event::Diagnostics(_)
+            | Event::Board(_)
             | Event::People(_)
             | Event::Courier(_)
             | Event::ClockUnset => false,

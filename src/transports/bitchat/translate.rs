@@ -74,6 +74,8 @@ pub(super) fn told(event: &mesh::event::Event) -> Vec<Event> {
         | Engine::PeerGone { .. }
         | Engine::Session { .. }
         | Engine::Media(_)
+        | Engine::Diagnostics(_)
+        | Engine::Board(_)
         | Engine::Courier(_)
         | Engine::ClockUnset => Vec::new(),
     }
