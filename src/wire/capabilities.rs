@@ -25,8 +25,6 @@ impl Capabilities {
     pub const NONE: Self = Self(0);
     /// The bit of who answers pings.
     pub const MESH_DIAGNOSTICS: u32 = 6;
-    /// The bit of who takes private files.
-    pub const PRIVATE_MEDIA: u32 = 8;
     /// The bit of who can be left mail with couriers, sealed to prekeys.
     pub const PREKEYS: u32 = 0;
     /// The bit of who keeps a notice board.
