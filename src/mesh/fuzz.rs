@@ -18,7 +18,7 @@ use super::event::{Command, Input, Introduction, Output};
 use super::kept::{Kept, Shelf};
 use super::media;
 use super::public::public_packet;
-use super::reassembly::{Outcome, Reassembly};
+use super::reassembly::{Outcome, Reassembly, Source};
 use super::trust::Standing;
 use crate::crypto::Identity;
 use crate::ids::{AdapterId, AttemptId, LinkId, MessageId, PeerId};
@@ -88,7 +88,8 @@ pub fn reassembly(course: &[u8]) {
             piece.data = vec![tape.byte(); usize::from(tape.byte()) + 1].into();
             forged |= piece.total == 9;
         }
-        if let Outcome::Complete { frame: joined, fragments: 9 } = reassembly.insert(sender, piece, now) {
+        let from = Source { sender, link: None, known: tape.below(2) == 0 };
+        if let Outcome::Complete { frame: joined, fragments: 9 } = reassembly.insert(from, piece, now) {
             assert!(forged || joined == frame, "not what was cut");
         }
         assert!(reassembly.is_bounded(), "more is held than may be");
