@@ -35,19 +35,17 @@ fn photo(len: usize) -> MediaFile {
 }
 
 fn received(world: &World, node: NodeId) -> Vec<Received> {
-    let file = |event: &Event| match event {
-        Event::Media(Told::Received(file)) => Some(file.clone()),
-        _ => None,
+    let file = |event: &Event| {
+        let Event::Media(Told::Received(file)) = event else { return None };
+        Some(file.clone())
     };
     world.events(node).filter_map(file).collect()
 }
 
 fn told(world: &World, node: NodeId) -> Vec<Told> {
-    let about = |event: &Event| match event {
-        Event::Media(told) if !matches!(told, Told::Progress { .. } | Told::Received(_)) => {
-            Some(told.clone())
-        }
-        _ => None,
+    let about = |event: &Event| {
+        let Event::Media(told) = event else { return None };
+        (!matches!(told, Told::Progress { .. } | Told::Received(_))).then(|| told.clone())
     };
     world.events(node).filter_map(about).collect()
 }
