@@ -1,30 +1,29 @@
-//! What must hold for an engine whatever it is told, by whomever and whenever: the bodies of the targets `engine` and `reassembly` in `fuzz/`.
+//! What must hold for an engine whatever it is told, by whomever and whenever: the body of the target `engine` in
+//! `fuzz/`.
 //!
 //! Bytes are read as a course of events: frames of strangers, of people who sign properly and of one with whom a
 //! session stands, commands, links that come and go, time that passes or jumps. After each, what the engine asked for
 //! is counted, its links are looked at, and its timers have to come to rest.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::LazyLock;
 use std::time::Duration;
 
 use bytes::Bytes;
-use serde_json::Value;
 
-use super::config::Config;
-use super::engine::Engine;
-use super::error::Counters;
-use super::event::{Command, Input, Introduction, Output};
-use super::kept::{Kept, Shelf};
-use super::media;
-use super::public::public_packet;
-use super::reassembly::{Outcome, Reassembly, Source};
-use super::trust::Standing;
+use super::course::{Tape, change, template};
 use crate::crypto::Identity;
 use crate::ids::{AdapterId, AttemptId, LinkId, MessageId, PeerId};
 use crate::link::event::{DeviceAddress, LinkDownReason, RadioCommand, RadioEvent, Role};
+use crate::mesh::config::Config;
+use crate::mesh::engine::Engine;
+use crate::mesh::error::Counters;
+use crate::mesh::event::{Command, Input, Introduction, Output};
+use crate::mesh::kept::{Kept, Shelf};
+use crate::mesh::media;
+use crate::mesh::public::public_packet;
+use crate::mesh::trust::Standing;
 use crate::time::{Instant, Now, UnixMillis};
-use crate::wire::{Announce, Capabilities, Fragment, MediaFile, Packet, PacketType, Version, fragments};
+use crate::wire::{Announce, Capabilities, Fragment, MediaFile, Packet, PacketType, Version};
 
 /// Outputs that one input may call for.
 const MAX_OUTPUTS: usize = 4_096;
@@ -46,16 +45,6 @@ const FRIEND: u32 = 0;
 /// Links that there may be.
 const LINKS: u32 = 4;
 
-/// Payloads that mean something, to be changed here and there: the vectors.
-static TEMPLATES: LazyLock<Vec<Bytes>> = LazyLock::new(|| {
-    let file: Value =
-        serde_json::from_str(include_str!("../../tests/vectors/bitchat.json")).unwrap_or_default();
-    let vectors = file.get("vectors").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-    let hex = |vector: &Value, field: &str| vector.get(field).and_then(Value::as_str).map(from_hex);
-    let both = vectors.iter().flat_map(|vector| [hex(vector, "hex"), hex(vector, "payload_hex")]);
-    both.flatten().filter(|bytes| !bytes.is_empty()).collect()
-});
-
 /// One course of events; what the engine counted on it.
 pub fn engine(course: &[u8]) -> Counters {
     let mut trial = Trial::new();
@@ -69,71 +58,6 @@ pub fn engine(course: &[u8]) -> Counters {
     }
     trial.rest();
     trial.engine.counters().clone()
-}
-
-/// Fragments of few senders and few frames, true and false ones: what is put together is what was cut, and what is held
-/// stays within its limits.
-pub fn reassembly(course: &[u8]) {
-    let mut reassembly = Reassembly::default();
-    let mut tape = Tape(course);
-    let (mut now, mut forged) = (Instant::ZERO, false);
-    while !tape.0.is_empty() {
-        let (sender, id) = (PeerId([tape.below(3); 8]), [tape.below(4); 8]);
-        let frame = Bytes::from(vec![id[0]; 900]);
-        let mut pieces = fragments(&frame, id, PacketType::Message, 100).into_iter().flatten();
-        let Some(mut piece) = pieces.nth(usize::from(tape.below(9))) else { continue };
-        if tape.below(8) == 0 {
-            piece.total = tape.number().max(1);
-            piece.index = tape.number() % piece.total;
-            piece.data = vec![tape.byte(); usize::from(tape.byte()) + 1].into();
-            forged |= piece.total == 9;
-        }
-        let from = Source { sender, link: None, known: tape.below(2) == 0 };
-        if let Outcome::Complete { frame: joined, fragments: 9 } = reassembly.insert(from, piece, now) {
-            assert!(forged || joined == frame, "not what was cut");
-        }
-        assert!(reassembly.is_bounded(), "more is held than may be");
-        now = now + Duration::from_millis(u64::from(tape.byte()) * 16);
-        reassembly.expire(now);
-    }
-}
-
-/// The bytes of a course; past their end everything is zero.
-struct Tape<'a>(&'a [u8]);
-
-impl Tape<'_> {
-    fn byte(&mut self) -> u8 {
-        let Some((&first, rest)) = self.0.split_first() else { return 0 };
-        self.0 = rest;
-        first
-    }
-
-    fn below(&mut self, bound: u8) -> u8 {
-        self.byte() % bound.max(1)
-    }
-
-    fn number(&mut self) -> u16 {
-        u16::from_be_bytes([self.byte(), self.byte()])
-    }
-
-    /// So many of the bytes that follow as a length says, or as there are.
-    fn bytes(&mut self) -> Bytes {
-        let short = self.byte();
-        let len = if short < 240 { u16::from(short % 40) } else { self.number() % 700 };
-        let len = usize::from(len).min(self.0.len());
-        let (bytes, rest) = self.0.split_at(len);
-        self.0 = rest;
-        Bytes::copy_from_slice(bytes)
-    }
-
-    fn pick<T: Copy>(&mut self, from: &[T]) -> Option<T> {
-        let index = usize::from(self.byte()).checked_rem(from.len())?;
-        from.get(index).copied()
-    }
-
-    fn text(&mut self) -> String {
-        String::from_utf8_lossy(&self.bytes()).into_owned()
-    }
 }
 
 struct Trial {
@@ -530,52 +454,27 @@ impl Trial {
     }
 }
 
-/// A payload that means something, changed in at most three places; or bytes of the course.
-fn template(tape: &mut Tape) -> Bytes {
-    let kind = tape.byte();
-    let index = usize::from(tape.byte()).checked_rem(TEMPLATES.len());
-    let Some(template) = index.and_then(|index| TEMPLATES.get(index)).filter(|_| kind < 192) else {
-        return tape.bytes();
-    };
-    let mut payload = template.to_vec();
-    for _ in 0..kind % 4 {
-        change(&mut payload, tape);
-    }
-    payload.into()
-}
-
-fn change(bytes: &mut [u8], tape: &mut Tape) {
-    let at = usize::from(tape.number()).checked_rem(bytes.len());
-    if let Some(byte) = at.and_then(|at| bytes.get_mut(at)) {
-        *byte = tape.byte();
-    }
-}
-
-fn from_hex(text: &str) -> Bytes {
-    let digits: Vec<u8> = text.chars().filter_map(|digit| u8::try_from(digit.to_digit(16)?).ok()).collect();
-    digits.chunks_exact(2).map(|pair| pair.iter().fold(0, |byte, digit| byte << 4 | digit)).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use rand_chacha::ChaCha20Rng;
     use rand_core::{RngCore, SeedableRng};
 
-    /// The seed is its number, so that a failure can be seen again; `HOPLINE_COURSES` sets how many there are.
+    /// The seed of each is its number, so that a failure can be seen again.
+    const COURSES: u64 = 60;
+
     #[test]
     fn an_engine_bears_whatever_comes() {
-        let courses = std::env::var("HOPLINE_COURSES").ok().and_then(|text| text.parse().ok()).unwrap_or(60);
         let (mut received, mut relayed, mut reassembled) = (0, 0, 0);
-        for seed in 0..courses {
+        for seed in 0..COURSES {
             let mut rng = ChaCha20Rng::seed_from_u64(seed);
             let mut course = vec![0; 4_000];
             rng.fill_bytes(&mut course);
-            super::reassembly(&course);
+            crate::mesh::fuzz::reassembly(&course);
             let counted = super::engine(&course);
             received += counted.received;
             relayed += counted.relayed;
             reassembled += counted.reassembled;
         }
-        assert!(received > 20 * courses && relayed > 0 && reassembled > 0, "the courses lead nowhere");
+        assert!(received > 20 * COURSES && relayed > 0 && reassembled > 0, "the courses lead nowhere");
     }
 }
