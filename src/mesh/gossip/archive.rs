@@ -55,6 +55,17 @@ impl Archive {
         self.keep_announce(author);
     }
 
+    /// The board remembers its notices itself: what stands there, or was withdrawn there, is what is told of.
+    pub(super) fn show_board<'a>(&mut self, notices: impl Iterator<Item = &'a Bytes>, now: UnixMillis) {
+        let mut board = Store::default();
+        for received in notices.filter_map(|frame| Received::decode(frame).ok()) {
+            if let Some((kind, entry)) = self.entry(&received, received.packet().sender, now) {
+                board.insert(entry, kind.limit(&self.config));
+            }
+        }
+        self.stores.insert(Kind::Board, board);
+    }
+
     /// Takes back a value of an earlier run; what it is, unless it is of no use any more.
     pub(super) fn restore(&mut self, Kept { key, value, .. }: &Kept, now: UnixMillis) -> Option<Received> {
         let (&version, rest) = value.split_first()?;
