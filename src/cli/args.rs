@@ -6,7 +6,7 @@ use clap::{ArgAction, Parser, Subcommand, ValueHint};
 
 use super::commands::{
     air, completions, config, contact, daemon, demo, file, history, htx, outbox, packet, person, relay,
-    route, send, verify, watch,
+    route, send, verify, watch, wipe,
 };
 
 /// A peer-to-peer messaging node: the BitChat mesh over real Bluetooth.
@@ -78,6 +78,8 @@ pub(super) enum Command {
     Htx(htx::Arguments),
     /// Serve a simulated air that daemons join with --radio sim:PATH
     Air(air::Arguments),
+    /// Destroy the node: its keys first, then everything in its home
+    Wipe(wipe::Arguments),
     /// Print a completion script for a shell
     Completions(completions::Arguments),
     /// Print the man page

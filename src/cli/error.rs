@@ -16,7 +16,7 @@ use crate::net::{self, VisitError};
 use crate::node::config::LoadError;
 use crate::node::error::{HomeError, NodeError};
 use crate::relay;
-use crate::storage::{KeyFileError, OpenError};
+use crate::storage::{KeyFileError, OpenError, WipeError};
 use crate::wire::RecordLinkError;
 
 use super::commands::demo::DemoError;
@@ -105,6 +105,12 @@ pub(super) enum CliError {
     NoPerson(String),
     #[error("several people heard on the mesh are called `{name}`: {}", names.join(", "))]
     ManyPeople { name: String, names: Vec<String> },
+    #[error(transparent)]
+    Wipe(#[from] WipeError),
+    #[error("a daemon is running in {home}: it would write what is being destroyed", home = .home.display())]
+    StillRunning { home: PathBuf },
+    #[error("nobody can be asked here whether the home is to be destroyed")]
+    NotConfirmed,
     #[error("your code was not scanned within five minutes")]
     NotScanned,
     #[error("{name} is not verified: {reason}")]
@@ -151,7 +157,7 @@ impl CliError {
     fn status(&self) -> u8 {
         match self {
             Self::OutputClosed => 0,
-            Self::LogFilter(_) | Self::NoReceipts(_) => 2,
+            Self::LogFilter(_) | Self::NoReceipts(_) | Self::NotConfirmed => 2,
             Self::Client(ClientError::NoDaemon { .. }) => 3,
             Self::NotReached { .. }
             | Self::GivenUp(_)
@@ -189,6 +195,8 @@ impl CliError {
             | Self::ManyOffers { .. }
             | Self::NoPerson(_)
             | Self::ManyPeople { .. }
+            | Self::Wipe(_)
+            | Self::StillRunning { .. }
             | Self::NoQrCode
             | Self::Missing(_)
             | Self::File { .. }
@@ -259,6 +267,12 @@ impl CliError {
                 "`hopline peers` shows who was heard, `hopline contact list` who is a contact"
             }
             Self::ManyPeople { .. } => "use the name with the digits, or the peer id, of the one you mean",
+            Self::Wipe(WipeError::NotAHome { .. }) => "say which home with --home DIR; nothing was touched",
+            Self::Wipe(WipeError::Io { .. }) => {
+                "put that right and run `hopline wipe` again: it goes on from there"
+            }
+            Self::StillRunning { .. } => "stop it first: ctrl-c where it runs, or SIGTERM; then wipe again",
+            Self::NotConfirmed => "say so with --yes",
             Self::NotScanned => "show a new one with the same command",
             Self::NotProven { .. } => {
                 "see that both nodes are in reach (`hopline peers`), and scan a code made a moment ago"

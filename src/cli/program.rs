@@ -10,7 +10,7 @@ use super::args::{Arguments, Command};
 use super::commands::person::Decision;
 use super::commands::{
     air, chat, completions, config, contact, daemon, demo, doctor, file, history, htx, man, outbox, packet,
-    peers, person, relay, route, send, status, verify, watch,
+    peers, person, relay, route, send, status, verify, watch, wipe,
 };
 use super::context::Context;
 use super::error::CliError;
@@ -63,6 +63,7 @@ async fn dispatch(context: Context, command: Command) -> Result<(), CliError> {
         Command::Relay(arguments) => relay::run(&context, arguments).await,
         Command::Htx(arguments) => htx::run(&context, arguments).await,
         Command::Air(arguments) => air::run(&context, arguments).await,
+        Command::Wipe(arguments) => wipe::run(&context, &arguments),
         Command::Completions(arguments) => completions::run(&context, &arguments),
         Command::Man => man::run(&context),
     }
@@ -95,6 +96,7 @@ fn log(arguments: &Arguments) -> Result<(), CliError> {
         | Command::Relay(_)
         | Command::Htx(_)
         | Command::Packet(_)
+        | Command::Wipe(_)
         | Command::Completions(_)
         | Command::Man => "error",
     };

@@ -22,3 +22,4 @@ pub(super) mod send;
 pub(super) mod status;
 pub(super) mod verify;
 pub(super) mod watch;
+pub(super) mod wipe;
