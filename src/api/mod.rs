@@ -16,6 +16,7 @@ mod report;
 pub mod route;
 pub mod schema;
 pub mod server;
+pub mod sync;
 mod text;
 pub mod wishes;
 

@@ -130,6 +130,7 @@ impl From<&node::status::Status> for Counters {
                 relayed: mesh.relayed,
                 relays_cancelled: mesh.relays_cancelled,
                 reassembled: mesh.reassembled,
+                sync: (&mesh.sync).into(),
                 dropped: mesh
                     .dropped
                     .iter()

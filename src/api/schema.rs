@@ -11,6 +11,7 @@ use crate::message::DeliveryStatus;
 use super::contacts::ContactNotice;
 use super::files::FileReport;
 use super::people::PersonNotice;
+use super::sync::SyncCounters;
 use super::text;
 use super::wishes::Wishes;
 
@@ -218,6 +219,9 @@ pub struct MeshCounters {
     pub relays_cancelled: u64,
     /// Packets put together again from fragments.
     pub reassembled: u64,
+    /// What neighbours told each other of what they missed.
+    #[serde(default)]
+    pub sync: SyncCounters,
     /// Packets thrown away, by reason.
     pub dropped: BTreeMap<String, u64>,
 }

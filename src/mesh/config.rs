@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::courier::Limits;
+use super::gossip;
 use super::relay::Policy;
 use crate::capabilities;
 use crate::link;
@@ -26,6 +27,8 @@ pub struct Config {
     pub max_peers: usize,
     /// How many packet ids the dedupe remembers, and how surely.
     pub dedup: Dedup,
+    /// How much is remembered for neighbours who missed it.
+    pub gossip: gossip::config::Config,
     /// How much mail is carried for others.
     pub courier: Limits,
     /// The limits of the link layer.
@@ -42,6 +45,7 @@ impl Default for Config {
             policy: Policy::default(),
             max_peers: 1_024,
             dedup: Dedup::default(),
+            gossip: gossip::config::Config::default(),
             courier: Limits::default(),
             link: link::Config::default(),
         }

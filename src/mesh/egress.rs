@@ -228,7 +228,7 @@ impl Engine {
     }
 
     /// Chooses the links for a packet of ours and sends it; the number of fragments, `None` when it went nowhere.
-    fn put(&mut self, packet: &Packet, aim: Aim, now: Now) -> Option<u16> {
+    pub(super) fn put(&mut self, packet: &Packet, aim: Aim, now: Now) -> Option<u16> {
         let links = self.links_for(packet, aim);
         self.transmit_own(packet, links, now)
     }
@@ -263,6 +263,9 @@ impl Engine {
         links: BTreeSet<LinkId>,
         now: Now,
     ) -> Option<u16> {
+        if packet.sender == self.me {
+            self.remember_own(frame, now);
+        }
         let limit = |link: &LinkId| self.bindings.max_frame(*link).unwrap_or(0);
         let (whole, cut): (BTreeSet<LinkId>, BTreeSet<LinkId>) =
             links.into_iter().partition(|link| frame.len() <= limit(link));
@@ -275,13 +278,16 @@ impl Engine {
         let Some(shortest) = shortest else { return Some(0) };
         let fragments = self.cut(packet, frame, shortest)?;
         let count = u16::try_from(fragments.len()).ok()?;
+        if packet.is_broadcast() {
+            fragments.iter().for_each(|fragment| self.remember_own(fragment, now));
+        }
         let gap = if packet.is_broadcast() { BROADCAST_GAP } else { DIRECTED_GAP };
         let train = Train { fragments, links: cut, gap };
         self.trains.add(train, now.instant).then_some(count)
     }
 
     /// The encoded fragment packets of a frame: of the same sender, time, TTL and recipient (spec 3.8).
-    fn cut(&mut self, packet: &Packet, frame: &Bytes, limit: usize) -> Option<VecDeque<Bytes>> {
+    pub(super) fn cut(&mut self, packet: &Packet, frame: &Bytes, limit: usize) -> Option<VecDeque<Bytes>> {
         let mut id = [0; 8];
         self.rng.fill_bytes(&mut id);
         let chunk = chunk_for(limit, packet.route.len());
@@ -291,7 +297,6 @@ impl Engine {
                 let packet = Packet {
                     packet_type: PacketType::Fragment,
                     version: if packet.route.is_empty() { Version::V1 } else { Version::V2 },
-                    rsr: false,
                     payload: fragment.encode().into(),
                     signature: None,
                     ..packet.clone()
@@ -323,7 +328,7 @@ impl Engine {
         Some(packet)
     }
 
-    fn unsigned(&mut self, packet_type: PacketType, aim: Aim, payload: Bytes, now: Now) -> Packet {
+    pub(super) fn unsigned(&mut self, packet_type: PacketType, aim: Aim, payload: Bytes, now: Now) -> Packet {
         Packet {
             version: Version::V1,
             packet_type,

@@ -16,6 +16,7 @@ use super::courier::{Carried, Counts, Deposits, OpenedMail};
 use super::dedup::Dedup;
 use super::error::Counters;
 use super::event::{Command, Event, Expiry, Input, Output, PeerInfo, Reach};
+use super::gossip::Gossip;
 use super::held::Held;
 use super::incoming::Incoming;
 use super::kept::{Keep, Kept, Shelf};
@@ -58,6 +59,7 @@ pub struct Engine {
     pub(super) outgoing: Outgoing,
     pub(super) incoming: Incoming,
     pub(super) announcer: Announcer,
+    pub(super) gossip: Gossip,
     pub(super) trust: Trust,
     pub(super) challenges: Challenges,
     pub(super) own_prekeys: OwnPrekeys,
@@ -99,6 +101,7 @@ impl Engine {
             outgoing: Outgoing::default(),
             incoming: Incoming::default(),
             announcer: Announcer::default(),
+            gossip: Gossip::new(config.gossip.clone()),
             trust: Trust::default(),
             challenges: Challenges::default(),
             own_prekeys: OwnPrekeys::default(),
@@ -147,6 +150,7 @@ impl Engine {
             self.sessions.poll_timeout(),
             self.outgoing.poll_timeout(),
             self.reassembly.poll_timeout(),
+            self.gossip.poll_timeout(),
             self.courier_due,
             self.prekeys_timeout(),
             self.peers.poll_timeout(&self.bindings.neighbours()),
@@ -245,8 +249,9 @@ impl Engine {
             let taken = match kept.shelf {
                 Shelf::Prekeys | Shelf::Bundles => self.restore_prekeys(&kept),
                 Shelf::Courier => self.restore_courier(&kept, now),
+                Shelf::Archive => self.restore_packet(&kept, now),
                 Shelf::People => self.restore_person(&kept),
-                Shelf::Archive | Shelf::Groups | Shelf::Board => false,
+                Shelf::Groups | Shelf::Board => false,
             };
             if !taken {
                 let Kept { shelf, key, .. } = kept;
@@ -291,6 +296,7 @@ impl Engine {
             LinkEvent::Down { link, .. } => {
                 self.relays.link_down(link);
                 self.trains.link_down(link);
+                self.gossip.link_down(link);
                 let peer = self.bindings.down(link);
                 if self.bindings.is_empty() {
                     self.announcer.alone();
@@ -318,6 +324,7 @@ impl Engine {
         self.expire_challenges(now);
         self.send_due_private(now);
         self.reassembly.expire(now.instant);
+        self.run_gossip(now);
         self.run_prekeys(now);
         self.run_courier(now);
         let neighbours = self.bindings.neighbours();

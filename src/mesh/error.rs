@@ -44,6 +44,12 @@ pub enum DropReason {
     Undecryptable,
     /// The relay queue was full.
     RelayQueueFull,
+    /// The answer to a request of ours, but too old for its kind (spec 2.7, 3.7).
+    TooOld,
+    /// A sync request that does not come from the neighbour itself (spec 3.7).
+    SyncRequest,
+    /// More sync requests than are answered (spec 3.7).
+    SyncRate,
     /// It is by somebody who is blocked: relayed, and neither shown nor stored.
     Blocked,
     /// A vouch that is false, too old, or by somebody who is not verified here.
@@ -86,6 +92,9 @@ impl DropReason {
             Self::HandshakeRate => "handshake_rate",
             Self::Undecryptable => "undecryptable",
             Self::RelayQueueFull => "relay_queue_full",
+            Self::TooOld => "too_old",
+            Self::SyncRequest => "sync_request",
+            Self::SyncRate => "sync_rate",
             Self::Blocked => "blocked",
             Self::Vouch => "vouch",
             Self::Verification => "verification",
@@ -157,8 +166,27 @@ pub struct Counters {
     pub relays_cancelled: u64,
     /// Packets put together again from fragments.
     pub reassembled: u64,
+    /// What neighbours told each other of what they missed.
+    pub sync: SyncCounters,
     /// Packets thrown away, by reason.
     pub dropped: BTreeMap<DropReason, u64>,
+}
+
+/// What gossip sync did (spec 3.7).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SyncCounters {
+    /// Packets remembered for others at this moment.
+    pub remembered: u64,
+    /// Requests of ours.
+    pub asked: u64,
+    /// Requests of neighbours that were answered.
+    pub answered: u64,
+    /// Packets sent in those answers.
+    pub sent: u64,
+    /// Answers given up because of their bytes.
+    pub cut_short: u64,
+    /// Packets that came as answers to ours, and were new.
+    pub taken: u64,
 }
 
 impl Counters {

@@ -11,12 +11,12 @@
 
 use bytes::Bytes;
 
-use super::config::{CLOCK_TOLERANCE, ORIGIN_TTL};
+use super::config::ORIGIN_TTL;
 use super::dedup::{Key, Variant};
 use super::engine::Engine;
 use super::error::DropReason;
 use super::event::{Event, Expiry, PublicMessage};
-use super::peers::Change;
+use super::peers::{Change, REACHABLE};
 use super::reassembly::Outcome;
 use super::sessions::Stamp;
 use super::trust::Keys;
@@ -27,6 +27,18 @@ use crate::wire::{Announce, Fragment, Leave, Packet, PacketType, Received};
 
 /// How often a packet may be wrapped in fragments: once by its origin, once by a relay with a shorter MTU.
 const MAX_WRAPS: u8 = 2;
+
+/// Which way a packet came to us.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Via {
+    /// It was sent to whoever hears it.
+    Mesh,
+    /// A neighbour sent it as the answer to a request of ours: it may be old, and says nothing about who is on this
+    /// mesh.
+    Sync,
+    /// Another transport brought it: it says nothing about that either, and whoever brought it has lowered its TTL.
+    Transport,
+}
 
 /// How a packet came to us.
 #[derive(Debug, Clone, Copy)]
@@ -39,14 +51,13 @@ pub(super) struct Arrival {
     pub(super) fragments: u16,
     /// How often it was wrapped in fragments.
     wraps: u8,
-    /// Whether another transport brought it: then it says nothing about who is on this mesh, and whoever brought
-    /// it has lowered its TTL.
-    pub(super) brought: bool,
+    /// Which way.
+    pub(super) via: Via,
 }
 
 impl Arrival {
     fn whole(ttl: u8) -> Self {
-        Self { link: None, ttl, fragments: 0, wraps: 0, brought: false }
+        Self { link: None, ttl, fragments: 0, wraps: 0, via: Via::Mesh }
     }
 }
 
@@ -81,7 +92,7 @@ impl Engine {
     pub(super) fn brought(&mut self, frame: &Bytes, now: Now) {
         let result = match Received::decode(frame) {
             Ok(received) if is_public(received.packet()) => {
-                let arrival = Arrival { brought: true, ..Arrival::whole(received.packet().ttl) };
+                let arrival = Arrival { via: Via::Transport, ..Arrival::whole(received.packet().ttl) };
                 self.packet(received, arrival, now)
             }
             Ok(_) => Err(DropReason::Unsupported),
@@ -94,14 +105,14 @@ impl Engine {
 
     fn packet(&mut self, received: Received, arrival: Arrival, now: Now) -> Result<(), DropReason> {
         let packet = received.packet();
-        if packet.sender == self.me {
+        let answer = self.is_answer(packet, arrival.ttl, arrival.link, now);
+        let arrival = if answer { Arrival { via: Via::Sync, ..arrival } } else { arrival };
+        if packet.sender == self.me && !answer {
             return Err(DropReason::Own);
         }
-        if packet.rsr {
-            return Err(DropReason::UnrequestedReply);
-        }
-        if packet.timestamp.abs_diff(now.unix) > CLOCK_TOLERANCE {
-            return Err(DropReason::Clock);
+        self.timely(packet, answer, now.unix)?;
+        if packet.sender == self.me {
+            return self.own_again(&received, now);
         }
         let key = Key::of(packet);
         if self.dedup.seen(key, packet.timestamp, now) {
@@ -111,8 +122,13 @@ impl Engine {
         match self.authorship(&received)? {
             Authorship::Unknown => self.unknown_sender(key, received, arrival, now),
             authorship @ (Authorship::Proven | Authorship::Introduced(_) | Authorship::Unsigned) => {
+                let proven = !matches!(authorship, Authorship::Unsigned);
                 self.act(&received, authorship, arrival, now)?;
                 self.dedup.mark(key, now);
+                self.remember(&received, proven, arrival.link, now);
+                if answer {
+                    self.counters.sync.taken += 1;
+                }
                 self.pass_on(key, &received, arrival, now)
             }
         }
@@ -129,6 +145,13 @@ impl Engine {
     ) -> Result<(), DropReason> {
         let packet = received.packet();
         let Some(signature) = packet.signature else { return Err(DropReason::Unsigned) };
+        if packet.packet_type == PacketType::RequestSync {
+            return Err(DropReason::SyncRequest);
+        }
+        if arrival.via == Via::Sync && !proves_itself(packet.packet_type) {
+            // It is offered again as long as we do not have it, and perhaps with its author's announce.
+            return Err(DropReason::UnknownSender);
+        }
         let variant = key.variant(&signature);
         match self.dedup.variant(key, variant, packet.timestamp, now) {
             Variant::New => {}
@@ -146,7 +169,7 @@ impl Engine {
             self.pass_on(variant, &received, arrival, now)?;
         }
         if packet.packet_type == PacketType::Message {
-            self.held.add(received, (arrival.ttl, arrival.fragments, arrival.brought), now.instant);
+            self.held.add(received, (arrival.ttl, arrival.fragments, arrival.via), now.instant);
             return Err(DropReason::UnknownSender);
         }
         Ok(())
@@ -169,7 +192,7 @@ impl Engine {
     }
 
     /// An announce vouches for its own keys; its sender id must belong to them (spec 3.1).
-    fn introduced(&self, received: &Received) -> Result<Verified<Announce>, DropReason> {
+    pub(super) fn introduced(&self, received: &Received) -> Result<Verified<Announce>, DropReason> {
         let packet = received.packet();
         let announce = Announce::decode(&packet.payload).map_err(|_| DropReason::Payload)?;
         let signature = packet.signature.ok_or(DropReason::Unsigned)?;
@@ -192,7 +215,7 @@ impl Engine {
             return self.announced(received, announce, arrival, now);
         }
         let proven = matches!(authorship, Authorship::Proven);
-        if proven && !arrival.brought && self.peers.heard(packet.sender, now) {
+        if proven && arrival.via == Via::Mesh && self.peers.heard(packet.sender, now) {
             self.emit_peer(packet.sender, now);
         }
         let for_me = packet.recipient == Some(self.me);
@@ -206,12 +229,12 @@ impl Engine {
                 self.encrypted(packet, stamp, now)
             }
             PacketType::Fragment if for_me || packet.is_broadcast() => self.fragment(received, arrival, now),
+            PacketType::RequestSync => self.sync_requested(packet, arrival.link, now),
             PacketType::CourierEnvelope if for_me => {
                 let stamp = Stamp { sent: packet.timestamp, ttl: arrival.ttl, fragments: arrival.fragments };
                 self.courier_mail(packet, proven, stamp, now)
             }
             PacketType::PrekeyBundle if packet.is_broadcast() => self.prekey_bundle(packet, now),
-            PacketType::RequestSync => Err(DropReason::Unsupported),
             _ if for_me => Err(DropReason::Unsupported),
             _ => Ok(()),
         }
@@ -232,6 +255,11 @@ impl Engine {
             nickname: announce.nickname.clone(),
         };
         self.pin_announced(&keys, now)?;
+        if arrival.via == Via::Sync && packet.timestamp + REACHABLE < now.unix {
+            self.peers.introduced(sender, announce, packet.timestamp).map_err(|_| DropReason::KeyChanged)?;
+            self.show_held(sender, now);
+            return Ok(());
+        }
         let change = self
             .peers
             .announced(sender, announce, introduction, arrival.link, now)
@@ -266,6 +294,7 @@ impl Engine {
         let direct = arrival.ttl == ORIGIN_TTL && arrival.fragments == 0;
         let bound = direct && self.bindings.bind(link, peer, first_heard, now.instant);
         if bound {
+            self.gossip.met(peer, now);
             let bind = crate::link::event::LinkCommand::Bind { link, peer };
             self.links.handle(crate::link::Input::Command(bind), now);
         }
@@ -275,15 +304,17 @@ impl Engine {
     pub(super) fn show_held(&mut self, sender: PeerId, now: Now) {
         for held in self.held.take(sender, now.instant) {
             let key = Key::of(held.received.packet());
-            let arrival =
-                Arrival { fragments: held.fragments, brought: held.brought, ..Arrival::whole(held.ttl) };
+            let arrival = Arrival { fragments: held.fragments, via: held.via, ..Arrival::whole(held.ttl) };
             let shown = match self.authorship(&held.received) {
                 Ok(Authorship::Proven) => self.public_message(&held.received, arrival),
                 Ok(_) => Err(DropReason::UnknownSender),
                 Err(reason) => Err(reason),
             };
             match shown {
-                Ok(()) => self.dedup.mark(key, now),
+                Ok(()) => {
+                    self.dedup.mark(key, now);
+                    self.remember(&held.received, true, None, now);
+                }
                 Err(reason) => self.counters.drop(reason),
             }
         }
@@ -308,7 +339,7 @@ impl Engine {
             ttl: arrival.ttl,
             fragments: arrival.fragments,
             packet: received.relayed(arrival.ttl),
-            brought: arrival.brought,
+            brought: arrival.via == Via::Transport,
         }));
         Ok(())
     }
@@ -334,7 +365,12 @@ impl Engine {
             return Err(DropReason::Fragment);
         }
         let fragment = Fragment::decode(&packet.payload).map_err(|_| DropReason::Payload)?;
-        match self.reassembly.insert(packet.sender, fragment, now.instant) {
+        let train = fragment.id;
+        let outcome = self.reassembly.insert(packet.sender, fragment, now.instant);
+        if packet.is_broadcast() {
+            self.gossip.piece_came(packet.sender, train, outcome == Outcome::Waiting, now);
+        }
+        match outcome {
             Outcome::Waiting => Ok(()),
             Outcome::Refused => Err(DropReason::Fragment),
             Outcome::Complete { frame, fragments } => {

@@ -10,6 +10,7 @@ mod engine;
 pub mod error;
 pub mod event;
 mod fanout;
+pub mod gossip;
 mod handshake_rate;
 mod held;
 mod incoming;

@@ -7,7 +7,7 @@ use super::dedup::Key;
 use super::engine::Engine;
 use super::error::DropReason;
 use super::fanout::Choice;
-use super::ingress::Arrival;
+use super::ingress::{Arrival, Via};
 use super::relay::{Hop, Policy};
 use crate::ids::{LinkId, PeerId};
 use crate::time::Now;
@@ -56,11 +56,15 @@ impl Engine {
     /// Whether and how it goes on. Whoever brought a packet has lowered its TTL; the fragments of one that was put
     /// together were passed on themselves.
     fn hop(&mut self, packet: &Packet, arrival: Arrival) -> Option<Hop> {
-        if !arrival.brought && arrival.fragments > 0 {
+        if arrival.via != Via::Transport && arrival.fragments > 0 {
             return None;
         }
         let ttl = arrival.ttl.min(ORIGIN_TTL - 1);
-        let came = if arrival.brought { Packet { ttl: ttl + 1, ..packet.clone() } } else { packet.clone() };
+        let came = if arrival.via == Via::Transport {
+            Packet { ttl: ttl + 1, ..packet.clone() }
+        } else {
+            packet.clone()
+        };
         let degree = self.bindings.degree();
         self.config.policy.hop(&came, self.me, degree, &mut self.rng)
     }

@@ -10,7 +10,7 @@ use crate::time::{Instant, Now, UnixMillis};
 use crate::wire::{Announce, Capabilities};
 
 /// How long a peer counts as reachable after its last sign of life (spec 4.6).
-const REACHABLE: Duration = Duration::from_secs(60);
+pub(super) const REACHABLE: Duration = Duration::from_secs(60);
 
 /// A peer whose announce was verified, or a contact.
 #[derive(Debug)]
@@ -101,6 +101,29 @@ impl Peers {
             (false, true) => Change::Renamed,
             (false, false) => Change::Refreshed,
         })
+    }
+
+    /// Takes a verified announce of somebody who is not known to be here, for what it signed.
+    pub(super) fn introduced(
+        &mut self,
+        id: PeerId,
+        announce: Verified<Announce>,
+        timestamp: UnixMillis,
+    ) -> Result<(), KeyChanged> {
+        let announce = announce.into_inner();
+        let Some(peer) = self.known.get_mut(&id) else {
+            self.make_room();
+            self.known.insert(id, Peer::absent(announce, timestamp));
+            return Ok(());
+        };
+        if peer.noise_public != announce.noise_public || peer.signing_public != announce.signing_public {
+            return Err(KeyChanged);
+        }
+        if !peer.present && timestamp > peer.announced {
+            peer.announced = timestamp;
+            peer.nickname = announce.nickname;
+        }
+        Ok(())
     }
 
     /// Takes keys that outweigh what was announced: of a contact, or proven. True when that makes a peer that seemed
@@ -231,6 +254,12 @@ impl Peer {
             announce_link: link,
             heard: now.instant,
         }
+    }
+
+    /// Somebody who was not heard: the first to be forgotten.
+    fn absent(announce: Announce, timestamp: UnixMillis) -> Self {
+        let never = Now { instant: Instant::ZERO, unix: UnixMillis(0) };
+        Self { present: false, ..Self::new(announce, PacketId([0; 16]), timestamp, None, never) }
     }
 
     /// Whether it gave a sign of life in this run.

@@ -7,7 +7,7 @@ use super::mailbox::{Answer, Frames, Op, Request};
 use super::record::{MAX_RECORD_LEN, SignedRecord};
 use super::{
     Announce, CourierEnvelope, Fragment, Leave, MAX_CARD_LEN, MAX_PAYLOAD_LEN, NoisePayload, Packet,
-    PrekeyBundle, Received, ReceivedCard, ScannedCode, frame_len, json, link, message, noise,
+    PrekeyBundle, Received, ReceivedCard, RequestSync, ScannedCode, frame_len, json, link, message, noise,
 };
 
 /// Bytes that came over a link.
@@ -51,6 +51,13 @@ pub fn payloads(payload: &[u8]) {
     }
     if let Ok(fragment) = Fragment::decode(&payload) {
         assert_eq!(fragment.encode(), payload);
+    }
+    if let Ok(request) = RequestSync::decode(&payload) {
+        let again = request.encode().map(Bytes::from).expect("a request that was read can be written");
+        assert_eq!(RequestSync::decode(&again), Ok(request.clone()));
+        let members = request.filter.members();
+        let bits = request.filter.bits().len() * 8;
+        assert!(members.places().len() <= bits / (usize::from(request.filter.p()) + 1));
     }
     if let Ok(Leave::Channel(name)) = Leave::decode(&payload) {
         assert_eq!(name.as_bytes(), payload);

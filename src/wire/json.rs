@@ -6,7 +6,8 @@ use crate::ids::{PeerId, to_hex};
 
 use super::error::PayloadError;
 use super::{
-    Announce, CourierEnvelope, Fragment, Leave, Packet, PacketType, PrekeyBundle, Received, message, noise,
+    Announce, CourierEnvelope, Fragment, Leave, Packet, PacketType, PrekeyBundle, Received, RequestSync,
+    message, noise,
 };
 
 /// One JSON object. Hex is lower case, an absent field is `null`, no route is `[]`.
@@ -49,10 +50,10 @@ fn payload(packet: &Packet) -> Result<Value, PayloadError> {
             Ok(json!({ "counter": counter, "ciphertext_length": ciphertext.len() }))
         }
         PacketType::Fragment => Fragment::decode(payload).map(|piece| fragment(&piece)),
+        PacketType::RequestSync => RequestSync::decode(payload).map(|request| request_sync(&request)),
         PacketType::CourierEnvelope => CourierEnvelope::decode(payload).map(|sealed| envelope(&sealed)),
         PacketType::PrekeyBundle => PrekeyBundle::decode(payload).map(|keys| bundle(&keys)),
-        PacketType::RequestSync
-        | PacketType::FileTransfer
+        PacketType::FileTransfer
         | PacketType::BoardPost
         | PacketType::GroupMessage
         | PacketType::Ping
@@ -102,6 +103,19 @@ fn fragment(fragment: &Fragment) -> Value {
         "original_type": fragment.original_type.to_string(),
         "original_type_code": fragment.original_type.code(),
         "data_length": fragment.data.len(),
+    })
+}
+
+fn request_sync(request: &RequestSync) -> Value {
+    let wanted = request.wanted();
+    let types = PacketType::NAMED.iter().filter(|&&named| wanted.contains(named));
+    json!({
+        "p": request.filter.p(),
+        "m": request.filter.m(),
+        "packets": request.filter.members().places().len(),
+        "types": types.map(ToString::to_string).collect::<Vec<_>>(),
+        "since_ms": request.since.map(|since| since.0),
+        "fragment_ids": request.fragment_ids.iter().map(|id| to_hex(id)).collect::<Vec<_>>(),
     })
 }
 

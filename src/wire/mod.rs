@@ -25,6 +25,7 @@ pub mod file;
 mod fragment;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
+mod gcs;
 mod header;
 pub mod json;
 mod leave;
@@ -44,6 +45,7 @@ mod received;
 pub mod record;
 mod record_link;
 mod signing;
+mod sync;
 mod tlv;
 mod verify;
 mod vouch;
@@ -57,6 +59,7 @@ pub use card::{
 pub use courier::{CourierEnvelope, MAX_CIPHERTEXT_LEN, MAX_COPIES, TAG_LEN};
 pub use error::{CardError, DecodeError, EncodeError, Field, InflateError, LinkError, PayloadError};
 pub use fragment::{Fragment, FragmentError, Fragments, MAX_FRAGMENTS, chunk_for, fragments};
+pub use gcs::{Filter, FilterHash, Members};
 pub use header::{
     MAX_FRAME_LEN, MAX_PAYLOAD_LEN, MIN_FRAME_LEN, SIGNATURE_LEN, TTL_OFFSET, Version, frame_len,
 };
@@ -70,5 +73,6 @@ pub use received::Received;
 pub use record_link::{
     RECORD_LINK_PREFIX, RecordLinkError, is_record_link, read_record, read_record_link, record_link,
 };
+pub use sync::{MAX_FRAGMENT_IDS, RequestSync, SyncTypes};
 pub use verify::{CODE_PREFIX, CodeError, ScannedCode, VerifyChallenge, VerifyCode, VerifyResponse};
 pub use vouch::{MAX_VOUCHES, Vouch};
