@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
+use crate::api::board::{BoardNews, BoardNotice};
 use crate::api::contacts::{ContactNews, ContactNotice};
 use crate::api::files::{DirectionWord, FileReport, FileWord};
 use crate::api::people::{PersonNews, PersonNotice};
 use crate::api::schema::{EventReport, Peer, ReceivedMessage};
 
 use super::bar::bytes;
+use super::commands::board::{author as author_of, short};
 
 /// An event as one line.
 pub(super) fn event(event: &EventReport) -> String {
@@ -33,6 +35,7 @@ pub(super) fn event(event: &EventReport) -> String {
             Some(reason) => format!("* {} does not work: {reason}", transport.transport),
         },
         EventReport::Contact(notice) => contact(notice),
+        EventReport::Board(notice) => board(notice),
         EventReport::Person(notice) => person(notice),
         EventReport::ClockUnset => "* the clock of this machine is not set: nothing is sent".to_owned(),
         EventReport::Missed { count } => format!("* {count} events came too fast and are not shown"),
@@ -93,6 +96,17 @@ fn contact(ContactNotice { news, fingerprint, name }: &ContactNotice) -> String 
         ContactNews::IdentityRefused => format!(
             "! A CARD GIVES {name} ANOTHER IDENTITY KEY AND WAS REFUSED: somebody may pose as them;              `hopline contact show {fingerprint}` shows the keys you know"
         ),
+    }
+}
+
+/// What happened on the notice board, as one line.
+fn board(BoardNotice { news, notice }: &BoardNotice) -> String {
+    let (id, author, text) = (short(notice.id), author_of(notice), printable(&notice.text));
+    let what = if notice.urgent { "URGENT notice" } else { "notice" };
+    match news {
+        BoardNews::Posted => format!("* {what} {id} from {author}: {text}"),
+        BoardNews::Withdrawn => format!("* {what} {id} from {author} is withdrawn"),
+        BoardNews::GaveWay => format!("* {what} {id} went for a newer one: of one author, five stand"),
     }
 }
 

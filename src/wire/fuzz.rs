@@ -6,8 +6,9 @@ use super::cbor::Value;
 use super::mailbox::{Answer, Frames, Op, Request};
 use super::record::{MAX_RECORD_LEN, SignedRecord};
 use super::{
-    Announce, CourierEnvelope, Fragment, Leave, MAX_CARD_LEN, MAX_PAYLOAD_LEN, NoisePayload, Packet,
-    PrekeyBundle, Received, ReceivedCard, RequestSync, ScannedCode, frame_len, json, link, message, noise,
+    Announce, Board, CourierEnvelope, Fragment, GroupEnvelope, GroupText, Leave, MAX_CARD_LEN,
+    MAX_PAYLOAD_LEN, NoisePayload, Packet, PrekeyBundle, Received, ReceivedCard, RequestSync, ScannedCode,
+    frame_len, json, link, message, noise,
 };
 
 /// Bytes that came over a link.
@@ -40,6 +41,18 @@ pub fn payloads(payload: &[u8]) {
     if let Ok(inner) = NoisePayload::decode(&payload) {
         let again = inner.encode().map(Bytes::from).expect("a payload that was read can be written");
         assert_eq!(NoisePayload::decode(&again), Ok(inner));
+    }
+    if let Ok(board) = Board::decode(&payload) {
+        let again = board.encode().map(Bytes::from).expect("a notice that was read can be written");
+        assert_eq!(Board::decode(&again), Ok(board));
+    }
+    if let Ok(envelope) = GroupEnvelope::decode(&payload) {
+        let again = envelope.encode().map(Bytes::from).expect("an envelope that was read can be written");
+        assert_eq!(GroupEnvelope::decode(&again), Ok(envelope));
+    }
+    if let Ok(text) = GroupText::decode(&payload) {
+        let again = text.encode().map(Bytes::from).expect("a text that was read can be written");
+        assert_eq!(GroupText::decode(&again), Ok(text));
     }
     if let Ok(envelope) = CourierEnvelope::decode(&payload) {
         let again = envelope.encode().map(Bytes::from).expect("an envelope that was read can be written");

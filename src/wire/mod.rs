@@ -13,12 +13,14 @@
 #![warn(clippy::indexing_slicing)]
 
 mod announce;
+mod board;
 pub mod body;
 mod capabilities;
 mod card;
 pub mod cbor;
 mod compression;
 mod courier;
+mod diagnostics;
 pub mod direct;
 mod error;
 pub mod file;
@@ -26,6 +28,7 @@ mod fragment;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
 mod gcs;
+mod group;
 mod header;
 pub mod json;
 mod leave;
@@ -51,15 +54,21 @@ mod verify;
 mod vouch;
 
 pub use announce::{Announce, MAX_NEIGHBOURS};
+pub use board::{Board, MAX_POST_LEN, MAX_POST_LIFE, MAX_POST_NICKNAME_LEN, Post, Tombstone};
 pub use capabilities::Capabilities;
 pub use card::{
     Card, DirectAddress, LINK_PREFIX, MAX_ADDRESSES, MAX_CARD_LEN, MAX_PROVIDER_LEN, MAX_RELAYS, Mailbox,
     ReceivedCard, link,
 };
 pub use courier::{CourierEnvelope, MAX_CIPHERTEXT_LEN, MAX_COPIES, TAG_LEN};
+pub use diagnostics::Probe;
 pub use error::{CardError, DecodeError, EncodeError, Field, InflateError, LinkError, PayloadError};
 pub use fragment::{Fragment, FragmentError, Fragments, MAX_FRAGMENTS, chunk_for, fragments};
 pub use gcs::{Filter, FilterHash, Members};
+pub use group::{
+    GroupEnvelope, GroupKey, GroupState, GroupText, MAX_GROUP_NAME_LEN, MAX_GROUP_TEXT_LEN,
+    MAX_MEMBER_NAME_LEN, MAX_MEMBERS, Member,
+};
 pub use header::{
     MAX_FRAME_LEN, MAX_PAYLOAD_LEN, MIN_FRAME_LEN, SIGNATURE_LEN, TTL_OFFSET, Version, frame_len,
 };

@@ -62,6 +62,8 @@ pub(super) struct Driver {
     unanswered: BTreeMap<LinkId, u32>,
     /// Events the node had no room for yet.
     told: VecDeque<Event>,
+    /// What the engine says in this turn, where somebody waits for it.
+    said: Option<Vec<event::Event>>,
     reached: Reached,
     board: Board,
     /// The radio ended by itself.
@@ -92,6 +94,7 @@ impl Driver {
             pending: VecDeque::new(),
             unanswered: BTreeMap::new(),
             told: VecDeque::new(),
+            said: None,
             reached: Reached::default(),
             board: Board::default(),
             radio_gone: false,
@@ -237,6 +240,7 @@ impl Driver {
         let reach = self.reached.note(&event).into_iter().map(|(to, reach)| Event::Reach { to, reach });
         self.told.extend(reach);
         self.told.extend(told(&event));
+        self.said.iter_mut().for_each(|said| said.push(event.clone()));
         // Nobody may be listening, and that is no error.
         self.ends.mesh_events.send(event).ok();
     }
@@ -267,6 +271,14 @@ impl Driver {
             }
             Question::Status(answer) => {
                 answer.send(self.status()).ok();
+            }
+            Question::Ask(command, answer) => {
+                self.said = Some(Vec::new());
+                self.turn(Input::Command(command));
+                answer.send(self.said.take().unwrap_or_default()).ok();
+            }
+            Question::Notices(answer) => {
+                answer.send(self.engine.notices(self.clock.now())).ok();
             }
             Question::Command(command) => self.turn(Input::Command(command)),
         }

@@ -35,6 +35,8 @@ impl Reached {
             | Event::Expired { .. }
             | Event::Refused { .. }
             | Event::Receipt { .. }
+            | Event::Diagnostics(_)
+            | Event::Board(_)
             | Event::People(_)
             | Event::Courier(_)
             | Event::ClockUnset => false,

@@ -73,6 +73,8 @@ pub(super) fn told(event: &mesh::event::Event) -> Vec<Event> {
         | Engine::Peer(_)
         | Engine::PeerGone { .. }
         | Engine::Session { .. }
+        | Engine::Diagnostics(_)
+        | Engine::Board(_)
         | Engine::Courier(_)
         | Engine::ClockUnset => Vec::new(),
     }

@@ -1,5 +1,6 @@
 //! The commands of the chat: a row says how one is typed, what it does and how its line is read.
 
+use super::board;
 use crate::cli::commands::person::Decision;
 use crate::cli::words;
 
@@ -9,9 +10,13 @@ pub(super) enum Line<'a> {
     Nothing,
     Public(&'a str),
     Private { to: &'a str, text: &'a str },
+    Board(board::Wish<'a>),
     Who,
     Decide { name: &'a str, decision: Decision },
     Verify(&'a str),
+    Ping(&'a str),
+    Trace(&'a str),
+    Topology,
     Clear,
     Help,
     Quit,
@@ -37,6 +42,20 @@ const COMMANDS: &[Command] = &[
         arguments: "",
         help: "who has been heard",
         read: |rest| alone(rest, Line::Who),
+    },
+    Command {
+        names: &["board"],
+        arguments: "[post TEXT | urgent TEXT | remove ID]",
+        help: "show the notice board, put up a notice for a day, withdraw one of yours",
+        read: |rest| board::read(rest).map(Line::Board),
+    },
+    Command {
+        names: &["drop"],
+        arguments: "TEXT",
+        help: "the same as /board post TEXT",
+        read: |rest| {
+            (!rest.is_empty()).then_some(Line::Board(board::Wish::Post { text: rest, urgent: false }))
+        },
     },
     Command {
         names: &["fav"],
@@ -67,6 +86,24 @@ const COMMANDS: &[Command] = &[
         arguments: "NAME|CODE",
         help: "show somebody your code, or check theirs (bitchat://verify?…)",
         read: |rest| one(rest).map(Line::Verify),
+    },
+    Command {
+        names: &["ping"],
+        arguments: "NAME",
+        help: "whether somebody is there, and how many hops away",
+        read: |rest| one(rest).map(Line::Ping),
+    },
+    Command {
+        names: &["trace"],
+        arguments: "NAME",
+        help: "over whom the way to somebody goes",
+        read: |rest| one(rest).map(Line::Trace),
+    },
+    Command {
+        names: &["topology"],
+        arguments: "",
+        help: "who hears whom",
+        read: |rest| alone(rest, Line::Topology),
     },
     Command {
         names: &["clear"],
@@ -190,6 +227,7 @@ mod tests {
             ("/m", "type /msg NAME TEXT"),
             ("/who me", "type /who"),
             ("/fav", "type /fav NAME"),
+            ("/ping", "type /ping NAME"),
             ("/", "/help lists what can be typed"),
             ("/dance now", "/help lists what can be typed"),
         ] {
