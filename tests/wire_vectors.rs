@@ -11,8 +11,9 @@ use hopline::ids::{Fingerprint, PacketId, PeerId, to_hex};
 use hopline::time::UnixMillis;
 use hopline::wire::{
     Announce, Capabilities, CourierEnvelope, Filter, FilterHash, Fragment, Leave, NoisePayload, Packet,
-    PacketType, PeerState, PrekeyBundle, Received, RequestSync, ScannedCode, SyncTypes, VerifyChallenge,
-    VerifyCode, VerifyResponse, Version, Vouch, fragments, frame_len, json, message, noise, padding,
+    PacketType, PeerState, PrekeyBundle, Probe, Received, RequestSync, ScannedCode, SyncTypes,
+    VerifyChallenge, VerifyCode, VerifyResponse, Version, Vouch, fragments, frame_len, json, message, noise,
+    padding,
 };
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -563,6 +564,15 @@ fn types_of_a_sync_request_are_bits() {
 }
 
 #[test]
+fn a_ping_and_its_pong_carry_the_same_nonce() {
+    let probe = Probe { nonce: [1, 2, 3, 4, 5, 6, 7, 8], origin_ttl: 7 };
+    for name in ["ping", "pong"] {
+        assert_eq!(Probe::decode(&received(name).packet().payload), Ok(probe), "{name}");
+        assert_eq!(to_hex(&probe.encode()), vector(name)["payload_hex"], "{name}");
+    }
+}
+
+#[test]
 fn a_described_packet_has_its_fields() {
     let routed = json::describe(&received("v2_routed_signed_noise"));
     assert_eq!(routed["type"], "noiseEncrypted");
@@ -595,7 +605,8 @@ fn a_described_packet_has_its_fields() {
             "p": 7, "m": 256, "packets": 2, "types": ["announce", "message"], "since_ms": null, "fragment_ids": []
         })
     );
-    assert_eq!(json::describe(&received("ping"))["payload"], Value::Null);
+    let ping = json!({ "nonce": "0102030405060708", "origin_ttl": 7 });
+    assert_eq!(json::describe(&received("ping"))["payload"], ping);
 }
 
 #[test]

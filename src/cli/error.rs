@@ -234,6 +234,28 @@ impl CliError {
         )
     }
 
+    /// What to do next where it is about people, or about the end of a node.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "`hint` has every kind, and asks here about these")]
+    fn hint_about_people(&self) -> Option<&'static str> {
+        Some(match self {
+            Self::NoPerson(_) => {
+                "`hopline peers` shows who was heard, `hopline contact list` who is a contact"
+            }
+            Self::ManyPeople { .. } => "use the name with the digits, or the peer id, of the one you mean",
+            Self::Wipe(WipeError::NotAHome { .. }) => "say which home with --home DIR; nothing was touched",
+            Self::Wipe(WipeError::Io { .. }) => {
+                "put that right and run `hopline wipe` again: it goes on from there"
+            }
+            Self::StillRunning { .. } => "stop it first: ctrl-c where it runs, or SIGTERM; then wipe again",
+            Self::NotConfirmed => "say so with --yes",
+            Self::NotScanned => "show a new one with the same command",
+            Self::NotProven { .. } => {
+                "see that both nodes are in reach (`hopline peers`), and scan a code made a moment ago"
+            }
+            _ => return None,
+        })
+    }
+
     /// What to do next.
     pub(super) fn hint(&self) -> Option<String> {
         let hint = match self {
@@ -275,20 +297,13 @@ impl CliError {
             Self::NoPong(_) => "`hopline peers` shows who was heard; apps without diagnostics never answer",
             Self::NoContact(_) => "`hopline contact list` shows everybody",
             Self::ManyOffers { .. } => "use the fingerprint of the one you mean",
-            Self::NoPerson(_) => {
-                "`hopline peers` shows who was heard, `hopline contact list` who is a contact"
-            }
-            Self::ManyPeople { .. } => "use the name with the digits, or the peer id, of the one you mean",
-            Self::Wipe(WipeError::NotAHome { .. }) => "say which home with --home DIR; nothing was touched",
-            Self::Wipe(WipeError::Io { .. }) => {
-                "put that right and run `hopline wipe` again: it goes on from there"
-            }
-            Self::StillRunning { .. } => "stop it first: ctrl-c where it runs, or SIGTERM; then wipe again",
-            Self::NotConfirmed => "say so with --yes",
-            Self::NotScanned => "show a new one with the same command",
-            Self::NotProven { .. } => {
-                "see that both nodes are in reach (`hopline peers`), and scan a code made a moment ago"
-            }
+            Self::NoPerson(_)
+            | Self::ManyPeople { .. }
+            | Self::Wipe(_)
+            | Self::StillRunning { .. }
+            | Self::NotConfirmed
+            | Self::NotScanned
+            | Self::NotProven { .. } => return self.hint_about_people().map(str::to_owned),
             Self::UnknownHost { .. } => "check the name, or give --address IP:PORT",
             Self::Unreachable { .. } => "`hopline htx probe` tells layer by layer how far it gets",
             Self::NoNotice(_) => "`hopline board` shows the notices that stand",

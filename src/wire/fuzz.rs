@@ -7,8 +7,8 @@ use super::mailbox::{Answer, Frames, Op, Request};
 use super::record::{MAX_RECORD_LEN, SignedRecord};
 use super::{
     Announce, Board, CourierEnvelope, Fragment, GroupEnvelope, GroupText, Leave, MAX_CARD_LEN,
-    MAX_PAYLOAD_LEN, NoisePayload, Packet, PrekeyBundle, Received, ReceivedCard, RequestSync, ScannedCode,
-    frame_len, json, link, message, noise,
+    MAX_PAYLOAD_LEN, NoisePayload, Packet, PrekeyBundle, Probe, Received, ReceivedCard, RequestSync,
+    ScannedCode, frame_len, json, link, message, noise,
 };
 
 /// Bytes that came over a link.
@@ -61,6 +61,9 @@ pub fn payloads(payload: &[u8]) {
     if let Ok(bundle) = PrekeyBundle::decode(&payload) {
         let again = bundle.encode().map(Bytes::from).expect("a bundle that was read can be written");
         assert_eq!(PrekeyBundle::decode(&again), Ok(bundle));
+    }
+    if let Ok(probe) = Probe::decode(&payload) {
+        assert!(payload.starts_with(&probe.encode()));
     }
     if let Ok(fragment) = Fragment::decode(&payload) {
         assert_eq!(fragment.encode(), payload);
