@@ -146,6 +146,7 @@ impl Chat<'_> {
                 self.or_say(board::act(self.context, &self.client, wish).await)?;
             }
             Ok(Line::Who) => peers::run(self.context).await?,
+            Ok(Line::File { to, path }) => self.file(to, path).await?,
             Ok(Line::Decide { name, decision }) => self.decide(name, decision).await?,
             Ok(Line::Verify(what)) => self.verify(what).await?,
             Ok(Line::Ping(name)) => self.ping(name).await?,

@@ -4,6 +4,7 @@
 
 mod board;
 mod conversation;
+mod files;
 mod people;
 mod survey;
 mod table;
