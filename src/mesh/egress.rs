@@ -224,7 +224,7 @@ impl Engine {
     }
 
     /// Encrypts and sends one inner payload; whether it was put on a link.
-    fn send_inner(&mut self, aim: Aim, to: PeerId, payload: &NoisePayload, now: Now) -> bool {
+    pub(super) fn send_inner(&mut self, aim: Aim, to: PeerId, payload: &NoisePayload, now: Now) -> bool {
         let Ok(plaintext) = payload.encode() else { return false };
         let Some(sealed) = self.sessions.seal(to, &plaintext, now.instant) else { return false };
         let packet = self.unsigned(PacketType::NoiseEncrypted, aim, sealed.into(), now);
@@ -304,7 +304,7 @@ impl Engine {
         Some(packet)
     }
 
-    fn unsigned(&mut self, packet_type: PacketType, aim: Aim, payload: Bytes, now: Now) -> Packet {
+    pub(super) fn unsigned(&mut self, packet_type: PacketType, aim: Aim, payload: Bytes, now: Now) -> Packet {
         Packet {
             version: Version::V1,
             packet_type,

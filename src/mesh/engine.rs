@@ -16,6 +16,7 @@ use super::config::Config;
 use super::dedup::Dedup;
 use super::error::Counters;
 use super::event::{Command, Event, Expiry, Input, Introduction, Output, PeerInfo, Reach};
+use super::groups::Groups;
 use super::held::Held;
 use super::incoming::Incoming;
 use super::kept::{Keep, Kept, Shelf};
@@ -57,6 +58,7 @@ pub struct Engine {
     pub(super) incoming: Incoming,
     pub(super) announcer: Announcer,
     pub(super) board: Board,
+    pub(super) groups: Groups,
     pub(super) counters: Counters,
     pub(super) last_stamp: UnixMillis,
     pub(super) clock_reported: bool,
@@ -89,6 +91,7 @@ impl Engine {
             incoming: Incoming::default(),
             announcer: Announcer::default(),
             board: Board::default(),
+            groups: Groups::default(),
             counters: Counters::default(),
             last_stamp: UnixMillis(0),
             clock_reported: false,
@@ -125,6 +128,7 @@ impl Engine {
             self.trains.poll_timeout(),
             self.announcer.poll_timeout(),
             self.board.poll_timeout(),
+            self.groups.poll_timeout(),
             self.sessions.poll_timeout(),
             self.outgoing.poll_timeout(),
             self.reassembly.poll_timeout(),
@@ -206,6 +210,7 @@ impl Engine {
             }
             Command::Greet { peer } => self.warm(peer, now),
             Command::Know(introduction) => self.know(introduction, now),
+            Command::Group(command) => self.group_command(command, now),
             Command::Board(command) => self.board_command(command, now),
             Command::Leave => self.leave(now),
         }
@@ -216,11 +221,11 @@ impl Engine {
         for Kept { shelf, key, value } in kept {
             match shelf {
                 Shelf::Board => self.restore_notice(key, &value, now),
+                Shelf::Groups => self.restore_group(key, &value, now),
                 Shelf::Archive
                 | Shelf::Courier
                 | Shelf::Prekeys
                 | Shelf::Bundles
-                | Shelf::Groups
                 | Shelf::People => self.keep(Keep::Remove { shelf, key }),
             }
         }
@@ -300,6 +305,7 @@ impl Engine {
         self.send_due_private(now);
         self.reassembly.expire(now.instant);
         self.sweep_board(now);
+        self.run_groups(now);
         let neighbours = self.bindings.neighbours();
         while let Some(peer) = self.peers.pop_silent(&neighbours, now.instant) {
             self.emit(Event::PeerGone { peer, left: false });

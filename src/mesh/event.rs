@@ -6,6 +6,7 @@ use crate::ids::{AttemptId, Fingerprint, LinkId, MessageId, PeerId};
 use crate::link::event::{RadioCommand, RadioEvent};
 use crate::mesh::board;
 use crate::mesh::error::Refusal;
+use crate::mesh::groups;
 use crate::mesh::kept::{Keep, Kept};
 use crate::time::UnixMillis;
 
@@ -94,6 +95,8 @@ pub enum Command {
     /// The keys of a contact: its public packets are verified, and others announced under its id are refused,
     /// though it was not heard yet.
     Know(Introduction),
+    /// Something for a private group.
+    Group(groups::Command),
     /// Something for the notice board.
     Board(board::Command),
     /// Say goodbye to everyone: sign and send a LEAVE.
@@ -248,6 +251,8 @@ pub enum Event {
         /// A person has seen it.
         read: bool,
     },
+    /// Something in a private group.
+    Group(groups::Event),
     /// Something on the notice board.
     Board(board::Event),
     /// Nothing is sent: the wall clock stands before the build date of this program.

@@ -208,6 +208,7 @@ impl Engine {
                 self.encrypted(packet, stamp, now)
             }
             PacketType::Fragment if for_me || packet.is_broadcast() => self.fragment(received, arrival, now),
+            PacketType::GroupMessage if packet.is_broadcast() => self.group_packet(packet, arrival.ttl, now),
             PacketType::BoardPost if packet.is_broadcast() => self.board_packet(received, now),
             PacketType::RequestSync => Err(DropReason::Unsupported),
             _ if for_me => Err(DropReason::Unsupported),
@@ -235,6 +236,7 @@ impl Engine {
         if change == Change::Appeared {
             self.announcer.met_somebody(now.instant, &mut self.rng);
             self.outgoing.wake(sender, now.instant);
+            self.met_member(sender, now);
             self.show_held(sender, now);
         }
         Ok(())
@@ -404,6 +406,7 @@ fn proves_itself(packet_type: PacketType) -> bool {
             | PacketType::NoiseEncrypted
             | PacketType::Fragment
             | PacketType::BoardPost
+            | PacketType::GroupMessage
     )
 }
 

@@ -32,6 +32,7 @@ impl Engine {
             self.send_receipt(peer, receipt, now);
         }
         self.outgoing.wake(peer, now.instant);
+        self.met_member(peer, now);
         self.send_due_private(now);
         for (payload, packet) in self.sessions.take_early(peer) {
             if let Ok(plaintext) = self.sessions.open(peer, &payload, packet, now.instant) {
@@ -68,6 +69,8 @@ impl Engine {
             Ok(NoisePayload::Delivered { id }) => self.receipt(peer, &id, false),
             Ok(NoisePayload::ReadReceipt { id }) => self.receipt(peer, &id, true),
             Ok(NoisePayload::Card(card)) => self.card(peer, card, stamp),
+            Ok(NoisePayload::GroupInvite(state)) => self.group_state(peer, *state, true, now),
+            Ok(NoisePayload::GroupKeyUpdate(state)) => self.group_state(peer, *state, false, now),
             Ok(NoisePayload::PeerState(_)) => {}
             Err(_) => self.counters.drop(DropReason::Payload),
         }

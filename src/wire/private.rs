@@ -5,6 +5,7 @@ use bytes::Bytes;
 use super::capabilities::Capabilities;
 use super::card::MAX_CARD_LEN;
 use super::error::{EncodeError, PayloadError};
+use super::group::GroupState;
 use super::reader::Reader;
 use super::tlv::{self, MAX_VALUE_LEN, Tlv};
 
@@ -20,6 +21,8 @@ mod code {
     pub(super) const PRIVATE_MESSAGE: u8 = 0x01;
     pub(super) const READ_RECEIPT: u8 = 0x02;
     pub(super) const DELIVERED: u8 = 0x03;
+    pub(super) const GROUP_INVITE: u8 = 0x06;
+    pub(super) const GROUP_KEY_UPDATE: u8 = 0x07;
     pub(super) const PEER_STATE: u8 = 0x21;
     /// Ours, far above what the apps use; they drop a type they do not know.
     pub(super) const CARD: u8 = 0x70;
@@ -52,6 +55,10 @@ pub enum NoisePayload {
         /// The id of the message.
         id: String,
     },
+    /// The peer made us a member of its group.
+    GroupInvite(Box<GroupState>),
+    /// The peer changed its group that we are in.
+    GroupKeyUpdate(Box<GroupState>),
     /// What the peer can do and which key it signs with, proven by the session.
     PeerState(PeerState),
     /// The peer's contact card, encoded, of at most [`MAX_CARD_LEN`] bytes; nothing in it is checked yet.
@@ -79,6 +86,12 @@ impl NoisePayload {
             }
             Self::ReadReceipt { id } => Ok([&[code::READ_RECEIPT], writable_id(id)?].concat()),
             Self::Delivered { id } => Ok([&[code::DELIVERED], writable_id(id)?].concat()),
+            Self::GroupInvite(state) => {
+                Ok([&[code::GROUP_INVITE], state.encode()?.as_slice()].concat())
+            }
+            Self::GroupKeyUpdate(state) => {
+                Ok([&[code::GROUP_KEY_UPDATE], state.encode()?.as_slice()].concat())
+            }
             Self::PeerState(state) => {
                 let mut plaintext = vec![code::PEER_STATE, PEER_STATE_VERSION];
                 let capabilities = state.capabilities.encode();
@@ -101,6 +114,8 @@ impl NoisePayload {
             code::PRIVATE_MESSAGE => private_message(reader),
             code::READ_RECEIPT => Ok(Self::ReadReceipt { id: receipt_id(reader)? }),
             code::DELIVERED => Ok(Self::Delivered { id: receipt_id(reader)? }),
+            code::GROUP_INVITE => group_state(reader).map(Self::GroupInvite),
+            code::GROUP_KEY_UPDATE => group_state(reader).map(Self::GroupKeyUpdate),
             code::PEER_STATE => peer_state(reader).map(Self::PeerState),
             code::CARD => card(reader),
             code => Err(PayloadError::UnknownType { code }),
@@ -156,6 +171,11 @@ fn peer_state(mut reader: Reader) -> Result<PeerState, PayloadError> {
         capabilities: capabilities.ok_or(PayloadError::Missing { field: "capabilities" })?,
         signing_public: signing_public.ok_or(PayloadError::Missing { field: "signing key" })?,
     })
+}
+
+fn group_state(mut reader: Reader) -> Result<Box<GroupState>, PayloadError> {
+    let payload = reader.take(reader.left()).map_err(|short| short.of_payload("group"))?;
+    GroupState::decode(&payload).map(Box::new)
 }
 
 fn card(mut reader: Reader) -> Result<NoisePayload, PayloadError> {
