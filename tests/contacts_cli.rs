@@ -72,14 +72,14 @@ async fn both_sides_of_a_pair_see_the_same_safety_number_and_may_say_so() {
     }
     assert_eq!(safety_number(&bench, "ada", "ben").await, safety_number(&bench, "ben", "ada").await);
 
-    let verified = bench.json(&["--home", "ada", "contact", "verify", "ben"]).await;
+    let verified = bench.json(&["--home", "ada", "verify", "ben", "--compared"]).await;
     assert_eq!((&verified["verified"], &verified["favourite"]), (&true.into(), &false.into()));
-    bench.json(&["--home", "ada", "contact", "favourite", "ben"]).await;
+    bench.json(&["--home", "ada", "fav", "ben"]).await;
     bench.json(&["--home", "ada", "contact", "rename", "ben", "benjamin"]).await;
-    let blocked = bench.json(&["--home", "ada", "contact", "block", "@benjamin"]).await;
+    let blocked = bench.json(&["--home", "ada", "block", "@benjamin"]).await;
     assert_eq!((&blocked["standing"], &blocked["favourite"]), (&"blocked".into(), &true.into()));
-    bench.json(&["--home", "ada", "contact", "unblock", "benjamin"]).await;
-    bench.json(&["--home", "ada", "contact", "unfavourite", "benjamin"]).await;
+    bench.json(&["--home", "ada", "unblock", "benjamin"]).await;
+    bench.json(&["--home", "ada", "unfav", "benjamin"]).await;
     assert_eq!(contacts(&bench, "ada").await[0]["standing"], "contact");
     bench.json(&["--home", "ada", "contact", "remove", "benjamin"]).await;
     assert!(contacts(&bench, "ada").await.is_empty());
@@ -145,7 +145,7 @@ async fn a_contact_gets_our_card_by_itself_and_its_own_word_decides_what_becomes
         (&offers[0]["standing"], &offers[0]["peer_id"]),
         (&"offered".into(), &ada.peer_id.clone().into())
     );
-    let favourite = bench.run(&["--home", "ben", "contact", "favourite", "ada"]).await;
+    let favourite = bench.run(&["--home", "ben", "fav", "ada"]).await;
     assert!(stderr(&favourite).contains("only offered a card"), "{}", stderr(&favourite));
 
     let added = bench.json(&["--home", "ben", "contact", "add", "@ada"]).await;

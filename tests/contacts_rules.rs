@@ -74,7 +74,7 @@ impl Book {
     }
 
     fn edit(&mut self, seed: u8, edit: ContactEdit) -> Result<Change, ContactError> {
-        let change = self.0.edit(person(seed).fingerprint(), &edit);
+        let change = self.0.edit(person(seed).fingerprint(), &edit).map(|(_, change)| change);
         self.apply(change)
     }
 

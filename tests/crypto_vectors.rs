@@ -2,7 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "an unwrap in a test is an assertion")]
 
-use hopline::crypto::{Established, Identity, Initiator, Responder};
+use hopline::crypto::courier::{self, OpenWith, SealTo};
+use hopline::crypto::{Established, Identity, Initiator, PrekeySecret, Responder};
 use hopline::ids::parse_hex;
 use rand_core::{CryptoRng, RngCore};
 use serde_json::Value;
@@ -70,6 +71,31 @@ fn the_split_keys_are_the_vectors() {
         let plaintext = cipher.decrypt(&Nonce::default(), &message[4..]).unwrap();
         assert_eq!(plaintext, b"under the split key");
     }
+}
+
+#[test]
+fn courier_tags_and_sealed_messages_are_the_vectors_in_both_directions() {
+    let vectors = Vectors::load();
+    let (alice, bob) = (vectors.identity("alice"), vectors.identity("bob"));
+    let day = courier::day_of(1_750_000_000_123);
+    assert_eq!(day, 20_254);
+    assert_eq!(courier::tag(&bob.noise_public(), day).to_vec(), vectors.hex("courier_tag_bob"));
+
+    let (message, sealed) = vectors.transport("courier_ciphertext");
+    let ephemeral = || Fixed([5; 32]);
+    let recipient = bob.noise_public();
+    let made = courier::seal(&alice, SealTo::Static(&recipient), &message, &mut ephemeral()).unwrap();
+    assert_eq!(made, sealed);
+    let (sender, opened) = courier::open(OpenWith::Static(&bob), &sealed).unwrap();
+    assert_eq!((sender, opened.to_vec()), (alice.noise_public(), message.clone()));
+
+    let (id, secret) = (7, PrekeySecret::from_bytes(&[6; 32]));
+    let sealed = vectors.hex("courier_ciphertext_prekey");
+    let to = SealTo::Prekey { id, public: &secret.public() };
+    assert_eq!(courier::seal(&alice, to, &message, &mut ephemeral()).unwrap(), sealed);
+    let (sender, opened) = courier::open(OpenWith::Prekey { id, secret: &secret }, &sealed).unwrap();
+    assert_eq!((sender, opened.to_vec()), (alice.noise_public(), message));
+    assert!(courier::open(OpenWith::Static(&bob), &sealed).is_err());
 }
 
 struct Vectors(Value);

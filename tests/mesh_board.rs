@@ -12,7 +12,7 @@ use hopline::link::event::{DeviceAddress, RadioCommand, RadioEvent, Role};
 use hopline::mesh::board::{BoardRefusal, Command as Wish, Event as Told, Notice, Standing};
 use hopline::mesh::error::{DropReason, Refusal};
 use hopline::mesh::event::{Command, Event, Input, Introduction, Output};
-use hopline::mesh::{Config, Engine};
+use hopline::mesh::{Config, Engine, trust};
 use hopline::sim::{Edge, NodeId, Topology, World};
 use hopline::time::{Instant, Now, UnixMillis};
 use hopline::wire::{Board, Packet, PacketType, Post, Tombstone, Version};
@@ -265,6 +265,7 @@ fn a_flood_of_notices_under_invented_keys_displaces_nothing_known_and_is_counted
         noise_public: contact.noise_public(),
         signing_public: contact.signing_public(),
         nickname: "carol".to_owned(),
+        standing: trust::Standing::default(),
     })));
     bench.feed(Input::Command(wish("ours", DAY)));
     assert_eq!(bench.hear(&contact, &Board::Post(post(&contact, [7; 16], DAY))), None);

@@ -58,10 +58,13 @@ fn group(world: &World, node: NodeId, id: GroupId) -> Option<GroupInfo> {
 }
 
 fn refused(world: &World, node: NodeId) -> Option<GroupRefusal> {
-    world.events(node).filter_map(|event| {
-        let Event::Group(Told::Refused(refusal)) = event else { return None };
-        Some(*refusal)
-    }).last()
+    world
+        .events(node)
+        .filter_map(|event| {
+            let Event::Group(Told::Refused(refusal)) = event else { return None };
+            Some(*refusal)
+        })
+        .last()
 }
 
 fn dropped(world: &World, node: NodeId, reason: DropReason) -> u64 {
@@ -101,9 +104,7 @@ fn who_was_removed_is_told_so_and_reads_nothing_that_follows() {
     assert_eq!(texts(&world, nodes[2]), ["before"]);
     assert_eq!(texts(&world, nodes[1]), ["before", "after", "me too"]);
     assert_eq!(group(&world, nodes[2], crew), None);
-    let expelled = |event: &Event| {
-        matches!(event, Event::Group(Told::Changed { news: News::Expelled, .. }))
-    };
+    let expelled = |event: &Event| matches!(event, Event::Group(Told::Changed { news: News::Expelled, .. }));
     assert_eq!(world.events(nodes[2]).filter(|event| expelled(event)).count(), 1);
 }
 
@@ -139,7 +140,8 @@ fn a_member_that_was_away_when_the_key_changed_is_told_when_it_comes_back_and_so
     world.run_for(MINUTE);
     world.restart(nodes[1]);
     world.run_for(2 * MINUTE);
-    let epochs: Vec<_> = nodes.iter().map(|&node| group(&world, node, crew).map(|group| group.epoch)).collect();
+    let epochs: Vec<_> =
+        nodes.iter().map(|&node| group(&world, node, crew).map(|group| group.epoch)).collect();
     assert_eq!(epochs, [Some(3), Some(3), Some(3)]);
     speak(&mut world, nodes[2], crew, "welcome back");
     assert_eq!(texts(&world, nodes[1]), ["welcome back"]);

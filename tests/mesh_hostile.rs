@@ -1,146 +1,22 @@
 //! What strangers can send: damaged, forged, replayed or arbitrary frames, straight into one engine.
 
+#[path = "common/bench.rs"]
+mod bench;
+
 use std::time::Duration;
 
+use bench::{Bench, START, announce, identity, introduce, link, packet, signed};
 use bytes::Bytes;
 use hopline::crypto::Identity;
-use hopline::ids::{AdapterId, AttemptId, LinkId, PeerId};
-use hopline::link::event::{DeviceAddress, RadioCommand, RadioEvent, Role};
+use hopline::ids::{AttemptId, LinkId, PeerId};
+use hopline::link::event::{DeviceAddress, RadioEvent, Role};
 use hopline::mesh::error::{DropReason, Refusal};
-use hopline::mesh::event::{Command, Event, Input, Introduction, Output, Reach};
-use hopline::mesh::{Config, Engine, public_packet};
-use hopline::time::{Instant, Now, UnixMillis};
-use hopline::wire::{Announce, Packet, PacketType, Version};
+use hopline::mesh::event::{Command, Event, Input, Introduction, Reach};
+use hopline::mesh::trust::Standing;
+use hopline::mesh::{Config, public_packet};
+use hopline::time::UnixMillis;
+use hopline::wire::{Announce, PacketType};
 use proptest::prelude::*;
-
-const START: UnixMillis = UnixMillis(1_800_000_000_000);
-
-/// One engine, its links held by hand.
-struct Bench {
-    engine: Engine,
-    now: Instant,
-    events: Vec<Event>,
-    written: Vec<(LinkId, Bytes)>,
-}
-
-fn link(serial: u32) -> LinkId {
-    LinkId { adapter: AdapterId(0), serial }
-}
-
-fn identity(seed: u8) -> Identity {
-    Identity::from_bytes(&[seed; 64])
-}
-
-impl Bench {
-    /// An engine with this many links, to nobody known yet.
-    fn with_links(count: u32) -> Self {
-        let mut bench = Self::new(Config::default());
-        let up = RadioEvent::AdapterUp { adapter: AdapterId(0), address: DeviceAddress([0; 6]) };
-        bench.feed(Input::Radio(up));
-        for serial in 1..=count {
-            let address = DeviceAddress([0, 0, 0, 0, 0, u8::try_from(serial).expect("few links")]);
-            let up =
-                RadioEvent::LinkUp { link: link(serial), address, role: Role::Peripheral, max_frame: 512 };
-            bench.feed(Input::Radio(up));
-        }
-        bench
-    }
-
-    fn new(config: Config) -> Self {
-        let engine = Engine::new(identity(1), config, [7; 32]);
-        Self { engine, now: Instant::ZERO, events: Vec::new(), written: Vec::new() }
-    }
-
-    fn clock(&self) -> Now {
-        Now { instant: self.now, unix: START + self.now.since_start() }
-    }
-
-    fn feed(&mut self, input: Input) {
-        let now = self.clock();
-        self.engine.handle(input, now);
-        while let Some(output) = self.engine.poll_output() {
-            match output {
-                Output::Event(event) => self.events.push(event),
-                Output::Radio(RadioCommand::Write { link, frame }) => {
-                    self.written.push((link, frame));
-                    self.engine.handle(Input::Radio(RadioEvent::Written { link }), now);
-                }
-                Output::Keep(_)
-                | Output::Radio(RadioCommand::Connect { .. } | RadioCommand::Disconnect { .. }) => {}
-            }
-        }
-    }
-
-    fn hear(&mut self, serial: u32, frame: &[u8]) {
-        let bytes = Bytes::copy_from_slice(frame);
-        self.feed(Input::Radio(RadioEvent::Received { link: link(serial), bytes }));
-    }
-
-    fn pass(&mut self, span: Duration) {
-        let end = self.now + span;
-        while let Some(due) = self.engine.poll_timeout().filter(|&due| due <= end) {
-            self.now = self.now.max(due);
-            self.feed(Input::Timeout);
-        }
-        self.now = end;
-    }
-
-    fn shown(&self, wanted: &str) -> usize {
-        let is_it = |event: &&Event| matches!(event, Event::PublicMessage(message) if message.text == wanted);
-        self.events.iter().filter(is_it).count()
-    }
-
-    fn dropped(&self, reason: DropReason) -> u64 {
-        self.engine.counters().dropped.get(&reason).copied().unwrap_or(0)
-    }
-
-    fn reach(&self, peer: PeerId) -> Option<Reach> {
-        self.engine.peers(self.clock()).into_iter().find(|info| info.id == peer).map(|info| info.reach)
-    }
-
-    /// The frames of others passed on, and over which links.
-    fn relayed(&self) -> Vec<(LinkId, Bytes)> {
-        let own = self.engine.peer_id();
-        let of_others = |frame: &Bytes| frame.get(14..22) != Some(own.as_bytes().as_slice());
-        self.written.iter().filter(|(_, frame)| of_others(frame)).cloned().collect()
-    }
-}
-
-fn packet(who: &Identity, packet_type: PacketType, payload: impl Into<Bytes>, at: u64) -> Packet {
-    Packet {
-        version: Version::V1,
-        packet_type,
-        ttl: 7,
-        timestamp: UnixMillis(START.0 + at),
-        sender: who.peer_id(),
-        recipient: None,
-        route: Vec::new(),
-        rsr: false,
-        payload: payload.into(),
-        signature: None,
-    }
-}
-
-fn signed(who: &Identity, mut packet: Packet) -> Vec<u8> {
-    packet.signature = Some(who.sign(&packet.signing_preimage().expect("it encodes")));
-    packet.encode().expect("it encodes")
-}
-
-fn announce(who: &Identity, signing_public: [u8; 32], at: u64) -> Vec<u8> {
-    let announce = Announce {
-        nickname: "somebody".to_owned(),
-        noise_public: who.noise_public(),
-        signing_public,
-        neighbours: Vec::new(),
-        capabilities: None,
-        bridge_geohash: None,
-    };
-    signed(who, packet(who, PacketType::Announce, announce.encode().expect("it encodes"), at))
-}
-
-fn introduce(bench: &mut Bench, serial: u32, who: &Identity, at: u64) {
-    bench.hear(serial, &announce(who, who.signing_public(), at));
-}
 
 /// The bench's own node says something.
 fn flood(text: &str) -> Input {
@@ -157,6 +33,7 @@ fn know(who: &Identity) -> Input {
         noise_public: who.noise_public(),
         signing_public: who.signing_public(),
         nickname: "a contact".to_owned(),
+        standing: Standing::default(),
     }))
 }
 

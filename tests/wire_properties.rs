@@ -6,7 +6,7 @@ use hopline::time::UnixMillis;
 use hopline::wire::{
     Announce, Capabilities, DecodeError, Fragment, Leave, MAX_CARD_LEN, MAX_FRAME_LEN, MAX_NEIGHBOURS,
     MAX_PARTS, MAX_PAYLOAD_LEN, MAX_TEXT_LEN, NoisePayload, Packet, PacketType, PartId, PeerState, Received,
-    TTL_OFFSET, Version, fragments, frame_len, json, message, noise, padding, split_text,
+    RequestSync, TTL_OFFSET, Version, fragments, frame_len, json, message, noise, padding, split_text,
 };
 use proptest::array::{uniform8, uniform32};
 use proptest::collection::vec;
@@ -118,10 +118,11 @@ fn read_all(payload: &Bytes) {
         Fragment::decode(payload).is_ok(),
         Leave::decode(payload).is_ok(),
         NoisePayload::decode(payload).is_ok(),
+        RequestSync::decode(payload).is_ok(),
         message::text(payload).is_ok(),
         noise::transport(payload).is_ok(),
     ];
-    assert!(!payload.is_empty() || read == [false, false, true, false, true, false]);
+    assert!(!payload.is_empty() || read == [false, false, true, false, false, true, false]);
 }
 
 proptest! {

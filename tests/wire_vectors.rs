@@ -7,11 +7,12 @@ use std::sync::LazyLock;
 
 use bytes::Bytes;
 use ed25519_dalek::{Signer, SigningKey, VerifyingKey};
-use hopline::ids::{Fingerprint, PeerId, to_hex};
+use hopline::ids::{Fingerprint, PacketId, PeerId, to_hex};
 use hopline::time::UnixMillis;
 use hopline::wire::{
-    Announce, Board, Capabilities, Fragment, Leave, NoisePayload, Packet, PacketType, PeerState, Received,
-    Version, fragments, frame_len, json, message, noise, padding,
+    Announce, Capabilities, CourierEnvelope, Filter, FilterHash, Fragment, Leave, NoisePayload, Packet,
+    PacketType, PeerState, PrekeyBundle, Received, RequestSync, SyncTypes, Version, fragments, frame_len,
+    json, message, noise, padding,
 };
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -336,6 +337,36 @@ fn inner_payloads_read_and_write() {
 }
 
 #[test]
+fn courier_envelopes_read_and_write() {
+    let sealed = |name: &str, copies| CourierEnvelope {
+        tag: bytes("courier_tag_bob").as_ref().try_into().unwrap(),
+        expires: UnixMillis(vector(name)["inputs"]["expiry_ms"].as_u64().unwrap()),
+        ciphertext: bytes("courier_ciphertext"),
+        copies,
+        prekey: None,
+    };
+    for (name, copies) in [("courier_envelope_1copy", 1), ("courier_envelope_4copies", 4)] {
+        let envelope = sealed(name, copies);
+        assert_eq!(CourierEnvelope::decode(&bytes(name)), Ok(envelope.clone()));
+        assert_eq!(envelope.encode().unwrap(), bytes(name));
+    }
+}
+
+#[test]
+fn a_prekey_bundle_reads_writes_and_verifies() {
+    let bundle = PrekeyBundle::decode(&bytes("prekey_bundle")).unwrap();
+    assert_eq!((bundle.noise_public, bundle.generated), (key("alice", "noise_public"), TIME));
+    assert_eq!(bundle.prekeys.iter().map(|prekey| prekey.id).collect::<Vec<_>>(), [7]);
+    assert_eq!(bundle.encode().unwrap(), bytes("prekey_bundle"));
+    let preimage = bundle.signing_preimage().unwrap();
+    assert_eq!(preimage, hex(&vector("prekey_bundle")["signing_preimage_hex"]));
+    let signer = SigningKey::from_bytes(&key("alice", "sign_seed"));
+    let (noise_public, prekeys) = (bundle.noise_public, bundle.prekeys.clone());
+    let sign = |preimage: &[u8]| signer.sign(preimage).to_bytes();
+    assert_eq!(PrekeyBundle::signed(noise_public, prekeys, TIME, sign), Ok(bundle));
+}
+
+#[test]
 fn noise_packets_are_padded_to_a_block() {
     let names = [
         "noise_handshake_packet_1_padded",
@@ -438,6 +469,99 @@ fn packet_ids_and_the_dedup_text_of_ios_agree() {
     assert_eq!(vector("ios_dedup_id")["text"], dedup);
 }
 
+/// A filter as a request carries it.
+fn filter(p: u8, m: u64, bits: &Bytes) -> Filter {
+    let m = u32::try_from(m).unwrap().to_be_bytes();
+    let len = u16::try_from(bits.len()).unwrap().to_be_bytes();
+    let payload = [&[1, 0, 1, p, 2, 0, 4], m.as_slice(), &[3], &len, bits].concat();
+    RequestSync::decode(&payload.into()).unwrap().filter
+}
+
+fn packet_id(value: &Value) -> PacketId {
+    value.as_str().unwrap().parse().unwrap()
+}
+
+#[test]
+fn filters_are_coded_and_read() {
+    for name in ["gcs_20", "gcs_2"] {
+        let entry = vector(name);
+        let ids = entry["inputs"]["ids"].as_array().unwrap();
+        let hashes: Vec<FilterHash> = ids.iter().map(|id| FilterHash::of(packet_id(id))).collect();
+        let made = Filter::of(&hashes, 400);
+        assert_eq!(made, (filter(7, entry["M"].as_u64().unwrap(), &bytes(name)), ids.len()), "{name}");
+        let members = made.0.members();
+        assert_eq!(json!(members.places()), entry["values"], "{name}");
+        assert!(hashes.iter().all(|&hash| members.contains(hash)));
+    }
+}
+
+#[test]
+fn an_overfull_filter_covers_what_fits() {
+    let id = |n: u32| {
+        let digest = Sha256::digest(n.to_be_bytes());
+        FilterHash::of(PacketId(digest[..16].try_into().unwrap()))
+    };
+    let hashes: Vec<FilterHash> = (0..500).map(id).collect();
+    for name in ["gcs_500_ios", "gcs_500_android"] {
+        let entry = vector(name);
+        let (made, covered) = Filter::of(&hashes, 400);
+        assert_eq!(made, filter(7, entry["M"].as_u64().unwrap(), &bytes(name)), "{name}");
+        assert_eq!(entry["count"], made.members().places().len());
+        assert_eq!(covered, 355);
+    }
+}
+
+#[test]
+fn sync_requests_are_written_and_read() {
+    let ids = ["packet_id_announce_alice", "packet_id_public_message_short"];
+    let hashes = ids.map(|name| FilterHash::of(PacketId(bytes(name).as_ref().try_into().unwrap())));
+    for (name, recipient, hashes) in
+        [("request_sync_unicast", Some("bob"), &hashes[..]), ("request_sync_broadcast_empty", None, &[])]
+    {
+        let request = RequestSync {
+            filter: Filter::of(hashes, 400).0,
+            types: Some(SyncTypes::of([PacketType::Announce, PacketType::Message])),
+            since: None,
+            fragment_ids: Vec::new(),
+        };
+        let mut packet = Packet {
+            packet_type: PacketType::RequestSync,
+            ttl: 0,
+            recipient: recipient.map(peer),
+            payload: request.encode().unwrap().into(),
+            ..public_message("alice", "")
+        };
+        assert_eq!(packet.payload, hex(&vector(name)["payload_hex"]), "{name}");
+        sign(&mut packet);
+        assert_eq!(packet.encode().unwrap(), bytes(name), "{name}");
+        assert_eq!(verify(&received(name)), Some(0), "{name}");
+        assert_eq!(RequestSync::decode(&received(name).packet().payload), Ok(request), "{name}");
+    }
+    let golden = RequestSync::decode(&bytes("request_sync_golden")).unwrap();
+    assert_eq!(
+        (golden.filter.p(), golden.filter.m(), &golden.filter.bits()[..]),
+        (19, 0x0102_0304, &[0xAA, 0xBB][..])
+    );
+    assert_eq!(golden.wanted(), SyncTypes::of([PacketType::Announce, PacketType::Message]));
+    assert_eq!(golden.encode().unwrap(), bytes("request_sync_golden"));
+}
+
+#[test]
+fn types_of_a_sync_request_are_bits() {
+    use PacketType::{Announce, BoardPost, FileTransfer, Fragment, GroupMessage, Message, PrekeyBundle};
+    let all = SyncTypes::of([Announce, Message, GroupMessage]);
+    assert_eq!(all.encode(), bytes("sync_types_bitfields"));
+    for (of, coded) in [
+        (vec![Announce, Message], &[3][..]),
+        (vec![Fragment], &[0x20]),
+        (vec![FileTransfer], &[0x80]),
+        (vec![BoardPost], &[0, 1]),
+        (vec![PrekeyBundle], &[0, 2]),
+    ] {
+        assert_eq!(SyncTypes::of(of).encode(), coded);
+    }
+}
+
 #[test]
 fn a_described_packet_has_its_fields() {
     let routed = json::describe(&received("v2_routed_signed_noise"));
@@ -464,29 +588,12 @@ fn a_described_packet_has_its_fields() {
     assert_eq!(json::describe(&received("leave"))["payload"], json!({ "channel": null }));
     let fragment = json::describe(&received("fragment_469_1"));
     assert_eq!(fragment["payload"]["original_type"], "message");
+    let asked = json::describe(&received("request_sync_unicast"));
+    assert_eq!(
+        asked["payload"],
+        json!({
+            "p": 7, "m": 256, "packets": 2, "types": ["announce", "message"], "since_ms": null, "fragment_ids": []
+        })
+    );
     assert_eq!(json::describe(&received("ping"))["payload"], Value::Null);
-}
-
-/// Read, written again, and signed as the file says.
-fn board(name: &str) -> Board {
-    let board = Board::decode(&bytes(name)).unwrap();
-    assert_eq!(board.encode().unwrap(), bytes(name), "{name}");
-    assert_eq!(board.signing_preimage(), hex(&vector(name)["signing_preimage_hex"]), "{name}");
-    let key = SigningKey::from_bytes(&key("alice", "sign_seed"));
-    assert_eq!(*board.author(), key.verifying_key().to_bytes());
-    assert_eq!(*board.signature(), key.sign(&board.signing_preimage()).to_bytes());
-    board
-}
-
-#[test]
-fn a_post_and_its_withdrawal_are_read_and_written() {
-    let inputs = &vector("board_post_payload")["inputs"];
-    let Board::Post(post) = board("board_post_payload") else { panic!("a post") };
-    assert_eq!((post.content.as_str(), post.geohash.as_str()), ("water point open", "u33dc1"));
-    assert_eq!((post.nickname.as_str(), post.is_urgent()), ("alice", true));
-    assert_eq!(inputs["created"], post.created.0);
-    assert_eq!(inputs["expires"], post.expires.0);
-    let Board::Tombstone(tombstone) = board("board_tombstone_payload") else { panic!("a tombstone") };
-    assert_eq!((tombstone.id, tombstone.author), (post.id, post.author));
-    assert_eq!(vector("board_tombstone_payload")["inputs"]["deleted_at"], tombstone.deleted.0);
 }

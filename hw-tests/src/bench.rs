@@ -11,13 +11,15 @@ pub enum Topology {
     Line,
     /// Two pairs that do not hear each other.
     Domains,
+    /// Six adapters in a line, each in range of its neighbours alone.
+    Chain,
     /// No adapter: what is to be tested is the network alone.
     Network,
 }
 
 impl Topology {
     fn named(name: &str) -> Option<Self> {
-        [Self::Pair, Self::Line, Self::Domains, Self::Network]
+        [Self::Pair, Self::Line, Self::Domains, Self::Chain, Self::Network]
             .into_iter()
             .find(|topology| topology.name() == name)
     }
@@ -27,6 +29,7 @@ impl Topology {
             Self::Pair => "pair",
             Self::Line => "line",
             Self::Domains => "domains",
+            Self::Chain => "chain",
             Self::Network => "network",
         }
     }
@@ -36,6 +39,7 @@ impl Topology {
             Self::Pair => 2,
             Self::Line => 3,
             Self::Domains => 4,
+            Self::Chain => 6,
             Self::Network => 0,
         }
     }

@@ -21,6 +21,7 @@ use super::events::EventsQuery;
 use super::files::{FileReport, FilesQuery, FilesReport, NewFile};
 use super::history::{HistoryQuery, HistoryReport};
 use super::outbox::{OutboxQuery, OutboxReport};
+use super::people::{CodeReport, ScanReport};
 use super::route::{RouteQuery, RouteReport};
 use super::schema::{ErrorDetail, ErrorReport, EventReport, NewMessage, PeerList, SentMessage, StatusReport};
 use super::wishes::Wishes;
@@ -207,6 +208,21 @@ impl Client {
     /// Knows a person no more.
     pub async fn remove_contact(&self, fingerprint: Fingerprint) -> Result<(), ClientError> {
         self.command(Method::DELETE, &format!("/v1/contacts/{fingerprint}")).await
+    }
+
+    /// This node's verification code.
+    pub async fn code(&self) -> Result<CodeReport, ClientError> {
+        self.get("/v1/verification").await
+    }
+
+    /// Begins to verify whoever a code is of.
+    pub async fn scan(&self, code: &CodeReport) -> Result<ScanReport, ClientError> {
+        self.post("/v1/verification", code).await
+    }
+
+    /// A contact, or somebody heard on the mesh.
+    pub async fn contact(&self, fingerprint: Fingerprint) -> Result<ContactReport, ClientError> {
+        self.get(&format!("/v1/contacts/{fingerprint}")).await
     }
 
     /// Every event from here on.

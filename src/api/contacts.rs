@@ -67,6 +67,8 @@ pub enum Standing {
     Offered,
     /// Nothing is taken from this person.
     Blocked,
+    /// Somebody heard on the mesh, of whom nothing is decided.
+    Stranger,
 }
 
 /// Where somebody can be reached over IP.
@@ -154,6 +156,8 @@ pub enum ContactNews {
     Offered,
     /// A contact sent a newer card.
     Renewed,
+    /// Somebody proved the keys of their verification code.
+    Verified,
     /// A card with another identity key than the known one was refused.
     IdentityRefused,
 }
@@ -256,10 +260,11 @@ fn mismatch(answer: &ContactAnswer) -> Rejection {
 impl From<ContactInfo> for ContactReport {
     fn from(info: ContactInfo) -> Self {
         let ContactInfo { contact, nickname, direct, mailbox, safety_number } = info;
-        let standing = match (contact.blocked, contact.added) {
-            (true, _) => Standing::Blocked,
-            (false, true) => Standing::Contact,
-            (false, false) => Standing::Offered,
+        let standing = match (contact.blocked, contact.added, contact.has_card()) {
+            (true, ..) => Standing::Blocked,
+            (false, true, _) => Standing::Contact,
+            (false, false, true) => Standing::Offered,
+            (false, false, false) => Standing::Stranger,
         };
         Self {
             fingerprint: contact.fingerprint,
@@ -295,6 +300,7 @@ impl From<ContactEvent> for ContactNotice {
         let (news, fingerprint, name) = match event {
             ContactEvent::Offered { fingerprint, nickname } => (ContactNews::Offered, fingerprint, nickname),
             ContactEvent::Renewed { fingerprint, name } => (ContactNews::Renewed, fingerprint, name),
+            ContactEvent::Verified { fingerprint, name } => (ContactNews::Verified, fingerprint, name),
             ContactEvent::IdentityRefused { fingerprint, name } => {
                 (ContactNews::IdentityRefused, fingerprint, name)
             }
@@ -317,6 +323,22 @@ impl From<ContactError> for Rejection {
                 Code::BadCard,
                 "do not use it; ask its owner for the card again, on another way",
             ),
+            ContactError::Code(_) | ContactError::CodeSignature { .. } => (
+                StatusCode::UNPROCESSABLE_ENTITY,
+                Code::BadCode,
+                "they get it with `hopline verify`; copy it from the first letter to the last",
+            ),
+            ContactError::CodeAge { .. } => (
+                StatusCode::UNPROCESSABLE_ENTITY,
+                Code::BadCode,
+                "let them show a new one, and see that both clocks are right",
+            ),
+            ContactError::OwnCode => {
+                (StatusCode::UNPROCESSABLE_ENTITY, Code::BadCode, "scan the one that the other node shows")
+            }
+            ContactError::Random(_) => {
+                (StatusCode::SERVICE_UNAVAILABLE, Code::Busy, "the daemon's log may say more")
+            }
             ContactError::Own => (
                 StatusCode::UNPROCESSABLE_ENTITY,
                 Code::BadCard,
@@ -329,7 +351,7 @@ impl From<ContactError> for Rejection {
                  and add the new card",
             ),
             ContactError::Blocked { .. } => {
-                (StatusCode::CONFLICT, Code::Blocked, "`hopline contact unblock` lifts that")
+                (StatusCode::CONFLICT, Code::Blocked, "`hopline unblock NAME` lifts that")
             }
             ContactError::Unknown { .. } => {
                 (StatusCode::NOT_FOUND, Code::UnknownPeer, "`hopline contact list` shows everybody")

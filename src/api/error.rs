@@ -36,6 +36,8 @@ pub enum Code {
     TooLate,
     /// What was given is no card, or none that can be trusted.
     BadCard,
+    /// What was given is no verification code, or none that can be trusted.
+    BadCode,
     /// The card gives a known contact another identity key.
     IdentityChanged,
     /// It is somebody else's.

@@ -12,10 +12,12 @@ pub mod files;
 pub mod history;
 mod listener;
 pub mod outbox;
+pub mod people;
 mod report;
 pub mod route;
 pub mod schema;
 pub mod server;
+pub mod sync;
 mod text;
 pub mod wishes;
 

@@ -17,6 +17,7 @@ use crate::transports::direct::{ConnectionStatus, PathKind};
 use crate::transports::betanet::{BetanetStatus, MailboxStatus, Part, RelayStatus};
 
 use super::board::BoardNotice;
+use super::people::PersonNotice;
 use super::schema::{
     AdapterReport, BetanetReport, ClockReport, ConnectionReport, Counters, EventReport, LinkCounters,
     LinkReport, MailboxWord, MeshCounters, MessageCounters, PartWord, PathWord, Peer, ReachWord,
@@ -130,6 +131,7 @@ impl From<&node::status::Status> for Counters {
                 relayed: mesh.relayed,
                 relays_cancelled: mesh.relays_cancelled,
                 reassembled: mesh.reassembled,
+                sync: (&mesh.sync).into(),
                 dropped: mesh
                     .dropped
                     .iter()
@@ -162,6 +164,10 @@ impl From<PeerInfo> for Peer {
             links: peer.links.iter().map(ToString::to_string).collect(),
             last_seen_ms: peer.last_seen.0,
             session: peer.session,
+            trust: peer.trust.as_str().to_owned(),
+            favourite: peer.standing.favourite,
+            favours_us: peer.favours_us,
+            blocked: peer.standing.blocked,
         }
     }
 }
@@ -268,11 +274,13 @@ impl EventReport {
             Mesh::PeerGone { peer, left } => Self::PeerGone { peer, left },
             Mesh::Session { peer } => Self::Session { peer },
             Mesh::Board(event) => return BoardNotice::new(event).map(Self::Board),
+            Mesh::People(event) => return PersonNotice::new(event).map(Self::Person),
             Mesh::ClockUnset => Self::ClockUnset,
             // Messages and what becomes of them are told once they are on disk.
             Mesh::PublicMessage(_)
             | Mesh::PrivateMessage(_)
             | Mesh::Card { .. }
+            | Mesh::Courier(_)
             | Mesh::Sent { .. }
             | Mesh::Expired { .. }
             | Mesh::Refused { .. }

@@ -11,6 +11,8 @@ use crate::message::DeliveryStatus;
 use super::board::BoardNotice;
 use super::contacts::ContactNotice;
 use super::files::FileReport;
+use super::people::PersonNotice;
+use super::sync::SyncCounters;
 use super::text;
 use super::wishes::Wishes;
 
@@ -218,6 +220,9 @@ pub struct MeshCounters {
     pub relays_cancelled: u64,
     /// Packets put together again from fragments.
     pub reassembled: u64,
+    /// What neighbours told each other of what they missed.
+    #[serde(default)]
+    pub sync: SyncCounters,
     /// Packets thrown away, by reason.
     pub dropped: BTreeMap<String, u64>,
 }
@@ -273,6 +278,18 @@ pub struct Peer {
     pub last_seen_ms: u64,
     /// Whether an encrypted session stands.
     pub session: bool,
+    /// How far it is trusted: `unknown`, `known`, `proven`, `vouched`, `mutual` or `verified`.
+    #[serde(default)]
+    pub trust: String,
+    /// Whether it is a favourite.
+    #[serde(default)]
+    pub favourite: bool,
+    /// Whether we are a favourite of its owner.
+    #[serde(default)]
+    pub favours_us: bool,
+    /// Whether nothing of it is shown.
+    #[serde(default)]
+    pub blocked: bool,
 }
 
 /// How a peer can be reached.
@@ -420,6 +437,8 @@ pub enum EventReport {
     Contact(ContactNotice),
     /// Something happened on the notice board.
     Board(BoardNotice),
+    /// Something happened between people.
+    Person(PersonNotice),
     /// Nothing is sent: the wall clock is unset.
     ClockUnset,
     /// The listener was too slow.

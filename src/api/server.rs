@@ -14,7 +14,7 @@ use tokio::sync::Semaphore;
 use super::error::{Code, Rejection};
 use super::listener::{OwnerSocket, bind};
 use super::schema::{NewMessage, PeerList, SentMessage, StatusReport};
-use super::{board, contacts, events, files, history, outbox, route};
+use super::{board, contacts, events, files, history, outbox, people, route};
 use crate::ids::MessageId;
 use crate::node::NodeHandle;
 
@@ -72,6 +72,7 @@ fn routes(node: NodeHandle) -> Router {
             "/v1/contacts/{fingerprint}",
             get(contacts::get).patch(contacts::edit).delete(contacts::remove),
         )
+        .route("/v1/verification", get(people::code).post(people::scan))
         .route("/v1/events", get(events::events))
         .fallback(|| async {
             Rejection::not_found("there is no such route", "the interface begins at /v1/status")

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{ArgAction, Parser, Subcommand, ValueHint};
 
 use super::commands::{
-    air, board, completions, config, contact, daemon, demo, file, history, htx, outbox, packet, relay, route,
-    send, watch,
+    air, board, completions, config, contact, daemon, demo, file, history, htx, outbox, packet, person,
+    relay, route, send, verify, watch,
 };
 
 /// A peer-to-peer messaging node: the BitChat mesh over real Bluetooth.
@@ -56,6 +56,16 @@ pub(super) enum Command {
     Route(route::Arguments),
     /// Show your card, and look after the people you know
     Contact(contact::Arguments),
+    /// Make somebody a favourite: they are told, and each knows it when both did
+    Fav(person::Arguments),
+    /// Make somebody a favourite no longer
+    Unfav(person::Arguments),
+    /// Show and store nothing of somebody; nobody is told
+    Block(person::Arguments),
+    /// Lift that
+    Unblock(person::Arguments),
+    /// Make sure that somebody's keys are theirs, with a code or a number
+    Verify(verify::Arguments),
     /// Show the node itself: identity, adapters, links, counts, clock
     Status,
     /// Check and show the configuration

@@ -105,7 +105,15 @@ pub(super) enum CliError {
     NoNotice(String),
     #[error("several notices of yours have an id that begins with `{0}`")]
     ManyNotices(String),
-    #[error("a card does not fit into a QR code")]
+    #[error("nobody called `{0}` is a contact, or was heard on the mesh")]
+    NoPerson(String),
+    #[error("several people heard on the mesh are called `{name}`: {}", names.join(", "))]
+    ManyPeople { name: String, names: Vec<String> },
+    #[error("your code was not scanned within five minutes")]
+    NotScanned,
+    #[error("{name} is not verified: {reason}")]
+    NotProven { name: String, reason: String },
+    #[error("that does not fit into a QR code")]
     NoQrCode,
     #[error("{0} of the findings keep Bluetooth from working")]
     Missing(usize),
@@ -149,7 +157,11 @@ impl CliError {
             Self::OutputClosed => 0,
             Self::LogFilter(_) | Self::NoReceipts(_) => 2,
             Self::Client(ClientError::NoDaemon { .. }) => 3,
-            Self::NotReached { .. } | Self::GivenUp(_) | Self::FileNotDone { .. } => 4,
+            Self::NotReached { .. }
+            | Self::GivenUp(_)
+            | Self::FileNotDone { .. }
+            | Self::NotScanned
+            | Self::NotProven { .. } => 4,
             Self::Output(_)
             | Self::Input(_)
             | Self::Runtime(_)
@@ -181,6 +193,8 @@ impl CliError {
             | Self::ManyOffers { .. }
             | Self::NoNotice(_)
             | Self::ManyNotices(_)
+            | Self::NoPerson(_)
+            | Self::ManyPeople { .. }
             | Self::NoQrCode
             | Self::Missing(_)
             | Self::File { .. }
@@ -194,9 +208,19 @@ impl CliError {
         }
     }
 
-    /// Whether nothing is wrong but what was asked.
+    /// Whether a person asked for something that is not to be had: nothing is wrong with the daemon or the terminal.
     pub(super) fn is_refusal(&self) -> bool {
-        matches!(self, Self::Client(ClientError::Refused(_)) | Self::NoNotice(_) | Self::ManyNotices(_))
+        matches!(
+            self,
+            Self::Client(ClientError::Refused(_))
+                | Self::NoContact(_)
+                | Self::ManyOffers { .. }
+                | Self::NoNotice(_)
+                | Self::ManyNotices(_)
+                | Self::NoPerson(_)
+                | Self::ManyPeople { .. }
+                | Self::NoQrCode
+        )
     }
 
     /// What to do next.
@@ -239,6 +263,14 @@ impl CliError {
             Self::DaemonStopped => "its log says why; start it again with `hopline daemon`",
             Self::NoContact(_) => "`hopline contact list` shows everybody",
             Self::ManyOffers { .. } => "use the fingerprint of the one you mean",
+            Self::NoPerson(_) => {
+                "`hopline peers` shows who was heard, `hopline contact list` who is a contact"
+            }
+            Self::ManyPeople { .. } => "use the name with the digits, or the peer id, of the one you mean",
+            Self::NotScanned => "show a new one with the same command",
+            Self::NotProven { .. } => {
+                "see that both nodes are in reach (`hopline peers`), and scan a code made a moment ago"
+            }
             Self::UnknownHost { .. } => "check the name, or give --address IP:PORT",
             Self::Unreachable { .. } => "`hopline htx probe` tells layer by layer how far it gets",
             Self::NoNotice(_) => "`hopline board` shows the notices that stand",

@@ -9,6 +9,7 @@ mod commands;
 mod context;
 mod ending;
 mod error;
+mod names;
 mod output;
 mod program;
 mod qr;

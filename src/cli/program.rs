@@ -7,9 +7,10 @@ use clap::Parser;
 use tracing_subscriber::EnvFilter;
 
 use super::args::{Arguments, Command};
+use super::commands::person::Decision;
 use super::commands::{
     air, board, chat, completions, config, contact, daemon, demo, doctor, file, history, htx, man, outbox,
-    packet, peers, relay, route, send, status, watch,
+    packet, peers, person, relay, route, send, status, verify, watch,
 };
 use super::context::Context;
 use super::error::CliError;
@@ -51,6 +52,11 @@ async fn dispatch(context: Context, command: Command) -> Result<(), CliError> {
         Command::History(arguments) => history::run(&context, arguments).await,
         Command::Route(arguments) => route::run(&context, arguments).await,
         Command::Contact(arguments) => contact::run(&context, arguments).await,
+        Command::Fav(person) => person::run(&context, &person.name, Decision::Favourite).await,
+        Command::Unfav(person) => person::run(&context, &person.name, Decision::NoFavourite).await,
+        Command::Block(person) => person::run(&context, &person.name, Decision::Block).await,
+        Command::Unblock(person) => person::run(&context, &person.name, Decision::Unblock).await,
+        Command::Verify(arguments) => verify::run(&context, arguments).await,
         Command::Status => status::run(&context).await,
         Command::Config(arguments) => config::run(&context, arguments),
         Command::Doctor => doctor::run(&context).await,
@@ -79,6 +85,11 @@ fn log(arguments: &Arguments) -> Result<(), CliError> {
         | Command::History(_)
         | Command::Route(_)
         | Command::Contact(_)
+        | Command::Fav(_)
+        | Command::Unfav(_)
+        | Command::Block(_)
+        | Command::Unblock(_)
+        | Command::Verify(_)
         | Command::Status
         | Command::Config(_)
         | Command::Doctor

@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::api::board::{BoardNews, BoardNotice};
 use crate::api::contacts::{ContactNews, ContactNotice};
 use crate::api::files::{DirectionWord, FileReport, FileWord};
+use crate::api::people::{PersonNews, PersonNotice};
 use crate::api::schema::{EventReport, Peer, ReceivedMessage};
 
 use super::bar::bytes;
@@ -35,6 +36,7 @@ pub(super) fn event(event: &EventReport) -> String {
         },
         EventReport::Contact(notice) => contact(notice),
         EventReport::Board(notice) => board(notice),
+        EventReport::Person(notice) => person(notice),
         EventReport::ClockUnset => "* the clock of this machine is not set: nothing is sent".to_owned(),
         EventReport::Missed { count } => format!("* {count} events came too fast and are not shown"),
     }
@@ -89,6 +91,7 @@ fn contact(ContactNotice { news, fingerprint, name }: &ContactNotice) -> String 
         ContactNews::Offered => {
             format!("* {name} offers a contact card; `hopline contact add {fingerprint}` takes it")
         }
+        ContactNews::Verified => format!("* {name} is verified: the keys are theirs"),
         ContactNews::Renewed => format!("* {name} has a newer contact card"),
         ContactNews::IdentityRefused => format!(
             "! A CARD GIVES {name} ANOTHER IDENTITY KEY AND WAS REFUSED: somebody may pose as them;              `hopline contact show {fingerprint}` shows the keys you know"
@@ -104,6 +107,22 @@ fn board(BoardNotice { news, notice }: &BoardNotice) -> String {
         BoardNews::Posted => format!("* {what} {id} from {author}: {text}"),
         BoardNews::Withdrawn => format!("* {what} {id} from {author} is withdrawn"),
         BoardNews::GaveWay => format!("* {what} {id} went for a newer one: of one author, five stand"),
+    }
+}
+
+/// What somebody did, as one line.
+fn person(PersonNotice { news, peer_id, name, mutual, reason, .. }: &PersonNotice) -> String {
+    let name = if name.is_empty() { peer_id.to_string() } else { printable(name) };
+    match news {
+        PersonNews::Favoured if *mutual => format!("* {name} made you a favourite: each is one of the other"),
+        PersonNews::Favoured => {
+            format!("* {name} made you a favourite; `hopline fav {name}` makes it mutual")
+        }
+        PersonNews::Unfavoured => format!("* you are no favourite of {name} any more"),
+        PersonNews::ScannedUs => format!("* {name} has scanned your code and knows that your keys are yours"),
+        PersonNews::NotVerified => {
+            format!("* {name} is not verified: {}", reason.as_deref().unwrap_or("no proof came"))
+        }
     }
 }
 

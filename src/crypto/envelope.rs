@@ -190,7 +190,7 @@ pub fn open(recipient: &Identity, envelope: &[u8], now: UnixMillis) -> Result<Op
     let padded_len = padded_len_of(body.len()).ok_or(length)?;
 
     let own = recipient.noise_public();
-    let (sender, keys) = x::open(recipient, &prologue(&own), key_block)?;
+    let (sender, keys) = x::open(recipient.noise_secret(), &prologue(&own), key_block)?;
     let (label, body_key) = read_keys(&keys).ok_or(EnvelopeError::Length { actual: envelope.len() })?;
     check_times(label, now)?;
     let message = open_body(&body_key, body, padded_len)?;

@@ -15,7 +15,7 @@ use super::egress::Aim;
 use super::engine::Engine;
 use super::error::{DropReason, Refusal};
 use super::event;
-use super::kept::{Keep, Shelf};
+use super::kept::Kept;
 use crate::crypto::{Verified, verify};
 use crate::ids::{Fingerprint, PostId};
 use crate::time::{Instant, Now, UnixMillis};
@@ -234,18 +234,16 @@ impl Engine {
         Ok(())
     }
 
-    /// Takes back a notice that an earlier run kept.
-    pub(super) fn restore_notice(&mut self, key: Bytes, value: &Bytes, now: Now) {
-        let restored = Restored::read(&key, value).is_some_and(|restored| {
+    /// Takes back a notice that an earlier run kept; false when it is worth nothing.
+    pub(super) fn restore_notice(&mut self, kept: &Kept, now: Now) -> bool {
+        let restored = Restored::read(&kept.key, &kept.value).is_some_and(|restored| {
             let board = Received::decode(&restored.frame)
                 .map_err(|_| DropReason::Malformed)
                 .and_then(|received| believed(&received.packet().payload));
             board.is_ok_and(|board| self.board.store.restore(&restored, board, now.unix))
         });
-        if !restored {
-            self.keep(Keep::Remove { shelf: Shelf::Board, key });
-        }
         self.keep_board(now);
+        restored
     }
 
     pub(super) fn sweep_board(&mut self, now: Now) {

@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use super::courier::Limits;
+use super::gossip;
+use super::relay::Policy;
 use crate::capabilities;
 use crate::link;
 use crate::time::UnixMillis;
@@ -18,10 +21,16 @@ pub struct Config {
     pub capabilities: Capabilities,
     /// Over how many hops our messages may go: at most [`ORIGIN_TTL`]. Announces and goodbyes always go that far.
     pub hop_limit: u8,
+    /// By which rules the packets of others are passed on.
+    pub policy: Policy,
     /// Peers remembered at once; the one heard of longest ago goes first.
     pub max_peers: usize,
     /// How many packet ids the dedupe remembers, and how surely.
     pub dedup: Dedup,
+    /// How much is remembered for neighbours who missed it.
+    pub gossip: gossip::config::Config,
+    /// How much mail is carried for others.
+    pub courier: Limits,
     /// The limits of the link layer.
     pub link: link::Config,
 }
@@ -33,8 +42,11 @@ impl Default for Config {
             clock_floor: UnixMillis(0),
             capabilities: Capabilities::HOPLINE,
             hop_limit: ORIGIN_TTL,
+            policy: Policy::default(),
             max_peers: 1_024,
             dedup: Dedup::default(),
+            gossip: gossip::config::Config::default(),
+            courier: Limits::default(),
             link: link::Config::default(),
         }
     }

@@ -10,7 +10,7 @@ use super::dedup::Key;
 use super::engine::Engine;
 use super::error::Refusal;
 use super::event::Event;
-use super::fanout;
+use super::fanout::Choice;
 use super::outgoing::{Due, Expired, MAX_OUTGOING, Message};
 use super::train::{BROADCAST_GAP, DIRECTED_GAP, Train};
 use crate::ids::{AttemptId, LinkId, MessageId, PeerId};
@@ -65,7 +65,7 @@ impl Engine {
             return Err(Refusal::NobodyNear);
         }
         self.last_stamp = self.last_stamp.max(packet.timestamp.min(now.unix));
-        let links = fanout::broadcast(Key::of(packet), &self.bindings.candidates(), None, &[]);
+        let links = self.links_for(packet, Aim::Everyone);
         self.counters.originated += 1;
         let full = Refusal::QueueFull { max: super::train::MAX_TRAINS };
         let fragments = self.transmit(packet, frame, links, now).ok_or(full)?;
@@ -131,15 +131,6 @@ impl Engine {
         let Some(packet) = self.signed(PacketType::Announce, payload.into(), now) else { return };
         let links = self.bindings.candidates().into_iter().map(|candidate| candidate.link).collect();
         self.transmit_own(&packet, links, now);
-    }
-
-    pub(super) fn send_due_relays(&mut self, now: Now) {
-        while let Some(relay) = self.relays.pop_due(now.instant) {
-            self.counters.relayed += 1;
-            if let Ok(received) = Received::decode(&relay.frame) {
-                self.transmit(received.packet(), &relay.frame, relay.links, now);
-            }
-        }
     }
 
     pub(super) fn send_due_fragments(&mut self, now: Now) {
@@ -210,7 +201,8 @@ impl Engine {
             self.send_inner(Aim::Peer(to), to, &receipt, now);
         } else {
             self.receipts.add(to, receipt);
-            self.greet(to, now);
+            // To who is away it goes when they meet again.
+            self.warm(to, now);
         }
     }
 
@@ -237,13 +229,18 @@ impl Engine {
 
     /// Chooses the links for a packet of ours and sends it; the number of fragments, `None` when it went nowhere.
     pub(super) fn put(&mut self, packet: &Packet, aim: Aim, now: Now) -> Option<u16> {
-        let key = Key::of(packet);
-        let candidates = self.bindings.candidates();
-        let links = match aim {
-            Aim::Everyone | Aim::PeerEverywhere(_) => fanout::broadcast(key, &candidates, None, &[]),
-            Aim::Peer(peer) => fanout::directed(key, peer, &candidates, None, &[]),
-        };
+        let links = self.links_for(packet, aim);
         self.transmit_own(packet, links, now)
+    }
+
+    fn links_for(&self, packet: &Packet, aim: Aim) -> BTreeSet<LinkId> {
+        let (policy, key, packet_type) = (self.config.policy, Key::of(packet), packet.packet_type);
+        let choice = Choice { policy, key, packet_type, ingress: None, has_it: &[] };
+        let candidates = self.bindings.candidates();
+        match aim {
+            Aim::Everyone | Aim::PeerEverywhere(_) => choice.broadcast(&candidates),
+            Aim::Peer(peer) => choice.directed(peer, &candidates),
+        }
     }
 
     fn transmit_own(&mut self, packet: &Packet, links: BTreeSet<LinkId>, now: Now) -> Option<u16> {
@@ -259,7 +256,16 @@ impl Engine {
     }
 
     /// Puts a frame on links: whole where it fits, in fragments where it does not (spec 3.8).
-    fn transmit(&mut self, packet: &Packet, frame: &Bytes, links: BTreeSet<LinkId>, now: Now) -> Option<u16> {
+    pub(super) fn transmit(
+        &mut self,
+        packet: &Packet,
+        frame: &Bytes,
+        links: BTreeSet<LinkId>,
+        now: Now,
+    ) -> Option<u16> {
+        if packet.sender == self.me {
+            self.remember_own(frame, now);
+        }
         let limit = |link: &LinkId| self.bindings.max_frame(*link).unwrap_or(0);
         let (whole, cut): (BTreeSet<LinkId>, BTreeSet<LinkId>) =
             links.into_iter().partition(|link| frame.len() <= limit(link));
@@ -272,13 +278,16 @@ impl Engine {
         let Some(shortest) = shortest else { return Some(0) };
         let fragments = self.cut(packet, frame, shortest)?;
         let count = u16::try_from(fragments.len()).ok()?;
+        if packet.is_broadcast() {
+            fragments.iter().for_each(|fragment| self.remember_own(fragment, now));
+        }
         let gap = if packet.is_broadcast() { BROADCAST_GAP } else { DIRECTED_GAP };
         let train = Train { fragments, links: cut, gap };
         self.trains.add(train, now.instant).then_some(count)
     }
 
     /// The encoded fragment packets of a frame: of the same sender, time, TTL and recipient (spec 3.8).
-    fn cut(&mut self, packet: &Packet, frame: &Bytes, limit: usize) -> Option<VecDeque<Bytes>> {
+    pub(super) fn cut(&mut self, packet: &Packet, frame: &Bytes, limit: usize) -> Option<VecDeque<Bytes>> {
         let mut id = [0; 8];
         self.rng.fill_bytes(&mut id);
         let chunk = chunk_for(limit, packet.route.len());
@@ -288,7 +297,6 @@ impl Engine {
                 let packet = Packet {
                     packet_type: PacketType::Fragment,
                     version: if packet.route.is_empty() { Version::V1 } else { Version::V2 },
-                    rsr: false,
                     payload: fragment.encode().into(),
                     signature: None,
                     ..packet.clone()
@@ -298,8 +306,24 @@ impl Engine {
             .collect()
     }
 
+    /// Signs a packet of ours and sends it; the number of fragments, `None` when it went nowhere.
+    pub(super) fn send_signed(
+        &mut self,
+        packet_type: PacketType,
+        aim: Aim,
+        payload: Bytes,
+        now: Now,
+    ) -> Option<u16> {
+        let packet = self.signed_to(packet_type, aim, payload, now)?;
+        self.put(&packet, aim, now)
+    }
+
     pub(super) fn signed(&mut self, packet_type: PacketType, payload: Bytes, now: Now) -> Option<Packet> {
-        let mut packet = self.unsigned(packet_type, Aim::Everyone, payload, now);
+        self.signed_to(packet_type, Aim::Everyone, payload, now)
+    }
+
+    fn signed_to(&mut self, packet_type: PacketType, aim: Aim, payload: Bytes, now: Now) -> Option<Packet> {
+        let mut packet = self.unsigned(packet_type, aim, payload, now);
         packet.signature = Some(self.identity.sign(&packet.signing_preimage().ok()?));
         Some(packet)
     }
@@ -351,7 +375,7 @@ impl Engine {
 }
 
 /// A private text in parts, each with the id it has on the wire: the UUID itself when there is but one.
-fn parts(id: MessageId, text: &str) -> Vec<NoisePayload> {
+pub(super) fn parts(id: MessageId, text: &str) -> Vec<NoisePayload> {
     let part = |id: String, content: &str| NoisePayload::PrivateMessage { id, content: content.to_owned() };
     let pieces = split_text(text, MAX_TEXT_LEN);
     if let [whole] = pieces.as_slice() {

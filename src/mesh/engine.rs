@@ -13,22 +13,26 @@ use super::announcer::Announcer;
 use super::bindings::Bindings;
 use super::board::Board;
 use super::config::Config;
+use super::courier::{Carried, Counts, Deposits, OpenedMail};
 use super::dedup::Dedup;
 use super::error::Counters;
-use super::event::{Command, Event, Expiry, Input, Introduction, Output, PeerInfo, Reach};
+use super::event::{Command, Event, Expiry, Input, Output, PeerInfo, Reach};
+use super::gossip::Gossip;
 use super::groups::Groups;
 use super::held::Held;
 use super::incoming::Incoming;
 use super::kept::{Keep, Kept, Shelf};
 use super::outgoing::{Message, Outgoing};
 use super::peers::{Peer, Peers};
+use super::prekeys::{Bundles, OwnPrekeys};
 use super::reassembly::Reassembly;
 use super::receipts::{Receipted, Receipts};
 use super::relay::Relays;
 use super::sessions::Sessions;
 use super::train::Trains;
+use super::trust::{Challenges, Trust};
 use crate::crypto::Identity;
-use crate::ids::{Fingerprint, PeerId};
+use crate::ids::PeerId;
 use crate::link::event::LinkEvent;
 use crate::link::{self, LinkLayer};
 use crate::time::{Instant, Now, UnixMillis};
@@ -59,6 +63,17 @@ pub struct Engine {
     pub(super) announcer: Announcer,
     pub(super) board: Board,
     pub(super) groups: Groups,
+    pub(super) gossip: Gossip,
+    pub(super) trust: Trust,
+    pub(super) challenges: Challenges,
+    pub(super) own_prekeys: OwnPrekeys,
+    pub(super) bundles: Bundles,
+    pub(super) carried: Carried,
+    pub(super) deposits: Deposits,
+    pub(super) opened_mail: OpenedMail,
+    pub(super) courier_counts: Counts,
+    /// When everything carried and deposited is looked through again.
+    pub(super) courier_due: Option<Instant>,
     pub(super) counters: Counters,
     pub(super) last_stamp: UnixMillis,
     pub(super) clock_reported: bool,
@@ -92,6 +107,16 @@ impl Engine {
             announcer: Announcer::default(),
             board: Board::default(),
             groups: Groups::default(),
+            gossip: Gossip::new(config.gossip.clone()),
+            trust: Trust::default(),
+            challenges: Challenges::default(),
+            own_prekeys: OwnPrekeys::default(),
+            bundles: Bundles::default(),
+            carried: Carried::default(),
+            deposits: Deposits::default(),
+            opened_mail: OpenedMail::default(),
+            courier_counts: Counts::default(),
+            courier_due: None,
             counters: Counters::default(),
             last_stamp: UnixMillis(0),
             clock_reported: false,
@@ -129,9 +154,13 @@ impl Engine {
             self.announcer.poll_timeout(),
             self.board.poll_timeout(),
             self.groups.poll_timeout(),
+            self.challenges.poll_timeout(),
             self.sessions.poll_timeout(),
             self.outgoing.poll_timeout(),
             self.reassembly.poll_timeout(),
+            self.gossip.poll_timeout(),
+            self.courier_due,
+            self.prekeys_timeout(),
             self.peers.poll_timeout(&self.bindings.neighbours()),
         ]
         .into_iter()
@@ -186,6 +215,11 @@ impl Engine {
             links,
             last_seen: peer.last_seen,
             session: self.sessions.stands(id, now.instant),
+            noise_public: peer.noise_public,
+            signing_public: peer.signing_public,
+            trust: self.trust.level(peer.fingerprint, now.unix),
+            standing: self.trust.standing(peer.fingerprint),
+            favours_us: self.trust.favours_us(peer.fingerprint),
         }
     }
 
@@ -204,29 +238,35 @@ impl Engine {
             }
             Command::Cancel { attempt, id } => self.outgoing.cancel(attempt, id),
             Command::Acknowledge { to, wire_ids } => {
+                self.mail_stored(to, &wire_ids);
                 for id in wire_ids {
                     self.send_receipt(to, NoisePayload::Delivered { id }, now);
                 }
             }
             Command::Greet { peer } => self.warm(peer, now),
-            Command::Know(introduction) => self.know(introduction, now),
             Command::Group(command) => self.group_command(command, now),
             Command::Board(command) => self.board_command(command, now),
+            Command::Know(introduction) => self.introduce(introduction, now),
+            Command::People(command) => self.people_command(command, now),
+            Command::Courier(command) => self.courier_command(command, now),
             Command::Leave => self.leave(now),
         }
     }
 
     /// Each machine takes back what it kept; what none wants any more is no longer kept.
     fn restore(&mut self, kept: Vec<Kept>, now: Now) {
-        for Kept { shelf, key, value } in kept {
-            match shelf {
-                Shelf::Board => self.restore_notice(key, &value, now),
-                Shelf::Groups => self.restore_group(key, &value, now),
-                Shelf::Archive
-                | Shelf::Courier
-                | Shelf::Prekeys
-                | Shelf::Bundles
-                | Shelf::People => self.keep(Keep::Remove { shelf, key }),
+        for kept in kept {
+            let taken = match kept.shelf {
+                Shelf::Prekeys | Shelf::Bundles => self.restore_prekeys(&kept),
+                Shelf::Board => self.restore_notice(&kept, now),
+                Shelf::Courier => self.restore_courier(&kept, now),
+                Shelf::Archive => self.restore_packet(&kept, now),
+                Shelf::People => self.restore_person(&kept),
+                Shelf::Groups => self.restore_group(&kept, now),
+            };
+            if !taken {
+                let Kept { shelf, key, .. } = kept;
+                self.keep(Keep::Remove { shelf, key });
             }
         }
     }
@@ -235,22 +275,11 @@ impl Engine {
         self.outputs.push_back(Output::Keep(change));
     }
 
-    fn warm(&mut self, peer: PeerId, now: Now) {
+    pub(super) fn warm(&mut self, peer: PeerId, now: Now) {
         let there = self.peers.get(peer).is_some_and(|peer| peer.present);
         if there && !self.sessions.stands(peer, now.instant) && self.clock_refusal(now).is_none() {
             self.greet(peer, now);
         }
-    }
-
-    fn know(&mut self, introduction: Introduction, now: Now) {
-        let id = Fingerprint::of(&introduction.noise_public).peer_id();
-        if id == self.me {
-            return;
-        }
-        if self.peers.know(id, introduction) {
-            self.emit(Event::PeerGone { peer: id, left: false });
-        }
-        self.show_held(id, now);
     }
 
     pub(super) fn give_up(&mut self, lost: impl Fn(PeerId) -> bool, reason: Expiry) {
@@ -278,6 +307,7 @@ impl Engine {
             LinkEvent::Down { link, .. } => {
                 self.relays.link_down(link);
                 self.trains.link_down(link);
+                self.gossip.link_down(link);
                 let peer = self.bindings.down(link);
                 if self.bindings.is_empty() {
                     self.announcer.alone();
@@ -302,10 +332,14 @@ impl Engine {
             self.announce(now);
         }
         self.repeat_handshakes(now);
+        self.expire_challenges(now);
         self.send_due_private(now);
         self.reassembly.expire(now.instant);
         self.sweep_board(now);
         self.run_groups(now);
+        self.run_gossip(now);
+        self.run_prekeys(now);
+        self.run_courier(now);
         let neighbours = self.bindings.neighbours();
         while let Some(peer) = self.peers.pop_silent(&neighbours, now.instant) {
             self.emit(Event::PeerGone { peer, left: false });

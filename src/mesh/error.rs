@@ -55,6 +55,30 @@ pub enum DropReason {
     Undecryptable,
     /// The relay queue was full.
     RelayQueueFull,
+    /// The answer to a request of ours, but too old for its kind (spec 2.7, 3.7).
+    TooOld,
+    /// A sync request that does not come from the neighbour itself (spec 3.7).
+    SyncRequest,
+    /// More sync requests than are answered (spec 3.7).
+    SyncRate,
+    /// It is by somebody who is blocked: relayed, and neither shown nor stored.
+    Blocked,
+    /// A vouch that is false, too old, or by somebody who is not verified here.
+    Vouch,
+    /// A challenge for other keys than ours, or an answer that proves nothing.
+    Verification,
+    /// A prekey bundle that is too old, of tomorrow, or older than the one we have.
+    OldBundle,
+    /// A prekey bundle for which there is no room.
+    BundlesFull,
+    /// Mail to be carried for somebody we do not trust, or do not know.
+    CourierUntrusted,
+    /// Mail to be carried beyond what is carried for its depositor, or for all.
+    CourierFull,
+    /// Courier mail that has expired, or wants to live longer than a day.
+    CourierExpiry,
+    /// Courier mail that is carried or was opened already.
+    CourierReplay,
 }
 
 impl DropReason {
@@ -84,6 +108,18 @@ impl DropReason {
             Self::GroupFull => "group_full",
             Self::Undecryptable => "undecryptable",
             Self::RelayQueueFull => "relay_queue_full",
+            Self::TooOld => "too_old",
+            Self::SyncRequest => "sync_request",
+            Self::SyncRate => "sync_rate",
+            Self::Blocked => "blocked",
+            Self::Vouch => "vouch",
+            Self::Verification => "verification",
+            Self::OldBundle => "old_bundle",
+            Self::BundlesFull => "bundles_full",
+            Self::CourierUntrusted => "courier_untrusted",
+            Self::CourierFull => "courier_full",
+            Self::CourierExpiry => "courier_expiry",
+            Self::CourierReplay => "courier_replay",
         }
     }
 }
@@ -146,8 +182,27 @@ pub struct Counters {
     pub relays_cancelled: u64,
     /// Packets put together again from fragments.
     pub reassembled: u64,
+    /// What neighbours told each other of what they missed.
+    pub sync: SyncCounters,
     /// Packets thrown away, by reason.
     pub dropped: BTreeMap<DropReason, u64>,
+}
+
+/// What gossip sync did (spec 3.7).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SyncCounters {
+    /// Packets remembered for others at this moment.
+    pub remembered: u64,
+    /// Requests of ours.
+    pub asked: u64,
+    /// Requests of neighbours that were answered.
+    pub answered: u64,
+    /// Packets sent in those answers.
+    pub sent: u64,
+    /// Answers given up because of their bytes.
+    pub cut_short: u64,
+    /// Packets that came as answers to ours, and were new.
+    pub taken: u64,
 }
 
 impl Counters {

@@ -5,9 +5,12 @@ use bytes::Bytes;
 use crate::ids::{AttemptId, Fingerprint, LinkId, MessageId, PeerId};
 use crate::link::event::{RadioCommand, RadioEvent};
 use crate::mesh::board;
+use crate::mesh::courier::event as courier;
 use crate::mesh::error::Refusal;
 use crate::mesh::groups;
 use crate::mesh::kept::{Keep, Kept};
+use crate::mesh::trust::event as trust;
+use crate::mesh::trust::{Level, Standing};
 use crate::time::UnixMillis;
 
 /// Everything that can happen to an engine.
@@ -99,11 +102,15 @@ pub enum Command {
     Group(groups::Command),
     /// Something for the notice board.
     Board(board::Command),
+    /// Something about whom we trust.
+    People(trust::Command),
+    /// Mail for who is away.
+    Courier(courier::Command),
     /// Say goodbye to everyone: sign and send a LEAVE.
     Leave,
 }
 
-/// Who somebody is, learnt elsewhere than on the mesh.
+/// Who somebody is, and what our owner decided about them, learnt elsewhere than on the mesh.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Introduction {
     /// The Noise static key, which names the identity.
@@ -112,6 +119,8 @@ pub struct Introduction {
     pub signing_public: [u8; 32],
     /// The name, until the peer announces one.
     pub nickname: String,
+    /// What was decided.
+    pub standing: Standing,
 }
 
 /// Everything an engine wants done or known.
@@ -164,6 +173,16 @@ pub struct PeerInfo {
     pub last_seen: UnixMillis,
     /// Whether an encrypted session stands.
     pub session: bool,
+    /// Its Noise static key.
+    pub noise_public: [u8; 32],
+    /// The Ed25519 key its packets are verified with.
+    pub signing_public: [u8; 32],
+    /// How far it is trusted.
+    pub trust: Level,
+    /// What our owner decided about it.
+    pub standing: Standing,
+    /// Whether we are a favourite of its owner.
+    pub favours_us: bool,
 }
 
 /// What happened on the mesh, for people.
@@ -255,6 +274,10 @@ pub enum Event {
     Group(groups::Event),
     /// Something on the notice board.
     Board(board::Event),
+    /// Something about whom we trust.
+    People(trust::Event),
+    /// Mail for who is away.
+    Courier(courier::Event),
     /// Nothing is sent: the wall clock stands before the build date of this program.
     ClockUnset,
 }

@@ -180,7 +180,9 @@ impl GroupStore {
             return if included { self.join(state, handed) } else { Ok(Change::Nothing) };
         };
         let same_hand = before.creator == state.creator
-            && before.signer(&creator.signing_public).is_some_and(|member| member.fingerprint == state.creator);
+            && before
+                .signer(&creator.signing_public)
+                .is_some_and(|member| member.fingerprint == state.creator);
         if !same_hand {
             return Err(DropReason::GroupForged);
         }
@@ -284,8 +286,7 @@ fn proven_creator(state: &GroupState, by: Fingerprint) -> Result<&Member, DropRe
     let creator =
         state.member(state.creator).filter(|_| state.creator == by).ok_or(DropReason::GroupForged)?;
     let preimage = state.signing_preimage().map_err(|_| DropReason::Payload)?;
-    verify(&creator.signing_public, &state.signature, [preimage], ())
-        .map_err(|_| DropReason::GroupForged)?;
+    verify(&creator.signing_public, &state.signature, [preimage], ()).map_err(|_| DropReason::GroupForged)?;
     Ok(creator)
 }
 

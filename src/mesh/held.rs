@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use super::ingress::Via;
 use crate::ids::PeerId;
 use crate::time::Instant;
 use crate::wire::Received;
@@ -23,8 +24,8 @@ pub(super) struct HeldPacket {
     pub(super) ttl: u8,
     /// Over how many fragments it came.
     pub(super) fragments: u16,
-    /// Whether another transport brought it.
-    pub(super) brought: bool,
+    /// Which way it came.
+    pub(super) via: Via,
     since: Instant,
 }
 
@@ -36,19 +37,14 @@ pub(super) struct Held {
 
 impl Held {
     /// Keeps a packet whose signature cannot be checked yet.
-    pub(super) fn add(
-        &mut self,
-        received: Received,
-        (ttl, fragments, brought): (u8, u16, bool),
-        now: Instant,
-    ) {
+    pub(super) fn add(&mut self, received: Received, (ttl, fragments, via): (u8, u16, Via), now: Instant) {
         if received.bytes().len() > MAX_BYTES {
             return;
         }
         if self.packets.len() >= MAX_HELD {
             self.packets.pop_front();
         }
-        self.packets.push_back(HeldPacket { received, ttl, fragments, brought, since: now });
+        self.packets.push_back(HeldPacket { received, ttl, fragments, via, since: now });
     }
 
     /// Everything kept of one sender, still fresh.

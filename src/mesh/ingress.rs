@@ -9,20 +9,17 @@
 //!
 //! Only then is its id remembered and is it relayed: a damaged copy, sent ahead, cannot suppress the true one.
 
-use std::collections::BTreeSet;
-
 use bytes::Bytes;
 
-use super::config::{CLOCK_TOLERANCE, ORIGIN_TTL};
+use super::config::ORIGIN_TTL;
 use super::dedup::{Key, Variant};
 use super::engine::Engine;
 use super::error::DropReason;
 use super::event::{Event, Expiry, PublicMessage};
-use super::fanout;
-use super::peers::Change;
+use super::peers::{Change, REACHABLE};
 use super::reassembly::Outcome;
-use super::relay::relay_ttl;
 use super::sessions::Stamp;
+use super::trust::Keys;
 use crate::crypto::{Verified, verify};
 use crate::ids::{Fingerprint, LinkId, MessageId, PeerId};
 use crate::time::Now;
@@ -31,25 +28,36 @@ use crate::wire::{Announce, Fragment, Leave, Packet, PacketType, Received};
 /// How often a packet may be wrapped in fragments: once by its origin, once by a relay with a shorter MTU.
 const MAX_WRAPS: u8 = 2;
 
+/// Which way a packet came to us.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Via {
+    /// It was sent to whoever hears it.
+    Mesh,
+    /// A neighbour sent it as the answer to a request of ours: it may be old, and says nothing about who is on this
+    /// mesh.
+    Sync,
+    /// Another transport brought it: it says nothing about that either, and whoever brought it has lowered its TTL.
+    Transport,
+}
+
 /// How a packet came to us.
 #[derive(Debug, Clone, Copy)]
-struct Arrival {
+pub(super) struct Arrival {
     /// Over which link; for a held packet it no longer matters.
-    link: Option<LinkId>,
+    pub(super) link: Option<LinkId>,
     /// The TTL it, or the last of its fragments, arrived with.
-    ttl: u8,
+    pub(super) ttl: u8,
     /// Over how many fragments.
-    fragments: u16,
+    pub(super) fragments: u16,
     /// How often it was wrapped in fragments.
     wraps: u8,
-    /// Whether another transport brought it: then it says nothing about who is on this mesh, and whoever brought
-    /// it has lowered its TTL.
-    brought: bool,
+    /// Which way.
+    pub(super) via: Via,
 }
 
 impl Arrival {
     fn whole(ttl: u8) -> Self {
-        Self { link: None, ttl, fragments: 0, wraps: 0, brought: false }
+        Self { link: None, ttl, fragments: 0, wraps: 0, via: Via::Mesh }
     }
 }
 
@@ -84,7 +92,7 @@ impl Engine {
     pub(super) fn brought(&mut self, frame: &Bytes, now: Now) {
         let result = match Received::decode(frame) {
             Ok(received) if is_public(received.packet()) => {
-                let arrival = Arrival { brought: true, ..Arrival::whole(received.packet().ttl) };
+                let arrival = Arrival { via: Via::Transport, ..Arrival::whole(received.packet().ttl) };
                 self.packet(received, arrival, now)
             }
             Ok(_) => Err(DropReason::Unsupported),
@@ -97,14 +105,14 @@ impl Engine {
 
     fn packet(&mut self, received: Received, arrival: Arrival, now: Now) -> Result<(), DropReason> {
         let packet = received.packet();
-        if packet.sender == self.me {
+        let answer = self.is_answer(packet, arrival.ttl, arrival.link, now);
+        let arrival = if answer { Arrival { via: Via::Sync, ..arrival } } else { arrival };
+        if packet.sender == self.me && !answer {
             return Err(DropReason::Own);
         }
-        if packet.rsr {
-            return Err(DropReason::UnrequestedReply);
-        }
-        if packet.timestamp.abs_diff(now.unix) > CLOCK_TOLERANCE {
-            return Err(DropReason::Clock);
+        self.timely(packet, answer, now.unix)?;
+        if packet.sender == self.me {
+            return self.own_again(&received, now);
         }
         let key = Key::of(packet);
         if self.dedup.seen(key, packet.timestamp, now) {
@@ -114,8 +122,13 @@ impl Engine {
         match self.authorship(&received)? {
             Authorship::Unknown => self.unknown_sender(key, received, arrival, now),
             authorship @ (Authorship::Proven | Authorship::Introduced(_) | Authorship::Unsigned) => {
+                let proven = !matches!(authorship, Authorship::Unsigned);
                 self.act(&received, authorship, arrival, now)?;
                 self.dedup.mark(key, now);
+                self.remember(&received, proven, arrival.link, now);
+                if answer {
+                    self.counters.sync.taken += 1;
+                }
                 self.pass_on(key, &received, arrival, now)
             }
         }
@@ -132,6 +145,13 @@ impl Engine {
     ) -> Result<(), DropReason> {
         let packet = received.packet();
         let Some(signature) = packet.signature else { return Err(DropReason::Unsigned) };
+        if packet.packet_type == PacketType::RequestSync {
+            return Err(DropReason::SyncRequest);
+        }
+        if arrival.via == Via::Sync && !proves_itself(packet.packet_type) {
+            // It is offered again as long as we do not have it, and perhaps with its author's announce.
+            return Err(DropReason::UnknownSender);
+        }
         let variant = key.variant(&signature);
         match self.dedup.variant(key, variant, packet.timestamp, now) {
             Variant::New => {}
@@ -145,9 +165,11 @@ impl Engine {
             self.act(&received, Authorship::Unknown, arrival, now)?;
         }
         self.dedup.mark_variant(key, variant, now);
-        self.pass_on(variant, &received, arrival, now)?;
+        if self.config.policy.passes_unknown(packet.packet_type) {
+            self.pass_on(variant, &received, arrival, now)?;
+        }
         if packet.packet_type == PacketType::Message {
-            self.held.add(received, (arrival.ttl, arrival.fragments, arrival.brought), now.instant);
+            self.held.add(received, (arrival.ttl, arrival.fragments, arrival.via), now.instant);
             return Err(DropReason::UnknownSender);
         }
         Ok(())
@@ -160,8 +182,7 @@ impl Engine {
             return self.introduced(received).map(Authorship::Introduced);
         }
         let Some(signature) = packet.signature else {
-            let must_be_signed =
-                matches!(packet.packet_type, PacketType::Message | PacketType::Leave | PacketType::BoardPost);
+            let must_be_signed = must_be_signed(packet.packet_type);
             return if must_be_signed { Err(DropReason::Unsigned) } else { Ok(Authorship::Unsigned) };
         };
         let Some(peer) = self.peers.get(packet.sender) else { return Ok(Authorship::Unknown) };
@@ -171,7 +192,7 @@ impl Engine {
     }
 
     /// An announce vouches for its own keys; its sender id must belong to them (spec 3.1).
-    fn introduced(&self, received: &Received) -> Result<Verified<Announce>, DropReason> {
+    pub(super) fn introduced(&self, received: &Received) -> Result<Verified<Announce>, DropReason> {
         let packet = received.packet();
         let announce = Announce::decode(&packet.payload).map_err(|_| DropReason::Payload)?;
         let signature = packet.signature.ok_or(DropReason::Unsigned)?;
@@ -193,8 +214,8 @@ impl Engine {
         if let Authorship::Introduced(announce) = authorship {
             return self.announced(received, announce, arrival, now);
         }
-        let here = matches!(authorship, Authorship::Proven) && !arrival.brought;
-        if here && self.peers.heard(packet.sender, now) {
+        let proven = matches!(authorship, Authorship::Proven);
+        if proven && arrival.via == Via::Mesh && self.peers.heard(packet.sender, now) {
             self.emit_peer(packet.sender, now);
         }
         let for_me = packet.recipient == Some(self.me);
@@ -210,7 +231,12 @@ impl Engine {
             PacketType::Fragment if for_me || packet.is_broadcast() => self.fragment(received, arrival, now),
             PacketType::GroupMessage if packet.is_broadcast() => self.group_packet(packet, arrival.ttl, now),
             PacketType::BoardPost if packet.is_broadcast() => self.board_packet(received, now),
-            PacketType::RequestSync => Err(DropReason::Unsupported),
+            PacketType::RequestSync => self.sync_requested(packet, arrival.link, now),
+            PacketType::CourierEnvelope if for_me => {
+                let stamp = Stamp { sent: packet.timestamp, ttl: arrival.ttl, fragments: arrival.fragments };
+                self.courier_mail(packet, proven, stamp, now)
+            }
+            PacketType::PrekeyBundle if packet.is_broadcast() => self.prekey_bundle(packet, now),
             _ if for_me => Err(DropReason::Unsupported),
             _ => Ok(()),
         }
@@ -225,6 +251,17 @@ impl Engine {
     ) -> Result<(), DropReason> {
         let packet = received.packet();
         let (sender, introduction) = (packet.sender, (packet.id(), packet.timestamp));
+        let keys = Keys {
+            noise_public: announce.noise_public,
+            signing_public: announce.signing_public,
+            nickname: announce.nickname.clone(),
+        };
+        self.pin_announced(&keys, now)?;
+        if arrival.via == Via::Sync && packet.timestamp + REACHABLE < now.unix {
+            self.peers.introduced(sender, announce, packet.timestamp).map_err(|_| DropReason::KeyChanged)?;
+            self.show_held(sender, now);
+            return Ok(());
+        }
         let change = self
             .peers
             .announced(sender, announce, introduction, arrival.link, now)
@@ -238,15 +275,29 @@ impl Engine {
             self.outgoing.wake(sender, now.instant);
             self.met_member(sender, now);
             self.show_held(sender, now);
+            if self.receipts.wait_for(sender) {
+                self.warm(sender, now);
+            }
+        }
+        if change == Change::Appeared || bound {
+            self.courier_met(sender, now);
         }
         Ok(())
     }
 
     /// TTL 7 says "from the neighbour itself"; only a whole announce can say so (spec 1.6).
-    fn bind(&mut self, link: LinkId, peer: PeerId, first_heard: LinkId, arrival: Arrival, now: Now) -> bool {
+    pub(super) fn bind(
+        &mut self,
+        link: LinkId,
+        peer: PeerId,
+        first_heard: LinkId,
+        arrival: Arrival,
+        now: Now,
+    ) -> bool {
         let direct = arrival.ttl == ORIGIN_TTL && arrival.fragments == 0;
         let bound = direct && self.bindings.bind(link, peer, first_heard, now.instant);
         if bound {
+            self.gossip.met(peer, now);
             let bind = crate::link::event::LinkCommand::Bind { link, peer };
             self.links.handle(crate::link::Input::Command(bind), now);
         }
@@ -256,15 +307,17 @@ impl Engine {
     pub(super) fn show_held(&mut self, sender: PeerId, now: Now) {
         for held in self.held.take(sender, now.instant) {
             let key = Key::of(held.received.packet());
-            let arrival =
-                Arrival { fragments: held.fragments, brought: held.brought, ..Arrival::whole(held.ttl) };
+            let arrival = Arrival { fragments: held.fragments, via: held.via, ..Arrival::whole(held.ttl) };
             let shown = match self.authorship(&held.received) {
                 Ok(Authorship::Proven) => self.public_message(&held.received, arrival),
                 Ok(_) => Err(DropReason::UnknownSender),
                 Err(reason) => Err(reason),
             };
             match shown {
-                Ok(()) => self.dedup.mark(key, now),
+                Ok(()) => {
+                    self.dedup.mark(key, now);
+                    self.remember(&held.received, true, None, now);
+                }
                 Err(reason) => self.counters.drop(reason),
             }
         }
@@ -274,6 +327,11 @@ impl Engine {
         let packet = received.packet();
         let text = std::str::from_utf8(&packet.payload).map_err(|_| DropReason::Payload)?.to_owned();
         let author = self.peers.get(packet.sender).ok_or(DropReason::UnknownSender)?;
+        if self.trust.is_blocked(author.fingerprint) {
+            // Relayed all the same: a block is nobody's business but ours (spec 5.5).
+            self.counters.drop(DropReason::Blocked);
+            return Ok(());
+        }
         self.emit(Event::PublicMessage(PublicMessage {
             id: MessageId::from(packet.id()),
             sender: packet.sender,
@@ -284,7 +342,7 @@ impl Engine {
             ttl: arrival.ttl,
             fragments: arrival.fragments,
             packet: received.relayed(arrival.ttl),
-            brought: arrival.brought,
+            brought: arrival.via == Via::Transport,
         }));
         Ok(())
     }
@@ -310,7 +368,12 @@ impl Engine {
             return Err(DropReason::Fragment);
         }
         let fragment = Fragment::decode(&packet.payload).map_err(|_| DropReason::Payload)?;
-        match self.reassembly.insert(packet.sender, fragment, now.instant) {
+        let train = fragment.id;
+        let outcome = self.reassembly.insert(packet.sender, fragment, now.instant);
+        if packet.is_broadcast() {
+            self.gossip.piece_came(packet.sender, train, outcome == Outcome::Waiting, now);
+        }
+        match outcome {
             Outcome::Waiting => Ok(()),
             Outcome::Refused => Err(DropReason::Fragment),
             Outcome::Complete { frame, fragments } => {
@@ -344,57 +407,6 @@ impl Engine {
     pub(super) fn nickname(&self, peer: PeerId) -> String {
         self.peers.get(peer).map(|peer| peer.nickname.clone()).unwrap_or_default()
     }
-
-    /// A copy of a packet we know: whoever sent it has it; and an announce may still bind its link.
-    fn heard_again(&mut self, key: Key, received: &Received, arrival: Arrival, now: Now) {
-        let Some(link) = arrival.link else { return };
-        let mut heard: BTreeSet<LinkId> = BTreeSet::from([link]);
-        if let Some(peer) = self.bindings.peer_of(link) {
-            heard.extend(self.bindings.links_of(peer));
-        }
-        if self.relays.heard_again(key, received.bytes(), &heard) {
-            self.counters.relays_cancelled += 1;
-        }
-        let packet = received.packet();
-        if packet.packet_type == PacketType::Announce
-            && let Some(first) = self.peers.first_heard(packet.sender, packet.id())
-            && self.bind(link, packet.sender, first, arrival, now)
-        {
-            self.emit_peer(packet.sender, now);
-        }
-    }
-
-    /// Plans the relay of a packet that passed.
-    fn pass_on(
-        &mut self,
-        key: Key,
-        received: &Received,
-        arrival: Arrival,
-        now: Now,
-    ) -> Result<(), DropReason> {
-        let packet = received.packet();
-        let ttl = if arrival.brought {
-            (packet.ttl > 0).then(|| packet.ttl.min(ORIGIN_TTL - 1))
-        } else {
-            relay_ttl(packet, self.me).filter(|_| arrival.fragments == 0)
-        };
-        let Some(ttl) = ttl else { return Ok(()) };
-        let candidates = self.bindings.candidates();
-        let mut has_it = vec![packet.sender];
-        has_it.extend(arrival.link.and_then(|link| self.bindings.peer_of(link)));
-        let links = match packet.recipient {
-            Some(recipient) if !packet.is_broadcast() => {
-                fanout::directed(key, recipient, &candidates, arrival.link, &has_it)
-            }
-            _ => fanout::broadcast(key, &candidates, arrival.link, &has_it),
-        };
-        if links.is_empty() {
-            return Ok(());
-        }
-        let (frame, degree) = (received.relayed(ttl), self.bindings.degree());
-        let planned = self.relays.schedule(key, packet, (frame, links), degree, now.instant, &mut self.rng);
-        if planned { Ok(()) } else { Err(DropReason::RelayQueueFull) }
-    }
 }
 
 /// Types that authenticate themselves inside, or whose content does once it is put together: a signature under
@@ -407,6 +419,19 @@ fn proves_itself(packet_type: PacketType) -> bool {
             | PacketType::Fragment
             | PacketType::BoardPost
             | PacketType::GroupMessage
+            | PacketType::CourierEnvelope
+    )
+}
+
+/// Types that nobody sends unsigned (spec 2.6).
+fn must_be_signed(packet_type: PacketType) -> bool {
+    matches!(
+        packet_type,
+        PacketType::Message
+            | PacketType::Leave
+            | PacketType::BoardPost
+            | PacketType::CourierEnvelope
+            | PacketType::PrekeyBundle
     )
 }
 

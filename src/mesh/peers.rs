@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::event::Introduction;
+use super::trust::Keys;
 use crate::crypto::Verified;
 use crate::ids::{Fingerprint, LinkId, PacketId, PeerId};
 use crate::time::{Instant, Now, UnixMillis};
-use crate::wire::Announce;
+use crate::wire::{Announce, Capabilities};
 
 /// How long a peer counts as reachable after its last sign of life (spec 4.6).
-const REACHABLE: Duration = Duration::from_secs(60);
+pub(super) const REACHABLE: Duration = Duration::from_secs(60);
 
 /// A peer whose announce was verified, or a contact.
 #[derive(Debug)]
@@ -23,6 +23,8 @@ pub(super) struct Peer {
     pub(super) signing_public: [u8; 32],
     /// The name it last gave itself.
     pub(super) nickname: String,
+    /// What it last said it can do.
+    pub(super) capabilities: Capabilities,
     /// Wall-clock time of its last sign of life, by our clock.
     pub(super) last_seen: UnixMillis,
     /// Whether it counts as reachable.
@@ -93,6 +95,7 @@ impl Peers {
         peer.announce_link = link;
         let renamed = peer.nickname != announce.nickname;
         peer.nickname = announce.nickname;
+        peer.capabilities = announce.capabilities.unwrap_or_default();
         Ok(match (returned, renamed) {
             (true, _) => Change::Appeared,
             (false, true) => Change::Renamed,
@@ -100,34 +103,65 @@ impl Peers {
         })
     }
 
-    /// Takes the keys of a contact: they outweigh what was announced. True when that makes a peer that seemed to
-    /// be there somebody else.
-    pub(super) fn know(&mut self, id: PeerId, introduction: Introduction) -> bool {
-        let Introduction { noise_public, signing_public, nickname } = introduction;
+    /// Takes a verified announce of somebody who is not known to be here, for what it signed.
+    pub(super) fn introduced(
+        &mut self,
+        id: PeerId,
+        announce: Verified<Announce>,
+        timestamp: UnixMillis,
+    ) -> Result<(), KeyChanged> {
+        let announce = announce.into_inner();
+        let Some(peer) = self.known.get_mut(&id) else {
+            self.make_room();
+            self.known.insert(id, Peer::absent(announce, timestamp));
+            return Ok(());
+        };
+        if peer.noise_public != announce.noise_public || peer.signing_public != announce.signing_public {
+            return Err(KeyChanged);
+        }
+        if !peer.present && timestamp > peer.announced {
+            peer.announced = timestamp;
+            peer.nickname = announce.nickname;
+        }
+        Ok(())
+    }
+
+    /// Takes keys that outweigh what was announced: of a contact, or proven. True when that makes a peer that seemed
+    /// to be there somebody else.
+    pub(super) fn know(&mut self, id: PeerId, keys: Keys, contact: bool) -> bool {
+        let Keys { noise_public, signing_public, nickname } = keys;
         let impostor = match self.known.get_mut(&id) {
             Some(peer) if peer.noise_public == noise_public && peer.signing_public == signing_public => {
-                peer.contact = true;
+                peer.contact = contact;
                 return false;
             }
             Some(peer) => peer.present,
             None => false,
         };
         self.make_room();
-        let contact = Peer {
+        let known = Peer {
             fingerprint: Fingerprint::of(&noise_public),
             noise_public,
             signing_public,
             nickname,
+            capabilities: Capabilities::NONE,
             last_seen: UnixMillis(0),
             present: false,
-            contact: true,
+            contact,
             announced: UnixMillis(0),
             announce: PacketId([0; 16]),
             announce_link: None,
             heard: Instant::ZERO,
         };
-        self.known.insert(id, contact);
+        self.known.insert(id, known);
         impostor
+    }
+
+    /// A contact is one no more.
+    pub(super) fn forget(&mut self, id: PeerId) {
+        if let Some(peer) = self.known.get_mut(&id) {
+            peer.contact = false;
+        }
     }
 
     /// The link over which a peer's latest announce was first heard, when `announce` is that one.
@@ -173,6 +207,11 @@ impl Peers {
         self.known.get(&id)
     }
 
+    /// Whether somebody is a contact.
+    pub(super) fn is_contact(&self, id: PeerId) -> bool {
+        self.known.get(&id).is_some_and(|peer| peer.contact)
+    }
+
     /// Everybody, by id.
     pub(super) fn iter(&self) -> impl Iterator<Item = (PeerId, &Peer)> {
         self.known.iter().map(|(&id, peer)| (id, peer))
@@ -216,6 +255,7 @@ impl Peer {
             noise_public: announce.noise_public,
             signing_public: announce.signing_public,
             nickname: announce.nickname,
+            capabilities: announce.capabilities.unwrap_or_default(),
             last_seen: now.unix,
             present: true,
             contact: false,
@@ -229,6 +269,12 @@ impl Peer {
     /// Whether its keys come from a contact card.
     pub(super) fn is_contact(&self) -> bool {
         self.contact
+    }
+
+    /// Somebody who was not heard: the first to be forgotten.
+    fn absent(announce: Announce, timestamp: UnixMillis) -> Self {
+        let never = Now { instant: Instant::ZERO, unix: UnixMillis(0) };
+        Self { present: false, ..Self::new(announce, PacketId([0; 16]), timestamp, None, never) }
     }
 
     /// Whether it gave a sign of life in this run.

@@ -8,7 +8,8 @@ use super::error::DropReason;
 use super::event::{Event, PrivateMessage};
 use super::incoming::Whole;
 use super::sessions::{Stamp, Unopened};
-use crate::ids::PeerId;
+use super::trust::favourite_notice;
+use crate::ids::{Fingerprint, PeerId};
 use crate::time::Now;
 use crate::wire::{NoisePayload, Packet};
 
@@ -28,6 +29,7 @@ impl Engine {
         self.send_peer_state(peer, now);
         self.emit(Event::Session { peer });
         self.emit_peer(peer, now);
+        self.greet_person(peer, now);
         for receipt in self.receipts.take(peer) {
             self.send_receipt(peer, receipt, now);
         }
@@ -63,6 +65,7 @@ impl Engine {
         }
         let plaintext = Bytes::from(plaintext);
         match NoisePayload::decode(&plaintext) {
+            Ok(payload) if self.is_shut_out(peer, &payload) => self.counters.drop(DropReason::Blocked),
             Ok(NoisePayload::PrivateMessage { id, content }) => {
                 self.private_message(peer, id, content, stamp, now);
             }
@@ -71,17 +74,38 @@ impl Engine {
             Ok(NoisePayload::Card(card)) => self.card(peer, card, stamp),
             Ok(NoisePayload::GroupInvite(state)) => self.group_state(peer, *state, true, now),
             Ok(NoisePayload::GroupKeyUpdate(state)) => self.group_state(peer, *state, false, now),
-            Ok(NoisePayload::PeerState(_)) => {}
+            Ok(NoisePayload::PeerState(state)) => self.peer_state(peer, &state, now),
+            Ok(NoisePayload::VerifyChallenge(challenge)) => self.challenged(peer, challenge, now),
+            Ok(NoisePayload::VerifyResponse(response)) => self.proved(peer, &response),
+            Ok(NoisePayload::Vouches(vouches)) => self.vouched(peer, vouches, now),
             Err(_) => self.counters.drop(DropReason::Payload),
         }
     }
 
     fn private_message(&mut self, peer: PeerId, wire_id: String, text: String, stamp: Stamp, now: Now) {
-        let Some(fingerprint) = self.sessions.fingerprint(peer) else { return };
+        if let Some(fingerprint) = self.sessions.fingerprint(peer) {
+            self.text_of(fingerprint, wire_id, text, stamp, now);
+        }
+    }
+
+    /// A text whose sender is proven: by a session, or by the seal of courier mail.
+    pub(super) fn text_of(
+        &mut self,
+        fingerprint: Fingerprint,
+        wire_id: String,
+        text: String,
+        stamp: Stamp,
+        now: Now,
+    ) {
+        if self.trust.is_blocked(fingerprint) {
+            return self.counters.drop(DropReason::Blocked);
+        }
+        let peer = fingerprint.peer_id();
         let Some(whole) = self.incoming.accept(fingerprint, wire_id, text, now.instant) else { return };
         let Whole { id, text, wire_ids } = whole;
-        if is_favourite_notice(&text) {
-            // There is nothing in it to be stored.
+        if let Some(favourite) = favourite_notice(&text) {
+            // There is nothing in it to be stored in the inbox.
+            self.favoured(fingerprint, favourite, now);
             for id in wire_ids {
                 self.send_receipt(peer, NoisePayload::Delivered { id }, now);
             }
@@ -105,6 +129,7 @@ impl Engine {
     fn receipt(&mut self, from: PeerId, wire_id: &str, read: bool) {
         if let Some(id) = self.receipted.accept(from, wire_id, read) {
             self.outgoing.delivered(from, id);
+            self.mail_received(from, id);
             self.emit(Event::Receipt { from, id, read });
         }
     }
@@ -114,9 +139,4 @@ impl Engine {
             self.emit(Event::Card { sender, fingerprint, card, sent: stamp.sent });
         }
     }
-}
-
-/// Not meant for people (spec 3.6.3).
-fn is_favourite_notice(text: &str) -> bool {
-    text.starts_with("[FAVORITED]") || text.starts_with("[UNFAVORITED]")
 }

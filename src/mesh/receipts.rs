@@ -28,6 +28,11 @@ impl Receipts {
         self.waiting.push_back((peer, receipt));
     }
 
+    /// Whether anything waits for this peer.
+    pub(super) fn wait_for(&self, peer: PeerId) -> bool {
+        self.waiting.iter().any(|(to, _)| *to == peer)
+    }
+
     /// Everything that waits for this peer.
     pub(super) fn take(&mut self, peer: PeerId) -> Vec<NoisePayload> {
         let (theirs, others) =

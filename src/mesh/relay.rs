@@ -1,4 +1,4 @@
-//! Whether, when and with what TTL a packet of somebody else is passed on (spec 4.2).
+//! Whether, when and with what TTL a packet of somebody else is passed on (spec 4.2), by which [`Policy`].
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
@@ -11,39 +11,124 @@ use super::config::ORIGIN_TTL;
 use super::dedup::Key;
 use super::random;
 use crate::ids::{LinkId, PeerId};
-use crate::link::event::Priority;
 use crate::time::Instant;
 use crate::wire::{Packet, PacketType};
 
 /// Relays waiting for their jitter at once; a further one is dropped (spec 4.2).
 const MAX_PENDING: usize = 512;
 
-/// The TTL a packet is passed on with, or `None` when it goes no further.
+/// The rules by which a node passes on what is not its own, and chooses links (spec 4.2, 4.4).
 ///
-/// A packet with TTL 1 has arrived at its last hop; a TTL above 7 counts as 7. Sync requests and replies
-/// (TTL 0) belong to one link only.
-pub(super) fn relay_ttl(packet: &Packet, me: PeerId) -> Option<u8> {
-    let mine = packet.sender == me || packet.recipient == Some(me);
-    if mine || packet.packet_type == PacketType::RequestSync || packet.rsr || packet.ttl <= 1 {
-        return None;
-    }
-    Some(packet.ttl.min(ORIGIN_TTL) - 1)
+/// Only these rules differ: what is checked before anything is passed on is the same for all, so that a packet known
+/// to be invalid goes no further under any of them. The phones' rules are here so that a mesh of phones, or a mixed
+/// one, can be simulated, and to serve where a node shall behave as they do.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub enum Policy {
+    /// As the iOS app. TTL 1 goes no further; in a crowd the TTL is lowered further (to 6 from three neighbours on, to
+    /// 5 from six); a random wait that grows with the neighbours; a copy heard meanwhile, with more than two
+    /// neighbours, cancels the relay altogether; a full queue is emptied. A broadcast goes to some of the links: all
+    /// up to two, else bitlen(n - 1) + 1 of the n we write to and of those we notify, but fragments to all, and
+    /// announces over every link.
+    Ios,
+    /// As the Android app. TTL 1 still goes out, with 0; no wait and so nothing to cancel, but for voice; with more than
+    /// ten neighbours and a TTL below 4 a coin is tossed, the more neighbours the less likely; what is signed by
+    /// somebody unknown is not passed on when it is a message, file, voice or leave. A broadcast goes over every link,
+    /// even two to one peer; a packet to a neighbour over one of its links.
+    Android,
+    /// Ours. TTL 1 goes no further, no other lowering; the wait of the iOS app; a copy heard meanwhile spares the links
+    /// of whoever sent it, and no others; a full queue takes no more. A broadcast goes once to each neighbour, to all of
+    /// them up to eight links; a packet to a neighbour over all links to it.
+    #[default]
+    Hopline,
 }
 
-/// How long to wait before passing a packet on, in milliseconds: neighbours who would all answer at once spread
-/// out, and who hears the packet meanwhile need not be sent it (spec 4.2).
-fn jitter_ms(packet: &Packet, degree: usize) -> RangeInclusive<u64> {
-    match (packet.packet_type, packet.is_broadcast()) {
-        (PacketType::NoiseHandshake, _) => 10..=35,
-        (_, false) => 20..=60,
-        (PacketType::Fragment | PacketType::VoiceFrame, true) => 8..=25,
-        (_, true) => match degree {
-            0..=2 => 10..=40,
-            3..=5 => 60..=150,
-            6..=9 => 80..=180,
-            _ => 100..=220,
-        },
+/// How a packet is passed on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Hop {
+    /// The TTL it leaves with.
+    pub(super) ttl: u8,
+    /// How long it waits before: neighbours who would all answer at once spread out, and who hears the packet
+    /// meanwhile need not be sent it (spec 4.2).
+    pub(super) wait: Duration,
+}
+
+impl Policy {
+    /// Whether, with what TTL and after what wait a packet is passed on by a node with `degree` neighbours.
+    ///
+    /// A TTL above 7 counts as 7. Sync requests and replies belong to one link only.
+    pub(super) fn hop(
+        self,
+        packet: &Packet,
+        me: PeerId,
+        degree: usize,
+        rng: &mut impl RngCore,
+    ) -> Option<Hop> {
+        let mine = packet.sender == me || packet.recipient == Some(me);
+        let of_one_link = packet.packet_type == PacketType::RequestSync || packet.rsr;
+        let least = if self == Self::Android { 1 } else { 2 };
+        if mine || of_one_link || packet.ttl < least {
+            return None;
+        }
+        let ttl = self.limit(packet, degree).min(packet.ttl.min(ORIGIN_TTL)).saturating_sub(1);
+        if self == Self::Android && !tossed(ttl, degree, rng) {
+            return None;
+        }
+        let wait = self.jitter_ms(packet, degree);
+        Some(Hop { ttl, wait: Duration::from_millis(random::within(rng, wait)) })
     }
+
+    /// Whether a packet of this type is passed on though its sender's key is not known (spec 4.1, 9).
+    pub(super) fn passes_unknown(self, packet_type: PacketType) -> bool {
+        let judged = matches!(
+            packet_type,
+            PacketType::Message | PacketType::FileTransfer | PacketType::VoiceFrame | PacketType::Leave
+        );
+        self != Self::Android || !judged
+    }
+
+    /// The TTL a packet counts as having, at most.
+    fn limit(self, packet: &Packet, degree: usize) -> u8 {
+        let live = packet.packet_type == PacketType::VoiceFrame;
+        match self {
+            Self::Hopline => ORIGIN_TTL,
+            Self::Android if live && degree > 6 => 5,
+            Self::Android => ORIGIN_TTL,
+            Self::Ios if !packet.is_broadcast() => ORIGIN_TTL,
+            Self::Ios if degree >= 6 => 5,
+            Self::Ios if live || packet.packet_type == PacketType::Fragment => ORIGIN_TTL,
+            Self::Ios if degree >= 3 && packet.packet_type != PacketType::Announce => 6,
+            Self::Ios => ORIGIN_TTL,
+        }
+    }
+
+    fn jitter_ms(self, packet: &Packet, degree: usize) -> RangeInclusive<u64> {
+        match (packet.packet_type, packet.is_broadcast()) {
+            (PacketType::VoiceFrame, true) => 8..=25,
+            _ if self == Self::Android => 0..=0,
+            (PacketType::NoiseHandshake, _) => 10..=35,
+            (_, false) => 20..=60,
+            (PacketType::Fragment, true) => 8..=25,
+            (_, true) => match degree {
+                0..=2 => 10..=40,
+                3..=5 => 60..=150,
+                6..=9 => 80..=180,
+                _ => 100..=220,
+            },
+        }
+    }
+}
+
+/// Android's coin: how likely a packet that leaves with this TTL is passed on in a crowd (spec 4.2).
+fn tossed(ttl: u8, degree: usize, rng: &mut impl RngCore) -> bool {
+    let percent = match degree {
+        _ if ttl >= 4 => 100,
+        0..=10 => 100,
+        11..=30 => 85,
+        31..=50 => 70,
+        51..=100 => 55,
+        _ => 40,
+    };
+    random::within(rng, 0..=99) < percent
 }
 
 /// One packet about to be passed on.
@@ -53,8 +138,6 @@ pub(super) struct Relay {
     pub(super) frame: Bytes,
     /// The links that do not have it yet.
     pub(super) links: BTreeSet<LinkId>,
-    /// Before or after what else waits on the link.
-    pub(super) priority: Priority,
     due: Instant,
 }
 
@@ -69,30 +152,40 @@ impl Relays {
     pub(super) fn schedule(
         &mut self,
         key: Key,
-        packet: &Packet,
-        (frame, links): (Bytes, BTreeSet<LinkId>),
-        degree: usize,
-        now: Instant,
-        rng: &mut impl RngCore,
+        frame: Bytes,
+        links: BTreeSet<LinkId>,
+        due: Instant,
+        policy: Policy,
     ) -> bool {
         if self.pending.len() >= MAX_PENDING {
-            return false;
+            if policy != Policy::Ios {
+                return false;
+            }
+            self.pending.clear();
         }
-        let due = now + Duration::from_millis(random::within(rng, jitter_ms(packet, degree)));
-        let priority = super::egress::priority_of(packet.packet_type);
-        self.pending.insert(key, Relay { frame, links, priority, due });
+        self.pending.insert(key, Relay { frame, links, due });
         true
     }
 
     /// A copy arrived over `heard`: those links have the packet. True when nobody is left to send it to.
     ///
     /// Only the very same bytes count (the TTL aside): a copy somebody altered cancels nothing.
-    pub(super) fn heard_again(&mut self, key: Key, frame: &[u8], heard: &BTreeSet<LinkId>) -> bool {
+    pub(super) fn heard_again(
+        &mut self,
+        key: Key,
+        frame: &[u8],
+        heard: &BTreeSet<LinkId>,
+        (policy, degree): (Policy, usize),
+    ) -> bool {
         let Some(relay) = self.pending.get_mut(&key) else { return false };
         if !same_but_ttl(&relay.frame, frame) {
             return false;
         }
-        relay.links.retain(|link| !heard.contains(link));
+        match policy {
+            Policy::Hopline => relay.links.retain(|link| !heard.contains(link)),
+            Policy::Ios if degree > 2 => relay.links.clear(),
+            Policy::Ios | Policy::Android => {}
+        }
         let done = relay.links.is_empty();
         if done {
             self.pending.remove(&key);
@@ -123,4 +216,110 @@ impl Relays {
 /// The TTL is byte 2 (spec 2.1).
 fn same_but_ttl(a: &[u8], b: &[u8]) -> bool {
     a.len() == b.len() && a.iter().zip(b).enumerate().all(|(offset, (x, y))| x == y || offset == 2)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::time::UnixMillis;
+    use crate::wire::Version;
+    use rand_chacha::ChaCha20Rng;
+    use rand_core::SeedableRng;
+
+    const ME: PeerId = PeerId([1; 8]);
+    const POLICIES: [Policy; 3] = [Policy::Ios, Policy::Android, Policy::Hopline];
+
+    fn packet(packet_type: PacketType, ttl: u8, recipient: Option<PeerId>) -> Packet {
+        Packet {
+            version: Version::V1,
+            packet_type,
+            ttl,
+            timestamp: UnixMillis(1),
+            sender: PeerId([2; 8]),
+            recipient,
+            route: Vec::new(),
+            rsr: false,
+            payload: Bytes::new(),
+            signature: None,
+        }
+    }
+
+    fn ttl_out(policy: Policy, packet: &Packet, degree: usize) -> Option<u8> {
+        policy.hop(packet, ME, degree, &mut ChaCha20Rng::seed_from_u64(1)).map(|hop| hop.ttl)
+    }
+
+    #[test]
+    fn own_packets_and_those_for_us_and_those_of_one_link_go_no_further() {
+        for policy in POLICIES {
+            let own = Packet { sender: ME, ..packet(PacketType::Message, 7, None) };
+            let reply = Packet { rsr: true, ..packet(PacketType::Message, 7, None) };
+            let for_us = packet(PacketType::NoiseEncrypted, 7, Some(ME));
+            for packet in [own, reply, for_us, packet(PacketType::RequestSync, 7, None)] {
+                assert_eq!(ttl_out(policy, &packet, 4), None, "{policy:?} {packet:?}");
+            }
+            assert_eq!(ttl_out(policy, &packet(PacketType::Message, 200, None), 1), Some(6));
+            assert_eq!(ttl_out(policy, &packet(PacketType::Message, 0, None), 1), None);
+        }
+        assert_eq!(ttl_out(Policy::Android, &packet(PacketType::Message, 1, None), 1), Some(0));
+        assert_eq!(ttl_out(Policy::Ios, &packet(PacketType::Message, 1, None), 1), None);
+        assert_eq!(ttl_out(Policy::Hopline, &packet(PacketType::Message, 1, None), 1), None);
+    }
+
+    #[test]
+    fn in_a_crowd_ios_lowers_the_ttl_of_broadcasts() {
+        let out = |packet_type, recipient, degree| {
+            ttl_out(Policy::Ios, &packet(packet_type, 7, recipient), degree).unwrap_or_default()
+        };
+        let degrees = [2, 3, 5, 6, 20];
+        let of = |packet_type| degrees.map(|degree| out(packet_type, None, degree));
+        assert_eq!(of(PacketType::Message), [6, 5, 5, 4, 4]);
+        assert_eq!(of(PacketType::Announce), [6, 6, 6, 4, 4]);
+        assert_eq!(of(PacketType::Fragment), [6, 6, 6, 4, 4]);
+        assert_eq!(
+            degrees.map(|degree| out(PacketType::NoiseEncrypted, Some(PeerId([9; 8])), degree)),
+            [6; 5]
+        );
+    }
+
+    #[test]
+    fn in_a_crowd_android_tosses_a_coin_for_what_is_nearly_spent() {
+        let mut rng = ChaCha20Rng::seed_from_u64(1);
+        let mut passed = |ttl, degree| {
+            let packet = packet(PacketType::Message, ttl, None);
+            (0..1_000).filter(|_| Policy::Android.hop(&packet, ME, degree, &mut rng).is_some()).count()
+        };
+        assert_eq!((passed(7, 200), passed(5, 200), passed(2, 10)), (1_000, 1_000, 1_000));
+        for (degree, percent) in [(11, 85_usize), (31, 70), (51, 55), (101, 40)] {
+            assert!(passed(2, degree).abs_diff(percent * 10) < 60, "{degree} neighbours");
+        }
+    }
+
+    #[test]
+    fn a_copy_cancels_one_link_here_the_whole_relay_on_ios_and_nothing_on_android() {
+        let link = |serial| LinkId { adapter: crate::ids::AdapterId(0), serial };
+        let left = |policy, degree| {
+            let mut relays = Relays::default();
+            let links = BTreeSet::from([link(1), link(2)]);
+            let frame = Bytes::from_static(&[1, 2, 7, 4]);
+            assert!(relays.schedule(Key::sample(), frame, links, Instant::ZERO, policy));
+            relays.heard_again(Key::sample(), &[1, 2, 6, 4], &BTreeSet::from([link(1)]), (policy, degree));
+            relays.pop_due(Instant::ZERO).map_or(0, |relay| relay.links.len())
+        };
+        assert_eq!(POLICIES.map(|policy| left(policy, 3)), [0, 2, 1]);
+        assert_eq!(POLICIES.map(|policy| left(policy, 2)), [2, 2, 1]);
+    }
+
+    #[test]
+    fn a_full_queue_takes_no_more_here_and_is_emptied_on_ios() {
+        let waiting = |policy| {
+            let mut relays = Relays::default();
+            for n in 0..=u16::try_from(MAX_PENDING).unwrap() {
+                let key = Key::sample().variant(&[u8::try_from(n % 256).unwrap(); 64]);
+                let key = key.variant(&[u8::try_from(n / 256).unwrap(); 64]);
+                relays.schedule(key, Bytes::new(), BTreeSet::new(), Instant::ZERO, policy);
+            }
+            relays.pending.len()
+        };
+        assert_eq!(POLICIES.map(waiting), [1, MAX_PENDING, MAX_PENDING]);
+    }
 }

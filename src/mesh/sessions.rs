@@ -17,6 +17,7 @@ use crate::crypto::{
 };
 use crate::ids::{Fingerprint, PeerId};
 use crate::time::{Instant, UnixMillis};
+use crate::wire::Capabilities;
 
 /// How long an initiator waits for message 2 (spec 3.4).
 const INITIATOR_TIMEOUT: Duration = Duration::from_secs(10);
@@ -62,6 +63,9 @@ struct Live {
     send: SendCipher,
     receive: ReceiveCipher,
     fingerprint: Fingerprint,
+    noise_public: [u8; 32],
+    /// What the peer proved that it can do, once it has.
+    capabilities: Option<Capabilities>,
     since: Instant,
     /// What completed it (message 1 for a responder, message 2 for an initiator) and our last word, should the
     /// other side not have heard it.
@@ -93,6 +97,22 @@ impl Sessions {
     /// The identity at the other end of a peer's session.
     pub(super) fn fingerprint(&self, peer: PeerId) -> Option<Fingerprint> {
         self.live(peer).map(|live| live.fingerprint)
+    }
+
+    /// The Noise key at the other end of a peer's session.
+    pub(super) fn noise_public(&self, peer: PeerId) -> Option<[u8; 32]> {
+        self.live(peer).map(|live| live.noise_public)
+    }
+
+    /// What a peer proved that it can do in this session; the only thing that security may rest on (spec 3.6.11).
+    pub(super) fn capabilities(&self, peer: PeerId) -> Option<Capabilities> {
+        self.live(peer)?.capabilities
+    }
+
+    /// A peer proved what it can do; true the first time in a session.
+    pub(super) fn prove(&mut self, peer: PeerId, capabilities: Capabilities) -> bool {
+        let live = self.peers.get_mut(&peer).and_then(|session| session.live.as_mut());
+        live.is_some_and(|live| live.capabilities.replace(capabilities).is_none())
     }
 
     /// Message 1 of a new handshake, unless one is under way or the limits forbid it.
@@ -335,11 +355,13 @@ impl Handshake {
 impl Live {
     fn new(established: Established, completed_by: &[u8], last_word: Option<Vec<u8>>) -> Self {
         let fingerprint = established.remote_fingerprint();
-        let Established { send, receive, .. } = established;
+        let Established { send, receive, remote_static, .. } = established;
         Self {
             send,
             receive,
             fingerprint,
+            noise_public: remote_static,
+            capabilities: None,
             since: Instant::ZERO,
             completed_by: completed_by.to_vec(),
             last_word,

@@ -23,6 +23,7 @@ use crate::wire;
 
 use super::carrier::Carrier;
 use super::conditions;
+use super::contacts::Met;
 use super::error::{NodeError, SendError};
 use super::event::Event;
 use super::files::FilesHandle;
@@ -190,6 +191,12 @@ impl Driver {
                 answer.send(self.people.answer(request, now.unix).await).ok();
                 self.send_cards().await;
             }
+            Request::OwnCode { answer } => {
+                answer.send(self.people.own_code(now.unix)).ok();
+            }
+            Request::Scan { code, answer } => {
+                answer.send(self.people.scan(&code, now.unix).await).ok();
+            }
             Request::Petnames { answer } => {
                 answer.send(self.people.contacts().petnames()).ok();
             }
@@ -281,6 +288,9 @@ impl Driver {
             port::Event::Report { attempt, report } => self.carrier.input(Input::Report { attempt, report }),
             port::Event::Receipt { from, id, read } => self.carrier.receipt(transport, from, id, read),
             port::Event::Received(received) => self.received(transport, received).await,
+            port::Event::Verified { noise_public, signing_public, nickname } => {
+                self.verified(Met { noise_public, signing_public, nickname }).await;
+            }
             port::Event::Keep(change) => self.carrier.keep(change),
             port::Event::Heard { packet } => {
                 // What came over direct was lowered by who sent it.
@@ -329,6 +339,15 @@ impl Driver {
             // Public packets come as `Heard`, read receipts as `Receipt`.
             Body::Public(_) | Body::Read { .. } => {}
         }
+    }
+
+    /// Somebody proved the keys of a code that our owner scanned.
+    async fn verified(&mut self, met: Met) {
+        match self.people.verified(met, self.clock.now().unix).await {
+            Ok(event) => self.publish(Event::Contact(event)),
+            Err(error) => tracing::warn!(%error, "a proven code could not be written down"),
+        }
+        self.send_cards().await;
     }
 
     /// Our newest card goes to whoever may have it, can be reached, and has not got it yet.

@@ -11,7 +11,7 @@ use crate::router::Explanation;
 use crate::storage::{InboxEntry, Line, Lines, OutboxEntry, OutboxFilter};
 use crate::transports::bitchat::BitchatHandle;
 
-use super::contacts::{ContactAnswer, ContactError, ContactRequest};
+use super::contacts::{ContactAnswer, ContactError, ContactRequest, Met};
 use super::error::SendError;
 use super::event::Event;
 use super::files::FilesHandle;
@@ -56,6 +56,10 @@ pub(super) enum Request {
     Explain { to: Recipient, size: usize, requirements: Requirements, answer: Answer<Explanation> },
     /// Ask or decide something about contacts.
     Contacts { request: ContactRequest, answer: Answer<Result<ContactAnswer, ContactError>> },
+    /// Our own verification code.
+    OwnCode { answer: Answer<Result<String, ContactError>> },
+    /// Begin to verify whoever this code is of.
+    Scan { code: String, answer: Answer<Result<Met, ContactError>> },
     /// The names of contacts.
     Petnames { answer: Answer<BTreeMap<String, PeerId>> },
     /// How the node is.
@@ -120,6 +124,17 @@ impl NodeHandle {
     /// Asks or decides something about contacts.
     pub async fn contacts(&self, request: ContactRequest) -> Result<ContactAnswer, ContactError> {
         self.ask(|answer| Request::Contacts { request, answer }).await?
+    }
+
+    /// Our own verification code, made for this moment: it counts for five minutes.
+    pub async fn own_code(&self) -> Result<String, ContactError> {
+        self.ask(|answer| Request::OwnCode { answer }).await?
+    }
+
+    /// Checks a verification code that was scanned, and lets whoever it is of prove it; what comes of that is told
+    /// by an event.
+    pub async fn scan(&self, code: String) -> Result<Met, ContactError> {
+        self.ask(|answer| Request::Scan { code, answer }).await?
     }
 
     /// The names that contacts have here, and whom each means.

@@ -73,6 +73,7 @@ pub fn check_nickname(nickname: &str) -> Result<String, ValueError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::mesh::trust::{Level, Standing};
     use crate::time::UnixMillis;
 
     /// Somebody's word where there are no contacts.
@@ -90,6 +91,11 @@ mod tests {
             links: Vec::new(),
             last_seen: UnixMillis(0),
             session: false,
+            noise_public: [first; 32],
+            signing_public: [first; 32],
+            trust: Level::Known,
+            standing: Standing::default(),
+            favours_us: false,
         }
     }
 

@@ -7,16 +7,20 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use iroh::SecretKey;
+use rand_core::{OsRng, RngCore};
 
 use super::contacts::{
-    Change, Contact, ContactAnswer, ContactError, ContactEvent, ContactRequest, Contacts, Own, Said,
+    Change, Contact, ContactAnswer, ContactEdit, ContactError, ContactEvent, ContactRequest, Contacts, Met,
+    Own, Said, own_code,
 };
 use super::error::NodeError;
 use super::store::Store;
 use crate::capabilities::{Reach, TransportKey};
 use crate::crypto::Identity;
 use crate::ids::{Fingerprint, PeerId};
-use crate::mesh::event::Introduction;
+use crate::mesh::event::{Command, Introduction, PeerInfo};
+use crate::mesh::trust::Standing;
+use crate::mesh::trust::event as trust;
 use crate::storage::{Counter, StoreError};
 use crate::time::UnixMillis;
 use crate::transports::betanet::{self, BetanetHandle};
@@ -140,9 +144,78 @@ impl People {
         request: ContactRequest,
         now: UnixMillis,
     ) -> Result<ContactAnswer, ContactError> {
+        let request = self.about_met(request).await;
         let (answer, change) = self.contacts.answer(request)?;
         self.change(change, now).await?;
         Ok(answer)
+    }
+
+    /// A request about somebody who is not in the book, and was heard on the mesh, says so.
+    async fn about_met(&self, request: ContactRequest) -> ContactRequest {
+        let (fingerprint, edit) = match &request {
+            ContactRequest::Edit { fingerprint, edit } => (*fingerprint, edit.clone()),
+            ContactRequest::Get { fingerprint } => (*fingerprint, ContactEdit::default()),
+            ContactRequest::List
+            | ContactRequest::OwnCard { .. }
+            | ContactRequest::Add { .. }
+            | ContactRequest::Accept { .. }
+            | ContactRequest::Meet { .. }
+            | ContactRequest::Remove { .. } => return request,
+        };
+        if self.knows(fingerprint) {
+            return request;
+        }
+        match self.met(fingerprint).await {
+            Some(met) => ContactRequest::Meet { met, edit },
+            None => request,
+        }
+    }
+
+    /// Somebody proved the keys of a code that was scanned.
+    pub(super) async fn verified(&mut self, met: Met, now: UnixMillis) -> Result<ContactEvent, ContactError> {
+        self.contacts.agrees(&met)?;
+        let fingerprint = met.fingerprint();
+        let edit = ContactEdit { verified: Some(true), ..ContactEdit::default() };
+        let (contact, change) = match self.contacts.find(fingerprint.peer_id()) {
+            None => self.contacts.meet(&met, &edit)?,
+            Some(contact) if contact.is_offer() => {
+                // The proof stands for the owner's word.
+                let accepted = self.contacts.accept(fingerprint, None)?;
+                self.change(accepted, now).await?;
+                self.contacts.edit(fingerprint, &edit)?
+            }
+            Some(_) => self.contacts.edit(fingerprint, &edit)?,
+        };
+        self.change(change, now).await?;
+        Ok(ContactEvent::Verified { fingerprint, name: contact.name })
+    }
+
+    fn knows(&self, fingerprint: Fingerprint) -> bool {
+        self.contacts.people().any(|contact| contact.fingerprint == fingerprint)
+    }
+
+    /// Somebody who was heard on the mesh.
+    async fn met(&self, fingerprint: Fingerprint) -> Option<Met> {
+        let peers = self.told.bitchat.peers().await?;
+        let peer = peers.into_iter().find(|peer| peer.fingerprint == fingerprint)?;
+        let PeerInfo { noise_public, signing_public, nickname, .. } = peer;
+        Some(Met { noise_public, signing_public, nickname })
+    }
+
+    /// Our own verification code, made for this moment.
+    pub(super) fn own_code(&self, now: UnixMillis) -> Result<String, ContactError> {
+        let mut nonce = [0; 16];
+        OsRng.try_fill_bytes(&mut nonce).map_err(|error| ContactError::Random(error.to_string()))?;
+        Ok(own_code(&self.identity, &self.nickname, nonce, now)?)
+    }
+
+    /// Checks a code, and lets whoever it is of prove it.
+    pub(super) async fn scan(&self, code: &str, now: UnixMillis) -> Result<Met, ContactError> {
+        let met = self.contacts.scan(code, now)?;
+        let Met { noise_public, signing_public, nickname } = met.clone();
+        let challenge = trust::Command::Challenge { noise_public, signing_public, nickname };
+        self.told.bitchat.command(Command::People(challenge)).await;
+        Ok(met)
     }
 
     /// Takes a card that came in a private session.
@@ -209,8 +282,11 @@ impl People {
         }
         let before = self.contacts.generation();
         self.write(&change).await?;
-        let put = change.put.clone();
+        let (put, removed) = (change.put.clone(), change.removed);
         self.contacts.apply(change);
+        if let Some(removed) = removed {
+            self.forget(removed).await;
+        }
         if let Some(contact) = put {
             self.introduce(&contact).await;
         }
@@ -252,11 +328,20 @@ impl People {
         Ok(())
     }
 
+    /// Tells the mesh whose signatures are good, and what was decided about whom.
     async fn introduce(&self, contact: &Contact) {
-        if contact.is_trusted() {
-            let Contact { noise_public, signing_public, name, .. } = contact.clone();
-            self.told.bitchat.know(Introduction { noise_public, signing_public, nickname: name }).await;
+        if contact.is_offer() {
+            return self.forget(contact.fingerprint).await;
         }
+        let Contact { noise_public, signing_public, name: nickname, favourite, verified, blocked, .. } =
+            contact.clone();
+        let standing = Standing { favourite, verified, blocked };
+        self.told.bitchat.know(Introduction { noise_public, signing_public, nickname, standing }).await;
+    }
+
+    /// Tells the mesh that nothing is decided about somebody any more.
+    async fn forget(&self, fingerprint: Fingerprint) {
+        self.told.bitchat.command(Command::People(trust::Command::Forget(fingerprint))).await;
     }
 
     async fn write(&self, change: &Change) -> Result<(), StoreError> {

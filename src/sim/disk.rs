@@ -9,8 +9,9 @@ use zeroize::Zeroizing;
 use crate::crypto::Identity;
 use crate::ids::{Fingerprint, MessageId};
 use crate::mesh::error::Refusal;
-use crate::mesh::event::PrivateMessage;
+use crate::mesh::event::{Introduction, PrivateMessage};
 use crate::mesh::kept::{Keep, Kept, Shelf};
+use crate::mesh::trust::Standing;
 use crate::mesh::{Config, Engine, PublicPacket, public_packet};
 use crate::time::UnixMillis;
 
@@ -68,6 +69,17 @@ impl Disk {
             value: value.clone(),
         };
         self.kept.iter().map(kept).collect()
+    }
+
+    /// The node's keys, for others.
+    pub(super) fn introduction(&self) -> Introduction {
+        let identity = Identity::from_bytes(&self.identity);
+        Introduction {
+            noise_public: identity.noise_public(),
+            signing_public: identity.signing_public(),
+            nickname: self.config.nickname.clone(),
+            standing: Standing::default(),
+        }
     }
 
     pub(super) fn set_full(&mut self, full: bool) {

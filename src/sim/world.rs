@@ -180,6 +180,12 @@ impl World {
         self.node_mut(node).clock_error = millis;
     }
 
+    /// Gives a node the keys of another, as its contact card would.
+    pub fn introduce(&mut self, node: NodeId, other: NodeId) {
+        let introduction = self.node(other).disk.introduction();
+        self.command(node, Command::Know(introduction));
+    }
+
     /// Asks something of a node.
     pub fn command(&mut self, node: NodeId, command: Command) {
         self.drive(node, EngineInput::Command(command));
@@ -329,7 +335,8 @@ impl World {
         self.records.push(Record { at: self.now, node, event });
     }
 
-    fn clock(&self, node: NodeId) -> Now {
+    /// What a node's clocks show.
+    pub fn clock(&self, node: NodeId) -> Now {
         let UnixMillis(right) = START + self.now.since_start();
         let unix = UnixMillis(right.saturating_add_signed(self.node(node).clock_error));
         Now { instant: self.now, unix }

@@ -100,6 +100,15 @@ pub enum Event {
         /// The packet's bytes.
         packet: Bytes,
     },
+    /// Somebody proved inside a session that the keys of a code which our owner scanned are theirs.
+    Verified {
+        /// The Noise key.
+        noise_public: [u8; 32],
+        /// The Ed25519 key.
+        signing_public: [u8; 32],
+        /// The name in the code.
+        nickname: String,
+    },
     /// The mesh wants something kept over a restart, in the order in which it says so.
     Keep(Keep),
 }

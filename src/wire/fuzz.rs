@@ -6,8 +6,9 @@ use super::cbor::Value;
 use super::mailbox::{Answer, Frames, Op, Request};
 use super::record::{MAX_RECORD_LEN, SignedRecord};
 use super::{
-    Announce, Board, Fragment, GroupEnvelope, GroupText, Leave, MAX_CARD_LEN, MAX_PAYLOAD_LEN, NoisePayload,
-    Packet, Received, ReceivedCard, frame_len, json, link, message, noise,
+    Announce, Board, CourierEnvelope, Fragment, GroupEnvelope, GroupText, Leave, MAX_CARD_LEN,
+    MAX_PAYLOAD_LEN, NoisePayload, Packet, PrekeyBundle, Received, ReceivedCard, RequestSync, ScannedCode,
+    frame_len, json, link, message, noise,
 };
 
 /// Bytes that came over a link.
@@ -53,8 +54,23 @@ pub fn payloads(payload: &[u8]) {
         let again = text.encode().map(Bytes::from).expect("a text that was read can be written");
         assert_eq!(GroupText::decode(&again), Ok(text));
     }
+    if let Ok(envelope) = CourierEnvelope::decode(&payload) {
+        let again = envelope.encode().map(Bytes::from).expect("an envelope that was read can be written");
+        assert_eq!(CourierEnvelope::decode(&again), Ok(envelope));
+    }
+    if let Ok(bundle) = PrekeyBundle::decode(&payload) {
+        let again = bundle.encode().map(Bytes::from).expect("a bundle that was read can be written");
+        assert_eq!(PrekeyBundle::decode(&again), Ok(bundle));
+    }
     if let Ok(fragment) = Fragment::decode(&payload) {
         assert_eq!(fragment.encode(), payload);
+    }
+    if let Ok(request) = RequestSync::decode(&payload) {
+        let again = request.encode().map(Bytes::from).expect("a request that was read can be written");
+        assert_eq!(RequestSync::decode(&again), Ok(request.clone()));
+        let members = request.filter.members();
+        let bits = request.filter.bits().len() * 8;
+        assert!(members.places().len() <= bits / (usize::from(request.filter.p()) + 1));
     }
     if let Ok(Leave::Channel(name)) = Leave::decode(&payload) {
         assert_eq!(name.as_bytes(), payload);
@@ -64,6 +80,15 @@ pub fn payloads(payload: &[u8]) {
     }
     if let Ok((_, ciphertext)) = noise::transport(&payload) {
         assert!(ciphertext.len() >= noise::TAG_LEN);
+    }
+}
+
+/// A text that somebody scanned or pasted as a verification code.
+pub fn verify_code(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    let Ok(scanned) = ScannedCode::from_text(text) else { return };
+    if let Ok(again) = scanned.code().to_text(|_| *scanned.signature()) {
+        assert_eq!(ScannedCode::from_text(&again), Ok(scanned));
     }
 }
 
@@ -145,6 +170,7 @@ mod tests {
             super::packet(&bytes);
             super::payloads(&bytes);
             super::card(&bytes);
+            super::verify_code(&bytes);
             super::cbor(&bytes);
             super::record(&bytes);
             super::mailbox(&bytes);

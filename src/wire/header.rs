@@ -24,6 +24,8 @@ pub const SIGNATURE_LEN: usize = 64;
 pub(super) const ID_LEN: usize = 8;
 /// The most hops a count byte can say.
 pub(super) const MAX_HOPS: usize = 255;
+/// Where the flags stand.
+pub(super) const FLAGS_OFFSET: usize = 11;
 /// The payload length (and the original size) follows version, type, TTL, timestamp and flags.
 const LENGTH_OFFSET: usize = 12;
 

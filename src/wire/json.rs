@@ -5,7 +5,10 @@ use serde_json::{Value, json};
 use crate::ids::{PeerId, to_hex};
 
 use super::error::PayloadError;
-use super::{Announce, Fragment, Leave, Packet, PacketType, Received, message, noise};
+use super::{
+    Announce, CourierEnvelope, Fragment, Leave, Packet, PacketType, PrekeyBundle, Received, RequestSync,
+    message, noise,
+};
 
 /// One JSON object. Hex is lower case, an absent field is `null`, no route is `[]`.
 ///
@@ -47,11 +50,11 @@ fn payload(packet: &Packet) -> Result<Value, PayloadError> {
             Ok(json!({ "counter": counter, "ciphertext_length": ciphertext.len() }))
         }
         PacketType::Fragment => Fragment::decode(payload).map(|piece| fragment(&piece)),
-        PacketType::CourierEnvelope
-        | PacketType::RequestSync
-        | PacketType::FileTransfer
+        PacketType::RequestSync => RequestSync::decode(payload).map(|request| request_sync(&request)),
+        PacketType::CourierEnvelope => CourierEnvelope::decode(payload).map(|sealed| envelope(&sealed)),
+        PacketType::PrekeyBundle => PrekeyBundle::decode(payload).map(|keys| bundle(&keys)),
+        PacketType::FileTransfer
         | PacketType::BoardPost
-        | PacketType::PrekeyBundle
         | PacketType::GroupMessage
         | PacketType::Ping
         | PacketType::Pong
@@ -100,6 +103,37 @@ fn fragment(fragment: &Fragment) -> Value {
         "original_type": fragment.original_type.to_string(),
         "original_type_code": fragment.original_type.code(),
         "data_length": fragment.data.len(),
+    })
+}
+
+fn request_sync(request: &RequestSync) -> Value {
+    let wanted = request.wanted();
+    let types = PacketType::NAMED.iter().filter(|&&named| wanted.contains(named));
+    json!({
+        "p": request.filter.p(),
+        "m": request.filter.m(),
+        "packets": request.filter.members().places().len(),
+        "types": types.map(ToString::to_string).collect::<Vec<_>>(),
+        "since_ms": request.since.map(|since| since.0),
+        "fragment_ids": request.fragment_ids.iter().map(|id| to_hex(id)).collect::<Vec<_>>(),
+    })
+}
+
+fn envelope(envelope: &CourierEnvelope) -> Value {
+    json!({
+        "tag": to_hex(&envelope.tag),
+        "expires_ms": envelope.expires.0,
+        "copies": envelope.copies,
+        "prekey_id": envelope.prekey,
+        "ciphertext_length": envelope.ciphertext.len(),
+    })
+}
+
+fn bundle(bundle: &PrekeyBundle) -> Value {
+    json!({
+        "noise_public": to_hex(&bundle.noise_public),
+        "prekey_ids": bundle.prekeys.iter().map(|prekey| prekey.id).collect::<Vec<_>>(),
+        "generated_ms": bundle.generated.0,
     })
 }
 

@@ -19,12 +19,14 @@ mod capabilities;
 mod card;
 pub mod cbor;
 mod compression;
+mod courier;
 pub mod direct;
 mod error;
 pub mod file;
 mod fragment;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
+mod gcs;
 mod group;
 mod header;
 pub mod json;
@@ -38,13 +40,17 @@ mod packet_type;
 pub mod padding;
 mod part;
 mod prefixed;
+mod prekey;
 mod private;
 mod reader;
 mod received;
 pub mod record;
 mod record_link;
 mod signing;
+mod sync;
 mod tlv;
+mod verify;
+mod vouch;
 
 pub use announce::{Announce, MAX_NEIGHBOURS};
 pub use board::{Board, MAX_POST_LEN, MAX_POST_LIFE, MAX_POST_NICKNAME_LEN, Post, Tombstone};
@@ -53,8 +59,10 @@ pub use card::{
     Card, DirectAddress, LINK_PREFIX, MAX_ADDRESSES, MAX_CARD_LEN, MAX_PROVIDER_LEN, MAX_RELAYS, Mailbox,
     ReceivedCard, link,
 };
+pub use courier::{CourierEnvelope, MAX_CIPHERTEXT_LEN, MAX_COPIES, TAG_LEN};
 pub use error::{CardError, DecodeError, EncodeError, Field, InflateError, LinkError, PayloadError};
 pub use fragment::{Fragment, FragmentError, Fragments, MAX_FRAGMENTS, chunk_for, fragments};
+pub use gcs::{Filter, FilterHash, Members};
 pub use group::{
     GroupEnvelope, GroupKey, GroupState, GroupText, MAX_GROUP_NAME_LEN, MAX_GROUP_TEXT_LEN,
     MAX_MEMBER_NAME_LEN, MAX_MEMBERS, Member,
@@ -66,8 +74,12 @@ pub use leave::Leave;
 pub use packet::Packet;
 pub use packet_type::PacketType;
 pub use part::{MAX_PARTS, ParsePartIdError, PartId, split_text};
+pub use prekey::{MAX_PREKEYS, Prekey, PrekeyBundle};
 pub use private::{MAX_TEXT_LEN, NoisePayload, PeerState};
 pub use received::Received;
 pub use record_link::{
     RECORD_LINK_PREFIX, RecordLinkError, is_record_link, read_record, read_record_link, record_link,
 };
+pub use sync::{MAX_FRAGMENT_IDS, RequestSync, SyncTypes};
+pub use verify::{CODE_PREFIX, CodeError, ScannedCode, VerifyChallenge, VerifyCode, VerifyResponse};
+pub use vouch::{MAX_VOUCHES, Vouch};

@@ -8,6 +8,8 @@ use super::error::{EncodeError, PayloadError};
 use super::group::GroupState;
 use super::reader::Reader;
 use super::tlv::{self, MAX_VALUE_LEN, Tlv};
+use super::verify::{VerifyChallenge, VerifyResponse};
+use super::vouch::{self, Vouch};
 
 /// The most bytes of text that one private message carries: its length is one byte.
 pub const MAX_TEXT_LEN: usize = MAX_VALUE_LEN;
@@ -23,6 +25,9 @@ mod code {
     pub(super) const DELIVERED: u8 = 0x03;
     pub(super) const GROUP_INVITE: u8 = 0x06;
     pub(super) const GROUP_KEY_UPDATE: u8 = 0x07;
+    pub(super) const VERIFY_CHALLENGE: u8 = 0x10;
+    pub(super) const VERIFY_RESPONSE: u8 = 0x11;
+    pub(super) const VOUCH: u8 = 0x12;
     pub(super) const PEER_STATE: u8 = 0x21;
     /// Ours, far above what the apps use; they drop a type they do not know.
     pub(super) const CARD: u8 = 0x70;
@@ -59,6 +64,12 @@ pub enum NoisePayload {
     GroupInvite(Box<GroupState>),
     /// The peer changed its group that we are in.
     GroupKeyUpdate(Box<GroupState>),
+    /// The peer scanned our code and wants us to prove that we have its key.
+    VerifyChallenge(VerifyChallenge),
+    /// The proof that we asked for.
+    VerifyResponse(VerifyResponse),
+    /// The peer vouches for 1 to [`super::MAX_VOUCHES`] others; nothing in it is checked yet.
+    Vouches(Vec<Vouch>),
     /// What the peer can do and which key it signs with, proven by the session.
     PeerState(PeerState),
     /// The peer's contact card, encoded, of at most [`MAX_CARD_LEN`] bytes; nothing in it is checked yet.
@@ -86,12 +97,13 @@ impl NoisePayload {
             }
             Self::ReadReceipt { id } => Ok([&[code::READ_RECEIPT], writable_id(id)?].concat()),
             Self::Delivered { id } => Ok([&[code::DELIVERED], writable_id(id)?].concat()),
-            Self::GroupInvite(state) => {
-                Ok([&[code::GROUP_INVITE], state.encode()?.as_slice()].concat())
-            }
+            Self::GroupInvite(state) => Ok([&[code::GROUP_INVITE], state.encode()?.as_slice()].concat()),
             Self::GroupKeyUpdate(state) => {
                 Ok([&[code::GROUP_KEY_UPDATE], state.encode()?.as_slice()].concat())
             }
+            Self::VerifyChallenge(challenge) => written(code::VERIFY_CHALLENGE, |to| challenge.put(to)),
+            Self::VerifyResponse(response) => written(code::VERIFY_RESPONSE, |to| response.put(to)),
+            Self::Vouches(vouches) => written(code::VOUCH, |to| vouch::put(vouches, to)),
             Self::PeerState(state) => {
                 let mut plaintext = vec![code::PEER_STATE, PEER_STATE_VERSION];
                 let capabilities = state.capabilities.encode();
@@ -116,11 +128,24 @@ impl NoisePayload {
             code::DELIVERED => Ok(Self::Delivered { id: receipt_id(reader)? }),
             code::GROUP_INVITE => group_state(reader).map(Self::GroupInvite),
             code::GROUP_KEY_UPDATE => group_state(reader).map(Self::GroupKeyUpdate),
+            code::VERIFY_CHALLENGE => VerifyChallenge::read(reader).map(Self::VerifyChallenge),
+            code::VERIFY_RESPONSE => VerifyResponse::read(reader).map(Self::VerifyResponse),
+            code::VOUCH => vouch::read(reader).map(Self::Vouches),
             code::PEER_STATE => peer_state(reader).map(Self::PeerState),
             code::CARD => card(reader),
             code => Err(PayloadError::UnknownType { code }),
         }
     }
+}
+
+/// A type byte, and what is written behind it.
+fn written(
+    code: u8,
+    put: impl FnOnce(&mut Vec<u8>) -> Result<(), EncodeError>,
+) -> Result<Vec<u8>, EncodeError> {
+    let mut plaintext = vec![code];
+    put(&mut plaintext)?;
+    Ok(plaintext)
 }
 
 /// Unlike an announce, a private message with a field we do not know is refused, as both apps do.

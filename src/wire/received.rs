@@ -6,7 +6,7 @@ use crate::ids::PeerId;
 
 use super::compression::{WirePayload, inflate};
 use super::error::{DecodeError, Field};
-use super::header::{Header, ID_LEN, TTL_OFFSET};
+use super::header::{FLAGS_OFFSET, Header, ID_LEN, TTL_OFFSET, flag};
 use super::packet::Packet;
 use super::reader::Reader;
 use super::signing;
@@ -84,6 +84,18 @@ impl Received {
         frame.into()
     }
 
+    /// The packet as the answer to a sync request: TTL 0 and flag 10, neither of which is signed; without padding.
+    pub fn sync_reply(&self) -> Bytes {
+        let mut frame = self.frame.slice(..self.len).to_vec();
+        if let Some(byte) = frame.get_mut(TTL_OFFSET) {
+            *byte = 0;
+        }
+        if let Some(byte) = frame.get_mut(FLAGS_OFFSET) {
+            *byte |= flag::RSR;
+        }
+        frame.into()
+    }
+
     /// What the signature may be over, the likeliest first (spec 2.4); each is made only when asked for.
     pub fn signing_preimages(&self) -> impl Iterator<Item = Vec<u8>> {
         signing::preimages(&self.packet, &self.payload)
@@ -122,7 +134,6 @@ fn decompressed(payload: &WirePayload, header: &Header, offset: usize) -> Result
 #[cfg(test)]
 mod tests {
     use super::super::error::InflateError;
-    use super::super::header::flag;
     use super::*;
     use crate::ids::parse_hex;
 

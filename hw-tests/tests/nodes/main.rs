@@ -2,6 +2,7 @@
 
 #![expect(clippy::print_stdout, reason = "what was counted and measured belongs to a test's output")]
 
+mod chain;
 mod failover;
 mod foreign;
 mod large;
@@ -26,6 +27,7 @@ const LIMIT: Duration = Duration::from_secs(300);
 fn main() {
     let restart = Topology::Pair.and(&["HW_RESTART_BLUETOOTHD"]);
     let both = Topology::Pair.and(&[]).and_networks(Networks::Wired);
+    let chain = Topology::Chain.and(peer::VARIABLES);
     let lossy = Topology::Network.and(&[]).and_networks(Networks::Lossy);
     let networks = Topology::Network.and(iroh_relay::VARIABLES).and_networks(Networks::Wired);
     hw_tests::run(vec![
@@ -49,6 +51,7 @@ fn main() {
             relay::one_adapter,
         ),
         trial(NODE, "relay_between_two_adapters", Topology::Domains, LIMIT, relay::two_adapters),
+        trial(NODE, "chain_of_five_and_a_foreign_client", chain, Duration::from_secs(600), chain::run),
         trial(NODE, "failover_to_bluetooth_and_back", both, LIMIT, failover::run),
         trial(NODE, "nat_that_lets_no_path_through", networks, LIMIT, nat::symmetric),
         trial(NODE, "nat_that_keeps_ports", networks, LIMIT, nat::port_keeping),

@@ -8,6 +8,7 @@ use serde_json::json;
 use crate::api::contacts::{CardQuery, ContactPatch, ContactReport, NewContact, Standing};
 use crate::ids::{Fingerprint, PeerId};
 
+use super::person;
 use crate::cli::context::Context;
 use crate::cli::error::CliError;
 use crate::cli::qr::qr;
@@ -53,16 +54,6 @@ enum Deed {
     List,
     /// Show one person, with what to compare
     Show { name: String },
-    /// Say that you compared the safety number with theirs
-    Verify { name: String },
-    /// Make somebody a favourite
-    Favourite { name: String },
-    /// Make somebody an ordinary contact again
-    Unfavourite { name: String },
-    /// Take nothing from somebody any more, and let them no longer find you
-    Block { name: String },
-    /// Lift that
-    Unblock { name: String },
     /// Know somebody no more, and let them no longer find you
     Remove { name: String },
     /// Give somebody another name
@@ -78,8 +69,9 @@ Examples:
   hopline contact card --qr             show your card
   hopline contact add hopline://contact/AQEI…
   hopline contact add @ben              take the card that ben offered
-  hopline contact show ben              what to compare with ben before `verify`
+  hopline contact show ben              what to compare with ben before `hopline verify ben --compared`
 
+What you decide about people: `hopline fav`, `unfav`, `block`, `unblock`, `verify`.
 A NAME is a contact's name, a fingerprint or a peer id; `@` is optional.";
 
 pub(in crate::cli) async fn run(context: &Context, arguments: Arguments) -> Result<(), CliError> {
@@ -90,28 +82,8 @@ pub(in crate::cli) async fn run(context: &Context, arguments: Arguments) -> Resu
         Deed::Add { card, name } => add(context, card, name).await,
         Deed::List => list(context).await,
         Deed::Show { name } => {
-            let person = find(context, &name).await?;
+            let person = person::find(&context.client()?, &name).await?;
             context.out.say(&person, describe(&person))
-        }
-        Deed::Verify { name } => {
-            let patch = ContactPatch { verified: Some(true), ..ContactPatch::default() };
-            edit(context, &name, patch, "is verified").await
-        }
-        Deed::Favourite { name } => {
-            let patch = ContactPatch { favourite: Some(true), ..ContactPatch::default() };
-            edit(context, &name, patch, "is a favourite").await
-        }
-        Deed::Unfavourite { name } => {
-            let patch = ContactPatch { favourite: Some(false), ..ContactPatch::default() };
-            edit(context, &name, patch, "is no favourite").await
-        }
-        Deed::Block { name } => {
-            let patch = ContactPatch { blocked: Some(true), ..ContactPatch::default() };
-            edit(context, &name, patch, "is blocked").await
-        }
-        Deed::Unblock { name } => {
-            let patch = ContactPatch { blocked: Some(false), ..ContactPatch::default() };
-            edit(context, &name, patch, "is not blocked").await
         }
         Deed::Rename { name, new_name } => {
             let patch = ContactPatch { name: Some(new_name), ..ContactPatch::default() };
@@ -148,8 +120,7 @@ async fn add(context: &Context, card: String, name: Option<String>) -> Result<()
     };
     let added = context.client()?.add_contact(&contact).await?;
     let text = format!(
-        "{} is a contact\ncompare the safety number in `hopline contact show`, then say so with `hopline contact \
-         verify`",
+        "{} is a contact\n`hopline verify` lets each be sure that the keys are the other's",
         printable(&added.name)
     );
     context.out.say(&added, text)
@@ -189,6 +160,7 @@ fn standing(person: &ContactReport) -> String {
         Standing::Contact => "contact",
         Standing::Offered => "offers a card",
         Standing::Blocked => "blocked",
+        Standing::Stranger => "no contact",
     };
     let verified = if person.verified { ", verified" } else { "" };
     let favourite = if person.favourite { ", favourite" } else { "" };
@@ -245,7 +217,7 @@ async fn find(context: &Context, name: &str) -> Result<ContactReport, CliError> 
 }
 
 /// Whom a name means: an id, or else a contact, or else an offer, if there is only one of that name.
-fn pick(people: Vec<ContactReport>, name: &str) -> Result<ContactReport, CliError> {
+pub(super) fn pick(people: Vec<ContactReport>, name: &str) -> Result<ContactReport, CliError> {
     let name = name.trim();
     let bare = name.strip_prefix('@').unwrap_or(name);
     let (fingerprint, peer) = (bare.parse::<Fingerprint>().ok(), bare.parse::<PeerId>().ok());

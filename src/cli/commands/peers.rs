@@ -6,7 +6,8 @@ use crate::time::UnixMillis;
 
 use crate::cli::context::Context;
 use crate::cli::error::CliError;
-use crate::cli::words::{printable, reach, span, table};
+use crate::cli::names::shown;
+use crate::cli::words::{reach, span, table};
 
 pub(in crate::cli) async fn run(context: &Context) -> Result<(), CliError> {
     let list = context.client()?.peers().await?;
@@ -16,18 +17,36 @@ pub(in crate::cli) async fn run(context: &Context) -> Result<(), CliError> {
     if list.peers.is_empty() {
         return context.out.line("nobody yet: `hopline watch` shows when somebody comes");
     }
-    let header = ["NAME", "PEER", "REACH", "SESSION", "HEARD"].map(str::to_owned).to_vec();
-    let rows: Vec<Vec<String>> = std::iter::once(header).chain(list.peers.iter().map(row)).collect();
+    let header = ["NAME", "PEER", "REACH", "SESSION", "TRUST", "HEARD"].map(str::to_owned).to_vec();
+    let rows: Vec<Vec<String>> =
+        std::iter::once(header).chain(list.peers.iter().map(|peer| row(peer, &list.peers))).collect();
     context.out.line(table(&rows))
 }
 
-fn row(peer: &Peer) -> Vec<String> {
+fn row(peer: &Peer, all: &[Peer]) -> Vec<String> {
+    let others = all.iter().map(|other| (other.id, other.nickname.as_str()));
     let ago = wall_clock().abs_diff(UnixMillis(peer.last_seen_ms));
     vec![
-        printable(&peer.nickname),
+        shown(peer.id, &peer.nickname, others),
         peer.id.to_string(),
         reach(peer),
         if peer.session { "encrypted" } else { "none yet" }.to_owned(),
+        trust(peer),
         format!("{} ago", span(ago)),
     ]
+}
+
+/// How far a peer is trusted, and who favours whom.
+fn trust(peer: &Peer) -> String {
+    if peer.blocked {
+        return "blocked".to_owned();
+    }
+    let level = if peer.trust == "mutual" { "proven" } else { &peer.trust };
+    let favour = match (peer.favourite, peer.favours_us) {
+        (true, true) => ", mutual favourite",
+        (true, false) => ", favourite",
+        (false, true) => ", favours you",
+        (false, false) => "",
+    };
+    format!("{level}{favour}")
 }

@@ -133,6 +133,7 @@ async fn follow(
             | EventReport::Transport(_)
             | EventReport::Board(_)
             | EventReport::Contact(_)
+            | EventReport::Person(_)
             | EventReport::ClockUnset => {}
         }
     }

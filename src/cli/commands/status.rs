@@ -7,6 +7,7 @@ use crate::api::schema::{
     ConnectionReport, Counters, LinkReport, MailboxWord, PartWord, PathWord, RelayReport, RoleWord,
     StatusReport,
 };
+use crate::api::sync::SyncCounters;
 
 use crate::cli::context::Context;
 use crate::cli::error::CliError;
@@ -74,6 +75,7 @@ fn describe(status: &StatusReport) -> String {
             "packets",
             format!("{} made, {} relayed, {} put together", mesh.originated, mesh.relayed, mesh.reassembled),
         ),
+        row("history", describe_sync(&mesh.sync)),
         row("packets dropped", dropped(&mesh.dropped)),
         row("frames sent", format!("{} ({} bytes)", link.frames_sent, link.bytes_sent)),
         row("frames received", format!("{} ({} bytes)", link.frames_received, link.bytes_received)),
@@ -116,6 +118,14 @@ fn describe_connection(connection: &ConnectionReport) -> String {
         PathWord::Unknown => "by a way not known yet".to_owned(),
     };
     format!("{peer} {way} ({round_trip_ms} ms there and back)")
+}
+
+fn describe_sync(sync: &SyncCounters) -> String {
+    let SyncCounters { remembered, asked, answered, sent, cut_short, taken } = sync;
+    let cut = if *cut_short == 0 { String::new() } else { format!(", {cut_short} cut short") };
+    format!(
+        "{remembered} packets kept; asked {asked} times, got {taken}; answered {answered} times, sent {sent}{cut}"
+    )
 }
 
 fn dropped(reasons: &BTreeMap<String, u64>) -> String {

@@ -30,9 +30,9 @@ pub(in crate::crypto) fn seal<R: RngCore + CryptoRng + ?Sized>(
     write(&mut state, payload, OVERHEAD.saturating_add(payload.len()))
 }
 
-/// Opens what [`seal`] made; gives the sender's public key and the payload.
+/// Opens what [`seal`] made, with the recipient's secret key; gives the sender's public key and the payload.
 pub(in crate::crypto) fn open(
-    recipient: &Identity,
+    recipient: &[u8; 32],
     prologue: &[u8],
     message: &[u8],
 ) -> Result<([u8; 32], Zeroizing<Vec<u8>>), NoiseError> {
@@ -40,8 +40,7 @@ pub(in crate::crypto) fn open(
     let payload_len = message.len().checked_sub(OVERHEAD).ok_or(too_short)?;
     // The one who opens sends nothing, so this ephemeral key is never used.
     let unused = Zeroizing::new([0; 32]);
-    let mut state =
-        builder(PATTERN, recipient.noise_secret(), &unused)?.prologue(prologue)?.build_responder()?;
+    let mut state = builder(PATTERN, recipient, &unused)?.prologue(prologue)?.build_responder()?;
     let payload = Zeroizing::new(read(&mut state, message, payload_len)?);
     let sender = *state
         .get_remote_static()
@@ -80,7 +79,7 @@ mod tests {
             "ca35def5ae56cec33dc2036731ab14896bc4c75dbb07a61f879f8e3afa4c79446c15957a594079a5bdeae05d01e089fbb7cc6ea2ecfd209b941f73c9235213bc875f7283e9e17ebdac8112627915b455fdc3aaa6de60cb3c98302f370fdb03ea850b9b0cf22fec13e4dc0707245c8721"
         );
 
-        let (from, payload) = open(&recipient, b"John Galt", &sealed).unwrap();
+        let (from, payload) = open(recipient.noise_secret(), b"John Galt", &sealed).unwrap();
         assert_eq!(from, sender.noise_public());
         assert_eq!(payload.as_slice(), b"Ludwig von Mises");
     }
@@ -89,10 +88,10 @@ mod tests {
     fn another_prologue_another_recipient_and_a_short_message_are_refused() {
         let (ann, ben) = (Identity::from_bytes(&[1; 64]), Identity::from_bytes(&[2; 64]));
         let sealed = seal(&ann, &ben.noise_public(), b"for mail", b"hi", &mut Given::new([3; 32])).unwrap();
-        assert_eq!(open(&ben, b"for else", &sealed).unwrap_err(), NoiseError::Authentication);
-        assert_eq!(open(&ann, b"for mail", &sealed).unwrap_err(), NoiseError::Authentication);
+        assert_eq!(open(ben.noise_secret(), b"for else", &sealed).unwrap_err(), NoiseError::Authentication);
+        assert_eq!(open(ann.noise_secret(), b"for mail", &sealed).unwrap_err(), NoiseError::Authentication);
         assert_eq!(
-            open(&ben, b"for mail", &sealed[..95]).unwrap_err(),
+            open(ben.noise_secret(), b"for mail", &sealed[..95]).unwrap_err(),
             NoiseError::Length { expected: 96, actual: 95 }
         );
     }

@@ -29,8 +29,11 @@ const ACCEPTED: usize = 256;
 const PINGS: usize = 64;
 /// Turns of everything before other tasks have theirs.
 const TURNS: usize = 64;
-/// Pieces of one kind in one turn.
+/// Requests of one kind in one turn.
 const PER_TURN: usize = 32;
+/// Pieces of the other end's body in one turn: more than a whole HTTP/2 window of them. h2 gives a window back once a
+/// third of it was read; read in small portions, the rest of each burst stays taken for another time there and back.
+const READS: usize = 128;
 /// How long a connection may take to end in good order (spec chapter 5).
 const DRAIN: Duration = Duration::from_secs(2);
 
@@ -260,7 +263,7 @@ impl Driver {
     /// Takes what came from the other end.
     fn read(&mut self, cx: &mut Context<'_>, now: Now) -> bool {
         let mut moved = false;
-        for _ in 0..PER_TURN {
+        for _ in 0..READS {
             let Some(incoming) = self.incoming.as_mut() else { break };
             let Poll::Ready(data) = incoming.poll_data(cx) else { break };
             moved = true;

@@ -60,6 +60,13 @@ pub enum ContactEvent {
         /// The name they have here.
         name: String,
     },
+    /// Somebody proved the keys of their verification code.
+    Verified {
+        /// Who.
+        fingerprint: Fingerprint,
+        /// The name they have here.
+        name: String,
+    },
     /// A card with another identity key than the known one came, and was refused.
     IdentityRefused {
         /// Whose identity is known.
@@ -133,10 +140,15 @@ impl Contacts {
         self.added(self.get(fingerprint)?.clone(), name)
     }
 
-    /// The owner decides something about a person.
-    pub fn edit(&self, fingerprint: Fingerprint, edit: &ContactEdit) -> Result<Change, ContactError> {
+    /// The owner decides something about a person: who they are then, and what changes. Somebody without a card of
+    /// whom nothing is decided any more leaves the book.
+    pub fn edit(
+        &self,
+        fingerprint: Fingerprint,
+        edit: &ContactEdit,
+    ) -> Result<(Contact, Change), ContactError> {
         let contact = self.get(fingerprint)?;
-        if !contact.added && edit.is_for_contacts() {
+        if !contact.added && contact.has_card() && edit.is_for_contacts() {
             return Err(ContactError::NotAdded { name: contact.name.clone() });
         }
         let mut edited = contact.clone();
@@ -146,15 +158,28 @@ impl Contacts {
         edited.verified = edit.verified.unwrap_or(contact.verified);
         edited.favourite = edit.favourite.unwrap_or(contact.favourite);
         edited.blocked = edit.blocked.unwrap_or(contact.blocked);
+        if !contact.has_card() {
+            edited.added |= edited.verified || edited.favourite;
+            if !edited.added && !edited.blocked {
+                return Ok((edited, Change { removed: Some(fingerprint), ..Change::default() }));
+            }
+        }
         if contact.is_offer() && edited.blocked {
             self.room_for_contact()?;
             edited.name = self.free_name(&contact.name, fingerprint);
         }
-        Ok(Change {
+        let found_us = contact.has_card() || contact.added;
+        let change = Change {
             removed: (edited.is_offer() && !contact.is_offer()).then(|| self.oldest_offer()).flatten(),
-            own: (edited.blocked && !contact.blocked).then(|| self.hidden()),
-            ..self.put(edited)
-        })
+            own: (edited.blocked && !contact.blocked && found_us).then(|| self.hidden()),
+            ..self.put(edited.clone())
+        };
+        Ok((edited, change))
+    }
+
+    /// Our own public keys.
+    pub(super) fn own_keys(&self) -> &PublicKeys {
+        &self.me
     }
 
     /// The owner wants to know a person no more. A contact must no longer find us; whoever only offered a card
@@ -314,18 +339,18 @@ impl Contacts {
         Change { put: is_news.then_some(contact), ..Change::default() }
     }
 
-    fn room_for_contact(&self) -> Result<(), ContactError> {
+    pub(super) fn room_for_contact(&self) -> Result<(), ContactError> {
         let max = MAX_CONTACTS;
         let contacts = self.people.len().saturating_sub(self.offers.len());
         if contacts < max { Ok(()) } else { Err(ContactError::Full { max }) }
     }
 
-    fn chosen_name(&self, name: &str, of: Fingerprint) -> Result<String, ContactError> {
+    pub(super) fn chosen_name(&self, name: &str, of: Fingerprint) -> Result<String, ContactError> {
         let name = check_petname(name)?;
         if self.is_taken(&name, of) { Err(ContactError::NameTaken { name }) } else { Ok(name) }
     }
 
-    fn free_name(&self, nickname: &str, of: Fingerprint) -> String {
+    pub(super) fn free_name(&self, nickname: &str, of: Fingerprint) -> String {
         free_petname(nickname, of.peer_id(), |name| self.is_taken(name, of))
     }
 

@@ -19,7 +19,7 @@ pub struct Contact {
     pub name: String,
     /// The serial of the newest card.
     pub serial: u64,
-    /// The newest card as it came; its signature was checked.
+    /// The newest card as it came; its signature was checked. Empty for somebody who was met on the mesh.
     pub card: Bytes,
     /// Whether the owner said yes to this person. Otherwise the card was offered, and waits for that.
     pub added: bool,
@@ -61,7 +61,12 @@ impl Contact {
 
     /// Whether the card waits for the owner's word.
     pub fn is_offer(&self) -> bool {
-        !self.added && !self.blocked
+        self.has_card() && !self.added && !self.blocked
+    }
+
+    /// Whether there ever was a card: people met on the mesh have none.
+    pub fn has_card(&self) -> bool {
+        !self.card.is_empty()
     }
 
     /// The card. `None` when the bytes on disk are no card any more.

@@ -8,7 +8,7 @@ use crate::crypto::SignatureError;
 use crate::ids::Fingerprint;
 use crate::node::handle::Stopped;
 use crate::storage::StoreError;
-use crate::wire::{CardError, EncodeError, LinkError};
+use crate::wire::{CardError, CodeError, EncodeError, LinkError};
 
 /// Why a card or a wish about contacts was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -35,6 +35,24 @@ pub enum ContactError {
         /// Whose card it says to be.
         owner: Fingerprint,
     },
+    /// The text is no verification code.
+    #[error(transparent)]
+    Code(#[from] CodeError),
+    /// Somebody else wrote the code, or it was changed.
+    #[error("the verification code is forged or damaged: {reason}")]
+    CodeSignature {
+        /// What is wrong with its signature.
+        reason: SignatureError,
+    },
+    /// The code was made too long ago, or one of the clocks is wrong.
+    #[error("the verification code was made {seconds} s from now by this clock, and counts for 300 s")]
+    CodeAge {
+        /// How far off.
+        seconds: u64,
+    },
+    /// It is this node's own code.
+    #[error("this is your own verification code")]
+    OwnCode,
     /// It is this node's own card.
     #[error("this is your own card")]
     Own,
@@ -84,6 +102,9 @@ pub enum ContactError {
     /// Our own card cannot be made.
     #[error("the own card cannot be made: {0}")]
     OwnCard(#[from] EncodeError),
+    /// The machine gives no randomness.
+    #[error("the machine gives no randomness: {0}")]
+    Random(String),
     /// Our own card was not made yet.
     #[error("the own card is not made yet")]
     NoCard,

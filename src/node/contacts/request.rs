@@ -5,6 +5,7 @@ use bytes::Bytes;
 use super::book::{Change, Contacts};
 use super::contact::ContactInfo;
 use super::error::ContactError;
+use super::met::Met;
 use super::own::Form;
 use crate::ids::Fingerprint;
 use crate::wire::ReceivedCard;
@@ -42,6 +43,13 @@ pub enum ContactRequest {
     Edit {
         /// Who.
         fingerprint: Fingerprint,
+        /// What.
+        edit: ContactEdit,
+    },
+    /// Decide something about somebody met on the mesh, who is not in the book yet.
+    Meet {
+        /// Who.
+        met: Met,
         /// What.
         edit: ContactEdit,
     },
@@ -107,7 +115,12 @@ impl Contacts {
                 self.person(fingerprint, self.accept(fingerprint, name.as_deref())?)
             }
             ContactRequest::Edit { fingerprint, edit } => {
-                self.person(fingerprint, self.edit(fingerprint, &edit)?)
+                let (contact, change) = self.edit(fingerprint, &edit)?;
+                Ok((ContactAnswer::Contact(Box::new(self.info(&contact))), change))
+            }
+            ContactRequest::Meet { met, edit } => {
+                let (contact, change) = self.meet(&met, &edit)?;
+                Ok((ContactAnswer::Contact(Box::new(self.info(&contact))), change))
             }
             ContactRequest::Remove { fingerprint } => Ok((ContactAnswer::Removed, self.remove(fingerprint)?)),
         }

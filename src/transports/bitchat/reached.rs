@@ -36,6 +36,8 @@ impl Reached {
             | Event::Refused { .. }
             | Event::Receipt { .. }
             | Event::Board(_)
+            | Event::People(_)
+            | Event::Courier(_)
             | Event::ClockUnset => false,
         };
         if changed { self.changes() } else { Vec::new() }
@@ -60,6 +62,7 @@ mod tests {
     use super::*;
     use crate::ids::{AdapterId, Fingerprint};
     use crate::mesh::event::PeerInfo;
+    use crate::mesh::trust::{Level, Standing};
     use crate::time::UnixMillis;
 
     const LINK: LinkId = LinkId { adapter: AdapterId(0), serial: 1 };
@@ -74,6 +77,11 @@ mod tests {
             links: Vec::new(),
             last_seen: UnixMillis(1),
             session: false,
+            noise_public: [2; 32],
+            signing_public: [2; 32],
+            trust: Level::Known,
+            standing: Standing::default(),
+            favours_us: false,
         })
     }
 

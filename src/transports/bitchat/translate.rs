@@ -7,6 +7,7 @@ use crate::ids::{AttemptId, MessageId};
 use crate::mesh;
 use crate::mesh::error::Refusal;
 use crate::mesh::event::{Expiry, PrivateMessage, PublicMessage};
+use crate::mesh::trust::event as trust;
 use crate::message::{Body, Message, Recipient};
 use crate::router::event::{Failure, Report};
 use crate::transports::port::{Command, Event, Received};
@@ -61,13 +62,19 @@ pub(super) fn told(event: &mesh::event::Event) -> Vec<Event> {
             ttl: 0,
             fragments: 0,
         })],
-        Engine::Adapter { .. }
+        Engine::People(trust::Event::Verified { noise_public, signing_public, nickname }) => {
+            let (noise_public, signing_public) = (*noise_public, *signing_public);
+            vec![Event::Verified { noise_public, signing_public, nickname: nickname.clone() }]
+        }
+        Engine::People(_)
+        | Engine::Adapter { .. }
         | Engine::LinkUp { .. }
         | Engine::LinkDown { .. }
         | Engine::Peer(_)
         | Engine::PeerGone { .. }
         | Engine::Session { .. }
         | Engine::Board(_)
+        | Engine::Courier(_)
         | Engine::ClockUnset => Vec::new(),
     }
 }

@@ -10,7 +10,7 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use crate::api::Client;
 use crate::api::client::ClientError;
 use crate::api::files::FileWord;
-use crate::api::schema::{EventReport, Peer, ReachWord, SentMessage, StatusWord};
+use crate::api::schema::{EventReport, Peer, ReachWord, ReceivedMessage, SentMessage, StatusWord};
 use crate::ids::{MessageId, PeerId};
 use crate::node::name::EVERYONE;
 
@@ -20,6 +20,7 @@ use crate::cli::commands::peers;
 use crate::cli::context::Context;
 use crate::cli::ending::Ending;
 use crate::cli::error::CliError;
+use crate::cli::names;
 use crate::cli::words;
 
 /// Own private messages whose receipts are still shown; the oldest is forgotten first.
@@ -55,9 +56,9 @@ pub(in crate::cli) async fn run(context: &Context) -> Result<(), CliError> {
     }
 }
 
-struct Chat<'a> {
-    context: &'a Context,
-    client: Client,
+pub(super) struct Chat<'a> {
+    pub(super) context: &'a Context,
+    pub(super) client: Client,
     /// Who is in reach, by the name they go by here.
     around: BTreeMap<PeerId, String>,
     /// Own private messages on their way, and for whom.
@@ -73,9 +74,10 @@ impl Chat<'_> {
         }
         match event {
             EventReport::PrivateMessage(message) => {
-                out.tell(words::private(message))?;
+                out.tell(words::private(&self.named(message)))?;
                 self.client.mark_read(message.id).await?;
             }
+            EventReport::PublicMessage(message) => out.tell(words::public(&self.named(message)))?,
             EventReport::Status { id, status, .. } => {
                 if let Some(text) = self.receipt(*id, *status) {
                     out.tell(text)?;
@@ -84,7 +86,7 @@ impl Chat<'_> {
             EventReport::Peer(peer) => {
                 if peer.reach == ReachWord::Gone {
                     self.around.remove(&peer.id);
-                } else if self.around.insert(peer.id, name_of(peer)).is_none() {
+                } else if self.around.insert(peer.id, name_of(peer)).is_none() && !peer.blocked {
                     out.tell(words::event(event))?;
                 }
             }
@@ -103,11 +105,20 @@ impl Chat<'_> {
             | EventReport::Board(_)
             | EventReport::Contact(_)
             | EventReport::File(_)
-            | EventReport::PublicMessage(_)
+            | EventReport::Person(_)
             | EventReport::ClockUnset
             | EventReport::Missed { .. } => out.tell(words::event(event))?,
         }
         Ok(())
+    }
+
+    /// A message under a name that nobody else has here.
+    fn named(&self, message: &ReceivedMessage) -> ReceivedMessage {
+        let others = self.around.iter().map(|(&id, name)| (id, name.as_str()));
+        ReceivedMessage {
+            nickname: names::shown(message.sender, &message.nickname, others),
+            ..message.clone()
+        }
     }
 
     fn receipt(&self, id: MessageId, status: StatusWord) -> Option<String> {
@@ -130,9 +141,11 @@ impl Chat<'_> {
             Ok(Line::Public(text)) => self.send(EVERYONE, text).await?,
             Ok(Line::Private { to, text }) => self.send(to, text).await?,
             Ok(Line::Board(wish)) => {
-                self.forgive(board::act(self.context, &self.client, wish).await)?;
+                self.or_say(board::act(self.context, &self.client, wish).await)?;
             }
             Ok(Line::Who) => peers::run(self.context).await?,
+            Ok(Line::Decide { name, decision }) => self.decide(name, decision).await?,
+            Ok(Line::Verify(what)) => self.verify(what).await?,
             Ok(Line::Clear) => self.clear()?,
             Ok(Line::Help) => self.context.out.line(table::help())?,
             Err(unclear) => self.explain(&unclear)?,
@@ -140,17 +153,16 @@ impl Chat<'_> {
         Ok(ControlFlow::Continue(()))
     }
 
-    /// What was refused is said, and the chat goes on; what keeps the chat from going on ends it.
-    fn forgive(&self, done: Result<(), CliError>) -> Result<(), CliError> {
-        match done {
-            Err(error) if error.is_refusal() => {
-                let (message, hint) = (words::printable(&error.to_string()), error.hint());
-                let object = json!({ "error": { "message": message, "hint": hint } });
-                let hint = hint.map(|hint| format!(" ({hint})")).unwrap_or_default();
-                self.context.out.say(&object, format!("* not done: {message}{hint}"))
-            }
-            other => other,
-        }
+    /// A command that was refused is told, and the chat goes on; one that could not be asked for ends it.
+    pub(super) fn or_say(&self, done: Result<(), CliError>) -> Result<(), CliError> {
+        let error = match done {
+            Err(error) if error.is_refusal() => error,
+            Ok(()) | Err(_) => return done,
+        };
+        let (message, hint) = (error.to_string(), error.hint());
+        let text =
+            words::printable(&message) + &hint.iter().map(|hint| format!(" ({hint})")).collect::<String>();
+        self.context.out.say(&json!({ "error": { "message": message, "hint": hint } }), format!("* {text}"))
     }
 
     /// Says what was wrong with a line, and what to type instead.

@@ -4,6 +4,7 @@
 
 mod board;
 mod conversation;
+mod people;
 mod table;
 
 pub(in crate::cli) use conversation::run;

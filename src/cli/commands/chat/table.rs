@@ -1,6 +1,7 @@
 //! The commands of the chat: a row says how one is typed, what it does and how its line is read.
 
 use super::board;
+use crate::cli::commands::person::Decision;
 use crate::cli::words;
 
 /// What a typed line means.
@@ -11,6 +12,8 @@ pub(super) enum Line<'a> {
     Private { to: &'a str, text: &'a str },
     Board(board::Wish<'a>),
     Who,
+    Decide { name: &'a str, decision: Decision },
+    Verify(&'a str),
     Clear,
     Help,
     Quit,
@@ -50,6 +53,36 @@ const COMMANDS: &[Command] = &[
         read: |rest| {
             (!rest.is_empty()).then_some(Line::Board(board::Wish::Post { text: rest, urgent: false }))
         },
+    },
+    Command {
+        names: &["fav"],
+        arguments: "NAME",
+        help: "make somebody a favourite; they are told",
+        read: |rest| decide(rest, Decision::Favourite),
+    },
+    Command {
+        names: &["unfav"],
+        arguments: "NAME",
+        help: "make them none; they are told",
+        read: |rest| decide(rest, Decision::NoFavourite),
+    },
+    Command {
+        names: &["block"],
+        arguments: "NAME",
+        help: "see and keep nothing of somebody; nobody is told",
+        read: |rest| decide(rest, Decision::Block),
+    },
+    Command {
+        names: &["unblock"],
+        arguments: "NAME",
+        help: "lift that",
+        read: |rest| decide(rest, Decision::Unblock),
+    },
+    Command {
+        names: &["verify"],
+        arguments: "NAME|CODE",
+        help: "show somebody your code, or check theirs (bitchat://verify?…)",
+        read: |rest| one(rest).map(Line::Verify),
     },
     Command {
         names: &["clear"],
@@ -133,6 +166,16 @@ fn alone<'a>(rest: &str, line: Line<'a>) -> Option<Line<'a>> {
     rest.is_empty().then_some(line)
 }
 
+/// A name of one word or more, or a code.
+fn one(rest: &str) -> Option<&str> {
+    let rest = rest.trim();
+    (!rest.is_empty()).then_some(rest)
+}
+
+fn decide(rest: &str, decision: Decision) -> Option<Line<'_>> {
+    one(rest).map(|name| Line::Decide { name, decision })
+}
+
 /// A name and a text.
 fn private(rest: &str) -> Option<Line<'_>> {
     let (to, text) = rest.split_once(char::is_whitespace)?;
@@ -162,6 +205,7 @@ mod tests {
             ("/msg ben", "type /msg NAME TEXT"),
             ("/m", "type /msg NAME TEXT"),
             ("/who me", "type /who"),
+            ("/fav", "type /fav NAME"),
             ("/", "/help lists what can be typed"),
             ("/dance now", "/help lists what can be typed"),
         ] {

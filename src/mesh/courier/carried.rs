@@ -1,0 +1,365 @@
+//! The envelopes that are carried for others. Nothing that is held is ever pushed out: what finds no room is refused.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use bytes::{Buf, BufMut, Bytes};
+use sha2::{Digest as _, Sha256};
+
+use super::limits::{LIFETIME, Limits, SLACK, Tier};
+use crate::ids::PeerId;
+use crate::mesh::error::DropReason;
+use crate::time::{Instant, UnixMillis};
+use crate::wire::{CourierEnvelope, MAX_COPIES};
+
+/// How long after it was handed to its recipient's own link an envelope is kept: until then the link may break.
+pub(super) const HANDING: Duration = Duration::from_secs(10);
+/// How long until it is sent again to a recipient that is there over other nodes only (spec 3.11).
+pub(super) const REMOTE_PAUSE: Duration = Duration::from_secs(10 * 60);
+const VERSION: u8 = 1;
+
+/// What an envelope is known by: a hash of its ciphertext, whoever brings it and however many copies it has left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(in crate::mesh) struct Digest(pub(super) [u8; 16]);
+
+impl Digest {
+    pub(super) fn of(envelope: &CourierEnvelope) -> Self {
+        let mut digest = [0; 16];
+        digest.iter_mut().zip(Sha256::digest(&envelope.ciphertext)).for_each(|(byte, hash)| *byte = hash);
+        Self(digest)
+    }
+}
+
+/// Whether an envelope may be taken or opened at this time: it has not expired, and does not want to live for ever.
+pub(super) fn check_life(envelope: &CourierEnvelope, now: UnixMillis) -> Result<(), DropReason> {
+    let absurd = envelope.expires > now + LIFETIME + SLACK;
+    if absurd || envelope.expires <= now { Err(DropReason::CourierExpiry) } else { Ok(()) }
+}
+
+#[derive(Debug)]
+struct Held {
+    envelope: CourierEnvelope,
+    depositor: PeerId,
+    tier: Tier,
+    /// The couriers who got a share, [`MAX_COPIES`] at most.
+    given: Vec<PeerId>,
+    /// Since when it is on its recipient's own link.
+    handing: Option<(PeerId, Instant)>,
+    /// When it was last sent to its recipient over other nodes.
+    remote: Option<Instant>,
+}
+
+/// The envelopes.
+#[derive(Debug, Default)]
+pub(in crate::mesh) struct Carried {
+    held: BTreeMap<Digest, Held>,
+}
+
+impl Carried {
+    /// Takes an envelope of a depositor of this tier.
+    pub(super) fn take(
+        &mut self,
+        envelope: CourierEnvelope,
+        (depositor, tier): (PeerId, Tier),
+        limits: &Limits,
+        now: UnixMillis,
+    ) -> Result<Digest, DropReason> {
+        check_life(&envelope, now)?;
+        self.held.retain(|_, held| held.envelope.expires > now);
+        let digest = Digest::of(&envelope);
+        if self.held.contains_key(&digest) {
+            return Err(DropReason::CourierReplay);
+        }
+        let count = |counts: &dyn Fn(&Held) -> bool| self.held.values().filter(|held| counts(held)).count();
+        let of_one = count(&|held| held.depositor == depositor);
+        let full = match tier {
+            Tier::Favourite => of_one >= limits.per_favourite,
+            Tier::Verified => {
+                of_one >= limits.per_verified
+                    || count(&|held| held.tier == Tier::Verified) >= limits.from_verified
+            }
+        };
+        if full || self.held.len() >= limits.envelopes {
+            return Err(DropReason::CourierFull);
+        }
+        let held = Held { envelope, depositor, tier, given: Vec::new(), handing: None, remote: None };
+        self.held.insert(digest, held);
+        Ok(digest)
+    }
+
+    /// The envelopes for the holder of these tags that are to be handed over at this time. `direct` says whether
+    /// it has a link of its own.
+    pub(super) fn due_for(&self, tags: &[[u8; 16]], direct: bool, now: Instant) -> Vec<Digest> {
+        let due = |held: &Held| match direct {
+            true => held.handing.is_none(),
+            false => held.remote.is_none_or(|last| now.since(last) >= REMOTE_PAUSE),
+        };
+        let theirs = self.held.iter().filter(|(_, held)| tags.contains(&held.envelope.tag) && due(held));
+        theirs.map(|(digest, _)| *digest).collect()
+    }
+
+    /// It was handed to its recipient, over its own link or over other nodes.
+    pub(super) fn handed(&mut self, digest: Digest, peer: PeerId, direct: bool, now: Instant) {
+        if let Some(held) = self.held.get_mut(&digest) {
+            if direct {
+                held.handing = Some((peer, now));
+            } else {
+                held.remote = Some(now);
+            }
+        }
+    }
+
+    /// The envelopes whose recipients still have the link that they were handed over; they are gone from here on.
+    /// Where the link broke, they will be handed over again.
+    pub(super) fn settle(&mut self, linked: &[PeerId], now: Instant) -> Vec<Digest> {
+        let mut done = Vec::new();
+        for (digest, held) in &mut self.held {
+            match held.handing {
+                Some((peer, _)) if !linked.contains(&peer) => held.handing = None,
+                Some((_, since)) if now.since(since) >= HANDING => done.push(*digest),
+                Some(_) | None => {}
+            }
+        }
+        for digest in &done {
+            self.held.remove(digest);
+        }
+        done
+    }
+
+    /// The envelopes that this courier, whose own mail has these tags, may have a share of.
+    pub(super) fn shares_for(&self, courier: PeerId, tags: &[[u8; 16]]) -> Vec<Digest> {
+        let may = |held: &Held| {
+            held.envelope.copies > 1
+                && held.handing.is_none()
+                && held.depositor != courier
+                && !held.given.contains(&courier)
+                && !tags.contains(&held.envelope.tag)
+        };
+        self.held.iter().filter(|(_, held)| may(held)).map(|(digest, _)| *digest).collect()
+    }
+
+    /// Half the copies, for another courier.
+    pub(super) fn share(&self, digest: Digest) -> Option<CourierEnvelope> {
+        let envelope = &self.held.get(&digest)?.envelope;
+        Some(CourierEnvelope { copies: envelope.copies / 2, ..envelope.clone() })
+    }
+
+    /// That courier has its share: the other half stays.
+    pub(super) fn shared(&mut self, digest: Digest, courier: PeerId) {
+        if let Some(held) = self.held.get_mut(&digest) {
+            held.envelope.copies -= held.envelope.copies / 2;
+            held.given.push(courier);
+        }
+    }
+
+    /// An envelope as it is handed over.
+    pub(super) fn envelope(&self, digest: Digest) -> Option<CourierEnvelope> {
+        self.held.get(&digest).map(|held| held.envelope.clone())
+    }
+
+    /// The envelopes whose time is over; they are gone from here on.
+    pub(super) fn expire(&mut self, now: UnixMillis) -> Vec<Digest> {
+        let old = |held: &Held| check_life(&held.envelope, now).is_err();
+        let gone: Vec<Digest> =
+            self.held.iter().filter(|(_, held)| old(held)).map(|(digest, _)| *digest).collect();
+        for digest in &gone {
+            self.held.remove(digest);
+        }
+        gone
+    }
+
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.held.len()
+    }
+
+    /// One envelope, to be kept.
+    pub(super) fn encode(&self, digest: Digest) -> Option<Bytes> {
+        let Held { envelope, depositor, tier, given, .. } = self.held.get(&digest)?;
+        let mut value = vec![VERSION, u8::from(*tier == Tier::Verified)];
+        value.put_slice(depositor.as_bytes());
+        value.put_u8(u8::try_from(given.len()).ok()?);
+        given.iter().for_each(|courier| value.put_slice(courier.as_bytes()));
+        value.extend(envelope.encode().ok()?);
+        Some(value.into())
+    }
+
+    /// Takes back what [`Self::encode`] wrote; false when it is none, or of no use any more.
+    pub(super) fn restore(&mut self, value: Bytes, limits: &Limits, now: UnixMillis) -> bool {
+        let Some(held) = decode(value) else { return false };
+        let fits = self.held.len() < limits.envelopes && check_life(&held.envelope, now).is_ok();
+        if fits {
+            self.held.insert(Digest::of(&held.envelope), held);
+        }
+        fits
+    }
+}
+
+fn decode(mut value: Bytes) -> Option<Held> {
+    if value.try_get_u8().ok()? != VERSION {
+        return None;
+    }
+    let tier = if value.try_get_u8().ok()? == 0 { Tier::Favourite } else { Tier::Verified };
+    let depositor = peer(&mut value)?;
+    let count = value.try_get_u8().ok()?;
+    let given: Option<Vec<PeerId>> = (0..count.min(MAX_COPIES)).map(|_| peer(&mut value)).collect();
+    let envelope = CourierEnvelope::decode(&value).ok()?;
+    Some(Held { envelope, depositor, tier, given: given?, handing: None, remote: None })
+}
+
+/// The next peer id of a kept value.
+pub(super) fn peer(value: &mut Bytes) -> Option<PeerId> {
+    let mut id = [0; 8];
+    value.try_copy_to_slice(&mut id).ok()?;
+    Some(PeerId(id))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: UnixMillis = UnixMillis(1_800_000_000_000);
+    const HOUR: Duration = Duration::from_secs(60 * 60);
+    const ANN: PeerId = PeerId([1; 8]);
+    const BEN: PeerId = PeerId([2; 8]);
+    const CAT: PeerId = PeerId([3; 8]);
+
+    fn envelope(number: u16) -> CourierEnvelope {
+        CourierEnvelope {
+            tag: [7; 16],
+            expires: NOW + LIFETIME,
+            ciphertext: Bytes::copy_from_slice(&number.to_be_bytes()),
+            copies: 4,
+            prekey: None,
+        }
+    }
+
+    fn take(carried: &mut Carried, number: u16, from: PeerId, tier: Tier) -> Result<Digest, DropReason> {
+        carried.take(envelope(number), (from, tier), &Limits::default(), NOW)
+    }
+
+    fn person(number: u8) -> PeerId {
+        PeerId([number; 8])
+    }
+
+    fn at(seconds: u64) -> Instant {
+        Instant::from_start(Duration::from_secs(seconds))
+    }
+
+    #[test]
+    fn five_of_a_favourite_two_of_the_verified_and_none_twice() {
+        let mut carried = Carried::default();
+        for (from, tier, most) in [(ANN, Tier::Favourite, 5), (BEN, Tier::Verified, 2)] {
+            let base = u16::from(from.0[0]) * 100;
+            for number in base..base + most {
+                assert!(take(&mut carried, number, from, tier).is_ok());
+                assert_eq!(take(&mut carried, number, CAT, tier), Err(DropReason::CourierReplay));
+            }
+            assert_eq!(take(&mut carried, base + most, from, tier), Err(DropReason::CourierFull));
+        }
+        assert_eq!(carried.len(), 7);
+    }
+
+    #[test]
+    fn forty_in_all_and_twenty_of_them_of_the_verified_and_nothing_is_pushed_out() {
+        let mut carried = Carried::default();
+        for number in 0..20 {
+            assert!(
+                take(&mut carried, number, person(10 + u8::try_from(number).unwrap() / 2), Tier::Verified)
+                    .is_ok()
+            );
+        }
+        assert_eq!(take(&mut carried, 20, person(99), Tier::Verified), Err(DropReason::CourierFull));
+        for number in 100..120 {
+            assert!(
+                take(&mut carried, number, person(u8::try_from(number).unwrap()), Tier::Favourite).is_ok()
+            );
+        }
+        assert_eq!(take(&mut carried, 120, CAT, Tier::Favourite), Err(DropReason::CourierFull));
+        for number in (0..20).chain(100..120) {
+            assert!(carried.envelope(Digest::of(&envelope(number))).is_some());
+        }
+    }
+
+    #[test]
+    fn a_life_of_more_than_a_day_and_an_hour_is_refused_and_the_dead_make_room() {
+        let mut carried = Carried::default();
+        let mut takes = |expires: UnixMillis, now: UnixMillis| {
+            let envelope = CourierEnvelope { expires, ..envelope(1) };
+            carried.take(envelope, (ANN, Tier::Favourite), &Limits::default(), now).map(|_| ())
+        };
+        let longest = NOW + LIFETIME + SLACK;
+        for absurd in [UnixMillis(longest.0 + 1), UnixMillis(u64::MAX), NOW, UnixMillis(0)] {
+            assert_eq!(takes(absurd, NOW), Err(DropReason::CourierExpiry));
+        }
+        assert_eq!(takes(longest, NOW), Ok(()));
+        for number in 2..6 {
+            assert!(take(&mut carried, number, ANN, Tier::Favourite).is_ok());
+        }
+        let later = NOW + 24 * HOUR;
+        let fresh = CourierEnvelope { expires: later + HOUR, ..envelope(9) };
+        assert!(carried.take(fresh, (ANN, Tier::Favourite), &Limits::default(), later).is_ok());
+        assert_eq!(carried.expire(later + HOUR).len(), 2);
+        assert_eq!(carried.len(), 0);
+    }
+
+    #[test]
+    fn copies_halve_with_every_courier_until_one_is_left() {
+        let mut carried = Carried::default();
+        let digest = take(&mut carried, 1, ANN, Tier::Favourite).unwrap();
+        assert_eq!(carried.shares_for(ANN, &[]), [], "not back to where it came from");
+        assert_eq!(carried.shares_for(BEN, &[[7; 16]]), [], "its recipient gets it whole");
+        for (courier, given, left) in [(BEN, 2, 2), (CAT, 1, 1)] {
+            assert_eq!(carried.shares_for(courier, &[]), [digest]);
+            assert_eq!(carried.share(digest).unwrap().copies, given);
+            carried.shared(digest, courier);
+            assert_eq!(carried.envelope(digest).unwrap().copies, left);
+            assert_eq!(carried.shares_for(courier, &[]), [], "once");
+        }
+        assert_eq!(carried.shares_for(person(9), &[]), [], "the last one is for the recipient");
+    }
+
+    #[test]
+    fn what_was_handed_over_goes_when_the_link_held_and_stays_when_it_broke() {
+        let mut carried = Carried::default();
+        let digest = take(&mut carried, 1, ANN, Tier::Favourite).unwrap();
+        let tags = [[7; 16]];
+        assert_eq!(carried.due_for(&tags, true, at(0)), [digest]);
+        carried.handed(digest, BEN, true, at(0));
+        assert_eq!(carried.due_for(&tags, true, at(1)), []);
+        assert_eq!(carried.settle(&[], at(2)), []);
+        assert_eq!(carried.due_for(&tags, true, at(3)), [digest], "the link broke");
+        carried.handed(digest, BEN, true, at(3));
+        assert_eq!(carried.settle(&[BEN], at(12)), []);
+        assert_eq!(carried.settle(&[BEN], at(13)), [digest]);
+        assert_eq!(carried.len(), 0);
+    }
+
+    #[test]
+    fn over_other_nodes_it_is_sent_every_ten_minutes() {
+        let mut carried = Carried::default();
+        let digest = take(&mut carried, 1, ANN, Tier::Favourite).unwrap();
+        carried.handed(digest, BEN, false, at(0));
+        assert_eq!(carried.due_for(&[[7; 16]], false, at(599)), []);
+        assert_eq!(carried.due_for(&[[7; 16]], true, at(1)), [digest], "a link of its own is another matter");
+        assert_eq!(carried.due_for(&[[7; 16]], false, at(600)), [digest]);
+        assert_eq!(carried.due_for(&[[8; 16]], false, at(600)), []);
+    }
+
+    #[test]
+    fn an_envelope_comes_back_with_its_copies_and_couriers() {
+        let mut carried = Carried::default();
+        let digest = take(&mut carried, 1, ANN, Tier::Verified).unwrap();
+        carried.shared(digest, BEN);
+        let value = carried.encode(digest).unwrap();
+        let (mut again, limits) = (Carried::default(), Limits::default());
+        assert!(again.restore(value.clone(), &limits, NOW));
+        assert_eq!(again.envelope(digest), carried.envelope(digest));
+        assert_eq!(again.shares_for(BEN, &[]), []);
+        assert_eq!(again.shares_for(CAT, &[]), [digest]);
+        assert!(!Carried::default().restore(value.clone(), &limits, NOW + LIFETIME), "expired");
+        for len in 0..value.len() {
+            Carried::default().restore(value.slice(..len), &limits, NOW);
+        }
+    }
+}

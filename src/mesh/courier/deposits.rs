@@ -1,0 +1,264 @@
+//! Our own texts for people who are away: which couriers have them, and which are still looked for.
+
+use std::collections::BTreeMap;
+
+use bytes::{Buf, BufMut, Bytes};
+
+use super::carried::{check_life, peer};
+use crate::ids::{MessageId, PeerId};
+use crate::time::UnixMillis;
+use crate::wire::CourierEnvelope;
+
+/// Couriers for one text (spec 3.11).
+pub(super) const MAX_COURIERS: usize = 3;
+/// Copies that each courier may spread (spec 3.11).
+pub(super) const COPIES: u8 = 4;
+/// Texts at once; the one that expires first goes first.
+const MAX_DEPOSITS: usize = 100;
+/// The most parts a text may have to be left with couriers: from each of its favourites one takes five envelopes.
+pub(super) const MAX_PARTS: usize = 4;
+const VERSION: u8 = 1;
+
+/// What a text is at this time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Content {
+    /// The inner payloads, one for each part; they are sealed when the first courier is there.
+    Plain(Vec<Vec<u8>>),
+    /// The envelopes: the same for every courier.
+    Sealed(Vec<CourierEnvelope>),
+}
+
+#[derive(Debug)]
+struct Deposit {
+    to: PeerId,
+    expires: UnixMillis,
+    content: Content,
+    couriers: Vec<PeerId>,
+}
+
+/// Our texts.
+#[derive(Debug, Default)]
+pub(in crate::mesh) struct Deposits {
+    waiting: BTreeMap<MessageId, Deposit>,
+}
+
+impl Deposits {
+    /// Takes a text; nothing happens when it is known. The one that had to go for it.
+    pub(super) fn add(
+        &mut self,
+        id: MessageId,
+        (to, expires): (PeerId, UnixMillis),
+        parts: Vec<Vec<u8>>,
+    ) -> Option<MessageId> {
+        if self.waiting.contains_key(&id) {
+            return None;
+        }
+        let mut gone = None;
+        if self.waiting.len() >= MAX_DEPOSITS {
+            gone = self.waiting.iter().min_by_key(|(_, deposit)| deposit.expires).map(|(id, _)| *id);
+            gone.map(|id| self.waiting.remove(&id));
+        }
+        let content = Content::Plain(parts);
+        self.waiting.insert(id, Deposit { to, expires, content, couriers: Vec::new() });
+        gone
+    }
+
+    /// Whether a text is for this peer.
+    pub(super) fn is_for(&self, peer: PeerId, id: MessageId) -> bool {
+        self.waiting.get(&id).is_some_and(|deposit| deposit.to == peer)
+    }
+
+    /// A text is wanted no longer; true when couriers have it.
+    pub(super) fn remove(&mut self, id: MessageId) -> bool {
+        self.waiting.remove(&id).is_some_and(|deposit| !deposit.couriers.is_empty())
+    }
+
+    /// The texts that this courier may be left, each with its recipient.
+    pub(super) fn for_courier(&self, courier: PeerId) -> Vec<(MessageId, PeerId)> {
+        let may = |deposit: &Deposit| {
+            deposit.to != courier
+                && deposit.couriers.len() < MAX_COURIERS
+                && !deposit.couriers.contains(&courier)
+        };
+        self.waiting
+            .iter()
+            .filter(|(_, deposit)| may(deposit))
+            .map(|(&id, deposit)| (id, deposit.to))
+            .collect()
+    }
+
+    /// The parts of a text that is not sealed yet.
+    pub(super) fn plain(&self, id: MessageId) -> Option<(Vec<Vec<u8>>, UnixMillis)> {
+        let deposit = self.waiting.get(&id)?;
+        match &deposit.content {
+            Content::Plain(parts) => Some((parts.clone(), deposit.expires)),
+            Content::Sealed(_) => None,
+        }
+    }
+
+    /// A text was sealed: nothing else of it stays.
+    pub(super) fn sealed(&mut self, id: MessageId, envelopes: Vec<CourierEnvelope>) {
+        if let Some(deposit) = self.waiting.get_mut(&id) {
+            deposit.content = Content::Sealed(envelopes);
+        }
+    }
+
+    /// The envelopes of a text.
+    pub(super) fn envelopes(&self, id: MessageId) -> Vec<CourierEnvelope> {
+        match self.waiting.get(&id).map(|deposit| &deposit.content) {
+            Some(Content::Sealed(envelopes)) => envelopes.clone(),
+            Some(Content::Plain(_)) | None => Vec::new(),
+        }
+    }
+
+    /// A courier has it; how many do.
+    pub(super) fn left_with(&mut self, id: MessageId, courier: PeerId) -> usize {
+        let Some(deposit) = self.waiting.get_mut(&id) else { return 0 };
+        deposit.couriers.push(courier);
+        deposit.couriers.len()
+    }
+
+    /// The texts whose time is over; they are gone from here on.
+    pub(super) fn expire(&mut self, now: UnixMillis) -> Vec<MessageId> {
+        let old = self.waiting.iter().filter(|(_, deposit)| deposit.expires <= now);
+        let gone: Vec<MessageId> = old.map(|(&id, _)| id).collect();
+        for id in &gone {
+            self.waiting.remove(id);
+        }
+        gone
+    }
+
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.waiting.len()
+    }
+
+    /// A sealed text with its couriers, to be kept. One that is not sealed yet comes again out of the outbox.
+    pub(super) fn encode(&self, id: MessageId) -> Option<Bytes> {
+        let Deposit { to, expires, content: Content::Sealed(envelopes), couriers } = self.waiting.get(&id)?
+        else {
+            return None;
+        };
+        let mut value = vec![VERSION];
+        value.put_slice(to.as_bytes());
+        value.put_u64(expires.0);
+        value.put_u8(u8::try_from(couriers.len()).ok()?);
+        couriers.iter().for_each(|courier| value.put_slice(courier.as_bytes()));
+        for envelope in envelopes {
+            let payload = envelope.encode().ok()?;
+            value.put_u16(u16::try_from(payload.len()).ok()?);
+            value.extend(payload);
+        }
+        Some(value.into())
+    }
+
+    /// Takes back what [`Self::encode`] wrote; false when it is none, or of no use any more.
+    pub(super) fn restore(&mut self, id: MessageId, value: Bytes, now: UnixMillis) -> bool {
+        let Some(deposit) = decode(value).filter(|deposit| deposit.expires > now) else { return false };
+        let fits = self.waiting.len() < MAX_DEPOSITS;
+        if fits {
+            self.waiting.insert(id, deposit);
+        }
+        fits
+    }
+}
+
+fn decode(mut value: Bytes) -> Option<Deposit> {
+    if value.try_get_u8().ok()? != VERSION {
+        return None;
+    }
+    let to = peer(&mut value)?;
+    let expires = UnixMillis(value.try_get_u64().ok()?);
+    let count = usize::from(value.try_get_u8().ok()?);
+    let couriers: Option<Vec<PeerId>> = (0..count.min(MAX_COURIERS)).map(|_| peer(&mut value)).collect();
+    let mut envelopes = Vec::new();
+    while value.has_remaining() && envelopes.len() < MAX_PARTS {
+        let len = usize::from(value.try_get_u16().ok()?);
+        let payload = (len <= value.len()).then(|| value.split_to(len))?;
+        envelopes.push(CourierEnvelope::decode(&payload).ok()?);
+    }
+    let content = Content::Sealed(envelopes);
+    Some(Deposit { to, expires, content, couriers: couriers? })
+}
+
+/// Whether envelopes that were sealed before may still be left with anybody.
+pub(super) fn all_alive(envelopes: &[CourierEnvelope], now: UnixMillis) -> bool {
+    envelopes.iter().all(|envelope| check_life(envelope, now).is_ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: UnixMillis = UnixMillis(1_800_000_000_000);
+    const BEN: PeerId = PeerId([2; 8]);
+
+    fn id(number: u8) -> MessageId {
+        MessageId([number; 16])
+    }
+
+    fn courier(number: u8) -> PeerId {
+        PeerId([100 + number; 8])
+    }
+
+    fn deposits() -> Deposits {
+        let mut deposits = Deposits::default();
+        deposits.add(id(1), (BEN, UnixMillis(NOW.0 + 1000)), vec![vec![1]]);
+        deposits
+    }
+
+    fn envelope() -> CourierEnvelope {
+        let expires = UnixMillis(NOW.0 + 1000);
+        CourierEnvelope {
+            tag: [7; 16],
+            expires,
+            ciphertext: vec![1, 2].into(),
+            copies: COPIES,
+            prekey: Some(3),
+        }
+    }
+
+    #[test]
+    fn a_text_is_left_with_three_couriers_and_never_with_its_recipient() {
+        let mut deposits = deposits();
+        assert_eq!(deposits.for_courier(BEN), []);
+        for number in 1..=3 {
+            assert_eq!(deposits.for_courier(courier(number)), [(id(1), BEN)]);
+            assert_eq!(deposits.left_with(id(1), courier(number)), usize::from(number));
+            assert_eq!(deposits.for_courier(courier(number)), []);
+        }
+        assert_eq!(deposits.for_courier(courier(4)), []);
+        assert!(deposits.remove(id(1)) && !deposits.remove(id(1)));
+    }
+
+    #[test]
+    fn the_same_text_is_taken_once_and_too_many_push_out_who_expires_first() {
+        let mut deposits = deposits();
+        deposits.left_with(id(1), courier(1));
+        assert_eq!(deposits.add(id(1), (BEN, NOW), vec![vec![2]]), None);
+        assert_eq!(deposits.for_courier(courier(1)), [], "it is the one that was left already");
+        for number in 2..=100 {
+            assert_eq!(deposits.add(id(number), (BEN, UnixMillis(NOW.0 + 2000)), vec![vec![1]]), None);
+        }
+        assert_eq!(deposits.add(id(101), (BEN, UnixMillis(NOW.0 + 2000)), vec![vec![1]]), Some(id(1)));
+        assert_eq!(deposits.expire(UnixMillis(NOW.0 + 2000)).len(), MAX_DEPOSITS);
+    }
+
+    #[test]
+    fn a_sealed_text_comes_back_with_its_couriers() {
+        let mut deposits = deposits();
+        assert_eq!(deposits.encode(id(1)), None, "what is not sealed comes out of the outbox again");
+        deposits.sealed(id(1), vec![envelope(), envelope()]);
+        assert_eq!(deposits.plain(id(1)), None);
+        deposits.left_with(id(1), courier(1));
+        let value = deposits.encode(id(1)).unwrap();
+        let mut again = Deposits::default();
+        assert!(again.restore(id(1), value.clone(), NOW));
+        assert_eq!(again.envelopes(id(1)), deposits.envelopes(id(1)));
+        assert_eq!(again.for_courier(courier(1)), []);
+        assert!(!Deposits::default().restore(id(1), value.clone(), UnixMillis(NOW.0 + 1000)));
+        for len in 0..value.len() {
+            Deposits::default().restore(id(1), value.slice(..len), NOW);
+        }
+    }
+}

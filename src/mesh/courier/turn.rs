@@ -1,0 +1,321 @@
+//! What the engine does as origin, courier and recipient of mail for who is away.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::carried::{Digest, HANDING, check_life};
+use super::deposits::{COPIES, MAX_PARTS, all_alive};
+use super::event::{Command, Event};
+use super::limits::{LIFETIME, Tier};
+use super::report::Report;
+use crate::crypto::courier::{self, OpenWith, SealTo};
+use crate::ids::{Fingerprint, MessageId, PeerId};
+use crate::mesh::egress::{Aim, parts};
+use crate::mesh::engine::Engine;
+use crate::mesh::error::DropReason;
+use crate::mesh::event;
+use crate::mesh::kept::{Keep, Kept, Shelf};
+use crate::mesh::sessions::Stamp;
+use crate::time::{Instant, Now, UnixMillis};
+use crate::wire::{Capabilities, CourierEnvelope, NoisePayload, Packet, PacketType};
+
+/// How often everything held is looked through.
+const PERIOD: Duration = Duration::from_secs(30);
+/// How long a courier we meet is given before it gets anything: it may bring the recipient's prekeys.
+const SETTLE: Duration = Duration::from_secs(4);
+
+/// What comes before the key of an envelope we carry, and of a text of ours.
+mod mark {
+    pub(super) const CARRIED: u8 = b'c';
+    pub(super) const DEPOSIT: u8 = b'd';
+}
+
+impl Engine {
+    pub(in crate::mesh) fn courier_command(&mut self, command: Command, now: Now) {
+        match command {
+            Command::Deposit { to, id, text, expires } => self.deposit(to, id, &text, expires, now),
+            Command::Recall { id } => self.recall(id),
+        }
+    }
+
+    /// What is carried, left and opened.
+    pub fn courier_report(&self) -> Report {
+        Report {
+            carried: self.carried.len(),
+            waiting: self.deposits.len(),
+            prekeys: self.own_prekeys.left(),
+            bundles: self.bundles.len(),
+            counts: self.courier_counts,
+        }
+    }
+
+    /// An envelope addressed to us: our mail, or somebody's to be carried. `proven` says whether we know who
+    /// signed its packet; our mail proves its sender inside.
+    pub(in crate::mesh) fn courier_mail(
+        &mut self,
+        packet: &Packet,
+        proven: bool,
+        stamp: Stamp,
+        now: Now,
+    ) -> Result<(), DropReason> {
+        let envelope = CourierEnvelope::decode(&packet.payload).map_err(|_| DropReason::Payload)?;
+        let day = courier::day_of(now.unix.0);
+        if courier::tags_around(&self.identity.noise_public(), day).contains(&envelope.tag) {
+            return self.open_mail(&envelope, stamp, now);
+        }
+        let tier = self.tier(packet.sender).filter(|_| proven).ok_or(DropReason::CourierUntrusted)?;
+        let digest = self.carried.take(envelope, (packet.sender, tier), &self.config.courier, now.unix)?;
+        self.courier_counts.taken += 1;
+        self.keep_carried(digest);
+        self.sweep_at(now.instant);
+        Ok(())
+    }
+
+    /// A peer appeared, or a link is its: its mail is handed over at once.
+    pub(in crate::mesh) fn courier_met(&mut self, peer: PeerId, now: Now) {
+        self.hand_over(peer, now);
+        if self.carried.len() + self.deposits.len() > 0 {
+            self.sweep_at(now.instant + SETTLE);
+        }
+    }
+
+    /// Messages of this sender are on disk.
+    pub(in crate::mesh) fn mail_stored(&mut self, sender: PeerId, wire_ids: &[String]) {
+        self.opened_mail.stored(sender, wire_ids);
+    }
+
+    /// A peer says that it has a text.
+    pub(in crate::mesh) fn mail_received(&mut self, by: PeerId, id: MessageId) {
+        if self.deposits.is_for(by, id) {
+            self.recall(id);
+        }
+    }
+
+    /// A text is wanted no longer, or has arrived.
+    fn recall(&mut self, id: MessageId) {
+        if self.deposits.remove(id) {
+            self.keep(Keep::Remove { shelf: Shelf::Courier, key: deposit_key(id) });
+        }
+    }
+
+    pub(in crate::mesh) fn run_courier(&mut self, now: Now) {
+        if self.courier_due.is_none_or(|due| due > now.instant) {
+            return;
+        }
+        self.courier_due = None;
+        self.drop_expired(now.unix);
+        let neighbours = self.bindings.neighbours();
+        for digest in self.carried.settle(&neighbours, now.instant) {
+            self.forget_carried(digest);
+        }
+        let present: Vec<PeerId> =
+            self.peers.iter().filter(|(_, peer)| peer.present).map(|(id, _)| id).collect();
+        for peer in present {
+            self.hand_over(peer, now);
+        }
+        for courier in neighbours {
+            if self.is_courier(courier) {
+                self.leave_deposits(courier, now);
+                self.share_with(courier, now);
+            }
+        }
+        if self.carried.len() + self.deposits.len() > 0 {
+            self.sweep_at(now.instant + PERIOD);
+        }
+    }
+
+    /// Takes back what was kept; false when it is of no use.
+    pub(in crate::mesh) fn restore_courier(&mut self, kept: &Kept, now: Now) -> bool {
+        self.sweep_at(now.instant);
+        let value = kept.value.clone();
+        match kept.key.split_first() {
+            Some((&mark::CARRIED, _)) => self.carried.restore(value, &self.config.courier, now.unix),
+            Some((&mark::DEPOSIT, id)) => {
+                let id = id.try_into().map(MessageId);
+                id.is_ok_and(|id| self.deposits.restore(id, value, now.unix))
+            }
+            Some(_) | None => false,
+        }
+    }
+
+    fn deposit(&mut self, to: PeerId, id: MessageId, text: &str, expires: UnixMillis, now: Now) {
+        let payloads: Vec<Vec<u8>> = parts(id, text).iter().filter_map(|part| part.encode().ok()).collect();
+        if to == self.me || text.is_empty() || payloads.len() > MAX_PARTS {
+            return;
+        }
+        let expires = expires.min(now.unix + LIFETIME);
+        if let Some(gone) = self.deposits.add(id, (to, expires), payloads) {
+            self.keep(Keep::Remove { shelf: Shelf::Courier, key: deposit_key(gone) });
+        }
+        self.sweep_at(now.instant);
+    }
+
+    /// Gives a courier the texts of ours it may have, as far as their recipients are away.
+    fn leave_deposits(&mut self, courier: PeerId, now: Now) {
+        for (id, to) in self.deposits.for_courier(courier) {
+            if self.peers.get(to).is_some_and(|peer| peer.present) || !self.seal(id, to, now) {
+                continue;
+            }
+            let envelopes = self.deposits.envelopes(id);
+            if !all_alive(&envelopes, now.unix) {
+                continue;
+            }
+            let sent = envelopes.iter().filter(|envelope| self.send_envelope(courier, envelope, now)).count();
+            if sent == 0 {
+                continue;
+            }
+            self.courier_counts.deposited += u64::try_from(sent).unwrap_or_default();
+            let couriers = self.deposits.left_with(id, courier);
+            if let Some(value) = self.deposits.encode(id) {
+                self.keep(Keep::Put(Kept { shelf: Shelf::Courier, key: deposit_key(id), value }));
+            }
+            self.emit(event::Event::Courier(Event::Deposited { id, couriers }));
+        }
+    }
+
+    /// Seals a text, each part to a prekey of the recipient's, or to its static key where none is left. False when
+    /// we do not know the recipient's key.
+    fn seal(&mut self, id: MessageId, to: PeerId, now: Now) -> bool {
+        let Some((parts, expires)) = self.deposits.plain(id) else { return true };
+        let Some(peer) = self.peers.get(to) else { return false };
+        let (recipient, owner) = (peer.noise_public, peer.fingerprint);
+        let tag = courier::tag(&recipient, courier::day_of(now.unix.0));
+        let mut envelopes = Vec::new();
+        for part in parts {
+            let prekey = self.bundles.take(&owner, now.unix, &mut self.rng);
+            let key = match &prekey {
+                Some(prekey) => SealTo::Prekey { id: prekey.id, public: &prekey.public },
+                None => SealTo::Static(&recipient),
+            };
+            let Ok(ciphertext) = courier::seal(&self.identity, key, &part, &mut self.rng) else {
+                return false;
+            };
+            let (ciphertext, prekey) = (ciphertext.into(), prekey.map(|prekey| prekey.id));
+            envelopes.push(CourierEnvelope { tag, expires, ciphertext, copies: COPIES, prekey });
+        }
+        self.deposits.sealed(id, envelopes);
+        self.keep_bundle(owner);
+        true
+    }
+
+    /// Gives another courier half of what we may spread.
+    fn share_with(&mut self, courier: PeerId, now: Now) {
+        let tags = self.tags_of(courier, now);
+        for digest in self.carried.shares_for(courier, &tags) {
+            let Some(share) = self.carried.share(digest) else { continue };
+            if self.send_envelope(courier, &share, now) {
+                self.carried.shared(digest, courier);
+                self.courier_counts.shared += 1;
+                self.keep_carried(digest);
+            }
+        }
+    }
+
+    /// Hands a peer that is there the mail we carry for it.
+    fn hand_over(&mut self, peer: PeerId, now: Now) {
+        if self.carried.len() == 0 {
+            return;
+        }
+        let direct = !self.bindings.links_of(peer).is_empty();
+        let tags = self.tags_of(peer, now);
+        for digest in self.carried.due_for(&tags, direct, now.instant) {
+            let Some(envelope) = self.carried.envelope(digest) else { continue };
+            if self.send_envelope(peer, &envelope, now) {
+                self.carried.handed(digest, peer, direct, now.instant);
+                self.courier_counts.handed += 1;
+                self.sweep_at(now.instant + HANDING);
+            }
+        }
+    }
+
+    /// Opens mail of ours. The envelope is done with once its message is stored: until then it may come again.
+    fn open_mail(&mut self, envelope: &CourierEnvelope, stamp: Stamp, now: Now) -> Result<(), DropReason> {
+        check_life(envelope, now.unix)?;
+        let digest = Digest::of(envelope);
+        if self.opened_mail.is_stored(digest) {
+            return Err(DropReason::CourierReplay);
+        }
+        let with = match envelope.prekey {
+            None => OpenWith::Static(&self.identity),
+            Some(id) => {
+                let secret = self.own_prekeys.secret(id, now.unix).ok_or(DropReason::Undecryptable)?;
+                OpenWith::Prekey { id, secret }
+            }
+        };
+        let opened = courier::open(with, &envelope.ciphertext);
+        let (sender, plaintext) = opened.map_err(|_| DropReason::Undecryptable)?;
+        let sender = Fingerprint::of(&sender);
+        if sender.peer_id() == self.me {
+            return Err(DropReason::Own);
+        }
+        if let Some(id) = envelope.prekey {
+            self.prekey_used(id, now);
+        }
+        let plaintext = Bytes::copy_from_slice(&plaintext);
+        let Ok(NoisePayload::PrivateMessage { id, content }) = NoisePayload::decode(&plaintext) else {
+            return Err(DropReason::Payload);
+        };
+        self.courier_counts.opened += 1;
+        self.opened_mail.opened(digest, sender.peer_id(), id.clone());
+        let sealed = UnixMillis(envelope.expires.0.saturating_sub(millis(LIFETIME)));
+        let stamp = Stamp { sent: sealed.min(stamp.sent), ..stamp };
+        self.text_of(sender, id, content, stamp, now);
+        Ok(())
+    }
+
+    fn send_envelope(&mut self, to: PeerId, envelope: &CourierEnvelope, now: Now) -> bool {
+        let Ok(payload) = envelope.encode() else { return false };
+        self.send_signed(PacketType::CourierEnvelope, Aim::Peer(to), payload.into(), now).is_some()
+    }
+
+    /// Whose mail we carry, and who carries ours.
+    fn tier(&self, peer: PeerId) -> Option<Tier> {
+        self.peers.is_contact(peer).then_some(Tier::Favourite)
+    }
+
+    fn is_courier(&self, peer: PeerId) -> bool {
+        let says_so = |bits: Capabilities| bits.contains(Capabilities::PREKEYS);
+        self.tier(peer).is_some() && self.peers.get(peer).is_some_and(|peer| says_so(peer.capabilities))
+    }
+
+    fn tags_of(&self, peer: PeerId, now: Now) -> Vec<[u8; 16]> {
+        let tags = |key: &[u8; 32]| courier::tags_around(key, courier::day_of(now.unix.0)).to_vec();
+        self.peers.get(peer).map(|peer| tags(&peer.noise_public)).unwrap_or_default()
+    }
+
+    fn sweep_at(&mut self, at: Instant) {
+        self.courier_due = Some(self.courier_due.map_or(at, |due| due.min(at)));
+    }
+
+    fn drop_expired(&mut self, now: UnixMillis) {
+        for digest in self.carried.expire(now) {
+            self.forget_carried(digest);
+        }
+        for id in self.deposits.expire(now) {
+            self.keep(Keep::Remove { shelf: Shelf::Courier, key: deposit_key(id) });
+        }
+    }
+
+    fn keep_carried(&mut self, digest: Digest) {
+        if let Some(value) = self.carried.encode(digest) {
+            self.keep(Keep::Put(Kept { shelf: Shelf::Courier, key: carried_key(digest), value }));
+        }
+    }
+
+    fn forget_carried(&mut self, digest: Digest) {
+        self.keep(Keep::Remove { shelf: Shelf::Courier, key: carried_key(digest) });
+    }
+}
+
+fn carried_key(digest: Digest) -> Bytes {
+    [&[mark::CARRIED], digest.0.as_slice()].concat().into()
+}
+
+fn deposit_key(id: MessageId) -> Bytes {
+    [&[mark::DEPOSIT], id.0.as_slice()].concat().into()
+}
+
+fn millis(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
+}
