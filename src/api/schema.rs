@@ -11,6 +11,7 @@ use crate::message::DeliveryStatus;
 use super::board::BoardNotice;
 use super::contacts::ContactNotice;
 use super::files::FileReport;
+use super::groups::{GroupNotice, GroupRef};
 use super::people::PersonNotice;
 use super::sync::SyncCounters;
 use super::text;
@@ -417,6 +418,10 @@ pub enum EventReport {
     PublicMessage(ReceivedMessage),
     /// A private message arrived.
     PrivateMessage(ReceivedMessage),
+    /// Something was said to a private group.
+    GroupMessage(ReceivedMessage),
+    /// Something happened to a private group.
+    Group(GroupNotice),
     /// A message of this node came further.
     Status {
         /// Which.
@@ -471,6 +476,9 @@ pub struct ReceivedMessage {
     pub ttl: u8,
     /// Over how many fragments it came; 0 when it came whole, or is private.
     pub fragments: u16,
+    /// The private group it was said to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<GroupRef>,
 }
 
 /// What a refused request gets.

@@ -101,6 +101,14 @@ pub(super) enum CliError {
     NoContact(String),
     #[error("{} people called `{name}` offered a card: {}", fingerprints.len(), fingerprints.join(", "))]
     ManyOffers { name: String, fingerprints: Vec<String> },
+    #[error("you are in no group called `{0}`")]
+    NoGroup(String),
+    #[error("several groups are called `{name}`: {}", ids.join(", "))]
+    ManyGroups { name: String, ids: Vec<String> },
+    #[error("nobody in the group is called `{0}`")]
+    NoMember(String),
+    #[error("several members are called `{0}`")]
+    ManyMembers(String),
     #[error("no notice has an id that begins with `{0}`")]
     NoNotice(String),
     #[error("several notices of yours have an id that begins with `{0}`")]
@@ -193,6 +201,10 @@ impl CliError {
             | Self::ManyOffers { .. }
             | Self::NoNotice(_)
             | Self::ManyNotices(_)
+            | Self::NoGroup(_)
+            | Self::ManyGroups { .. }
+            | Self::NoMember(_)
+            | Self::ManyMembers(_)
             | Self::NoPerson(_)
             | Self::ManyPeople { .. }
             | Self::NoQrCode
@@ -217,6 +229,10 @@ impl CliError {
                 | Self::ManyOffers { .. }
                 | Self::NoNotice(_)
                 | Self::ManyNotices(_)
+                | Self::NoGroup(_)
+                | Self::ManyGroups { .. }
+                | Self::NoMember(_)
+                | Self::ManyMembers(_)
                 | Self::NoPerson(_)
                 | Self::ManyPeople { .. }
                 | Self::NoQrCode
@@ -273,6 +289,11 @@ impl CliError {
             }
             Self::UnknownHost { .. } => "check the name, or give --address IP:PORT",
             Self::Unreachable { .. } => "`hopline htx probe` tells layer by layer how far it gets",
+            Self::NoGroup(_) | Self::NoMember(_) => {
+                "`hopline group list` shows your groups and who is in them"
+            }
+            Self::ManyGroups { .. } => "use the beginning of the id of the one you mean",
+            Self::ManyMembers(_) => "use the beginning of the peer id; `hopline --json group list` shows it",
             Self::NoNotice(_) => "`hopline board` shows the notices that stand",
             Self::ManyNotices(_) => "give more of it; `hopline --json board` shows ids whole",
             Self::NoQrCode => "pass the link on as text; or --no-mailbox and --no-addresses make it shorter",

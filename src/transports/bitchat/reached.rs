@@ -36,6 +36,7 @@ impl Reached {
             | Event::Refused { .. }
             | Event::Receipt { .. }
             | Event::Board(_)
+            | Event::Group(_)
             | Event::People(_)
             | Event::Courier(_)
             | Event::ClockUnset => false,

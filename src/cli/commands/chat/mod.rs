@@ -4,6 +4,7 @@
 
 mod board;
 mod conversation;
+mod group;
 mod people;
 mod table;
 
