@@ -25,6 +25,7 @@ use super::outbox::{OutboxQuery, OutboxReport};
 use super::people::{CodeReport, ScanReport};
 use super::route::{RouteQuery, RouteReport};
 use super::schema::{ErrorDetail, ErrorReport, EventReport, NewMessage, PeerList, SentMessage, StatusReport};
+use super::survey::{PingReport, Target, TopologyReport, TraceReport};
 use super::wishes::Wishes;
 use crate::ids::{Fingerprint, GroupId, MessageId, PostId};
 
@@ -121,6 +122,21 @@ impl Client {
     /// Which way a message would take, and why.
     pub async fn route(&self, query: &RouteQuery) -> Result<RouteReport, ClientError> {
         self.get(&path("/v1/route", query)?).await
+    }
+
+    /// Who hears whom.
+    pub async fn topology(&self) -> Result<TopologyReport, ClientError> {
+        self.get("/v1/mesh/topology").await
+    }
+
+    /// Whether somebody is there; waits for the answer, at most ten seconds.
+    pub async fn ping(&self, to: &str) -> Result<PingReport, ClientError> {
+        self.post("/v1/mesh/ping", &Target { to: to.to_owned() }).await
+    }
+
+    /// Whether somebody is there, and the way as the topology shows it.
+    pub async fn trace(&self, to: &str) -> Result<TraceReport, ClientError> {
+        self.post("/v1/mesh/trace", &Target { to: to.to_owned() }).await
     }
 
     /// Messages of this node, how far they came.

@@ -18,6 +18,7 @@ mod report;
 pub mod route;
 pub mod schema;
 pub mod server;
+pub mod survey;
 pub mod sync;
 mod text;
 pub mod wishes;

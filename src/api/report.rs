@@ -292,6 +292,8 @@ impl EventReport {
             | Mesh::Expired { .. }
             | Mesh::Refused { .. }
             | Mesh::Receipt { .. } => return None,
+            // Whoever asked is told.
+            Mesh::Diagnostics(_) => return None,
         })
     }
 }

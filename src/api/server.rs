@@ -14,7 +14,7 @@ use tokio::sync::Semaphore;
 use super::error::{Code, Rejection};
 use super::listener::{OwnerSocket, bind};
 use super::schema::{NewMessage, PeerList, SentMessage, StatusReport};
-use super::{board, contacts, events, files, groups, history, outbox, people, route};
+use super::{board, contacts, events, files, groups, history, outbox, people, route, survey};
 use crate::ids::MessageId;
 use crate::node::NodeHandle;
 
@@ -78,6 +78,9 @@ fn routes(node: NodeHandle) -> Router {
             get(contacts::get).patch(contacts::edit).delete(contacts::remove),
         )
         .route("/v1/verification", get(people::code).post(people::scan))
+        .route("/v1/mesh/topology", get(survey::topology))
+        .route("/v1/mesh/ping", post(survey::ping))
+        .route("/v1/mesh/trace", post(survey::trace))
         .route("/v1/events", get(events::events))
         .fallback(|| async {
             Rejection::not_found("there is no such route", "the interface begins at /v1/status")

@@ -6,7 +6,7 @@ use clap::{ArgAction, Parser, Subcommand, ValueHint};
 
 use super::commands::{
     air, board, completions, config, contact, daemon, demo, file, group, history, htx, outbox, packet,
-    person, relay, route, send, verify, watch,
+    person, ping, relay, route, send, topology, trace, verify, watch,
 };
 
 /// A peer-to-peer messaging node: the BitChat mesh over real Bluetooth.
@@ -42,6 +42,12 @@ pub(super) enum Command {
     Send(send::Arguments),
     /// List who has been heard
     Peers,
+    /// Ask somebody on the mesh whether they are there
+    Ping(ping::Arguments),
+    /// Show over whom the way to somebody goes
+    Trace(trace::Arguments),
+    /// Draw who hears whom
+    Topology(topology::Arguments),
     /// Print everything that happens, until ctrl-c
     Watch(watch::Arguments),
     /// Send files to contacts, take theirs

@@ -93,6 +93,8 @@ pub(super) enum CliError {
     NotReached { reached: StatusWord, wanted: &'static str, seconds: u64 },
     #[error("the message was given up: {0}")]
     GivenUp(String),
+    #[error("{0} does not answer")]
+    NoPong(String),
     #[error("{file}: {source}", file = .file.display())]
     File { file: PathBuf, source: io::Error },
     #[error("{name} is {}: {reason}", .status.as_str())]
@@ -197,6 +199,7 @@ impl CliError {
             | Self::Socket { .. }
             | Self::Client(_)
             | Self::DaemonStopped
+            | Self::NoPong(_)
             | Self::NoContact(_)
             | Self::ManyOffers { .. }
             | Self::NoNotice(_)
@@ -277,6 +280,7 @@ impl CliError {
             Self::ClockUnset => "set it, or let a time service do so: `timedatectl`",
             Self::RelayStopped => "its log says why",
             Self::DaemonStopped => "its log says why; start it again with `hopline daemon`",
+            Self::NoPong(_) => "`hopline peers` shows who was heard; apps without diagnostics never answer",
             Self::NoContact(_) => "`hopline contact list` shows everybody",
             Self::ManyOffers { .. } => "use the fingerprint of the one you mean",
             Self::NoPerson(_) => {

@@ -11,6 +11,7 @@ use super::engine::Engine;
 use super::error::Refusal;
 use super::event::Event;
 use super::fanout::Choice;
+use super::handshake_rate::Asked;
 use super::outgoing::{Due, Expired, MAX_OUTGOING, Message};
 use super::train::{BROADCAST_GAP, DIRECTED_GAP, Train};
 use crate::ids::{AttemptId, LinkId, MessageId, PeerId};
@@ -186,7 +187,8 @@ impl Engine {
 
     /// Begins a handshake, unless one is under way.
     pub(super) fn greet(&mut self, peer: PeerId, now: Now) {
-        if let Some(message) = self.sessions.begin(peer, &self.identity, now.instant, &mut self.rng) {
+        let asked = Asked { peer, link: None, standing: self.handshake_standing(peer, None, now) };
+        if let Some(message) = self.sessions.begin(asked, &self.identity, now.instant, &mut self.rng) {
             self.send_handshake(Aim::Peer(peer), message, now);
         }
     }
@@ -229,6 +231,16 @@ impl Engine {
 
     /// Chooses the links for a packet of ours and sends it; the number of fragments, `None` when it went nowhere.
     pub(super) fn put(&mut self, packet: &Packet, aim: Aim, now: Now) -> Option<u16> {
+        match aim {
+            Aim::PeerEverywhere(peer) => self.routes.unanswered(peer, now.instant),
+            Aim::Peer(_) => {
+                if let Some((routed, first)) = self.along_route(packet, now) {
+                    let links = self.links_for(&routed, Aim::Peer(first));
+                    return self.transmit_own(&routed, links, now);
+                }
+            }
+            Aim::Everyone => {}
+        }
         let links = self.links_for(packet, aim);
         self.transmit_own(packet, links, now)
     }

@@ -9,6 +9,7 @@ use std::collections::VecDeque;
 use rand_chacha::ChaCha20Rng;
 use rand_core::{RngCore, SeedableRng};
 
+use super::airtime::Airtime;
 use super::announcer::Announcer;
 use super::bindings::Bindings;
 use super::board::Board;
@@ -22,18 +23,22 @@ use super::groups::Groups;
 use super::held::Held;
 use super::incoming::Incoming;
 use super::kept::{Keep, Kept, Shelf};
+use super::limits::Limits;
 use super::outgoing::{Message, Outgoing};
 use super::peers::{Peer, Peers};
+use super::ping::Pings;
 use super::prekeys::{Bundles, OwnPrekeys};
 use super::reassembly::Reassembly;
 use super::receipts::{Receipted, Receipts};
 use super::relay::Relays;
+use super::routes::Routes;
 use super::sessions::Sessions;
+use super::topology::Topology;
 use super::train::Trains;
 use super::trust::{Challenges, Trust};
 use crate::crypto::Identity;
 use crate::ids::PeerId;
-use crate::link::event::LinkEvent;
+use crate::link::event::{LinkEvent, RadioCommand, RadioEvent};
 use crate::link::{self, LinkLayer};
 use crate::time::{Instant, Now, UnixMillis};
 use crate::wire::NoisePayload;
@@ -61,6 +66,11 @@ pub struct Engine {
     pub(super) outgoing: Outgoing,
     pub(super) incoming: Incoming,
     pub(super) announcer: Announcer,
+    pub(super) topology: Topology,
+    pub(super) routes: Routes,
+    pub(super) pings: Pings,
+    pub(super) limits: Limits,
+    pub(super) airtime: Airtime,
     pub(super) board: Board,
     pub(super) groups: Groups,
     pub(super) gossip: Gossip,
@@ -105,6 +115,11 @@ impl Engine {
             outgoing: Outgoing::default(),
             incoming: Incoming::default(),
             announcer: Announcer::default(),
+            topology: Topology::default(),
+            routes: Routes::default(),
+            pings: Pings::default(),
+            limits: Limits::default(),
+            airtime: Airtime::default(),
             board: Board::default(),
             groups: Groups::default(),
             gossip: Gossip::new(config.gossip.clone()),
@@ -129,7 +144,12 @@ impl Engine {
     /// Takes one input; afterwards drain [`Self::poll_output`].
     pub fn handle(&mut self, input: Input, now: Now) {
         match input {
-            Input::Radio(event) => self.links.handle(link::Input::Radio(event), now),
+            Input::Radio(event) => {
+                if let RadioEvent::Written { link } = event {
+                    self.airtime.written(link, now.instant);
+                }
+                self.links.handle(link::Input::Radio(event), now);
+            }
             Input::Command(command) => self.command(command, now),
             Input::Restore(kept) => self.restore(kept, now),
             Input::Timeout => {
@@ -158,6 +178,8 @@ impl Engine {
             self.sessions.poll_timeout(),
             self.outgoing.poll_timeout(),
             self.reassembly.poll_timeout(),
+            self.routes.poll_timeout(),
+            self.pings.poll_timeout(),
             self.gossip.poll_timeout(),
             self.courier_due,
             self.prekeys_timeout(),
@@ -245,6 +267,7 @@ impl Engine {
             }
             Command::Greet { peer } => self.warm(peer, now),
             Command::Group(command) => self.group_command(command, now),
+            Command::Diagnostics(command) => self.diagnose(command, now),
             Command::Board(command) => self.board_command(command, now),
             Command::Know(introduction) => self.introduce(introduction, now),
             Command::People(command) => self.people_command(command, now),
@@ -291,7 +314,12 @@ impl Engine {
     fn drain_links(&mut self, now: Now) {
         while let Some(output) = self.links.poll_output() {
             match output {
-                link::Output::Radio(command) => self.outputs.push_back(Output::Radio(command)),
+                link::Output::Radio(command) => {
+                    if let RadioCommand::Write { link, frame } = &command {
+                        self.airtime.handed(*link, frame.len(), now.instant);
+                    }
+                    self.outputs.push_back(Output::Radio(command));
+                }
                 link::Output::Event(event) => self.link_event(event, now),
             }
         }
@@ -307,6 +335,9 @@ impl Engine {
             LinkEvent::Down { link, .. } => {
                 self.relays.link_down(link);
                 self.trains.link_down(link);
+                self.pings.link_down(link);
+                self.limits.link_down(link);
+                self.airtime.link_down(link);
                 self.gossip.link_down(link);
                 let peer = self.bindings.down(link);
                 if self.bindings.is_empty() {
@@ -335,6 +366,8 @@ impl Engine {
         self.expire_challenges(now);
         self.send_due_private(now);
         self.reassembly.expire(now.instant);
+        self.routes.expire(now.instant);
+        self.give_up_pings(now);
         self.sweep_board(now);
         self.run_groups(now);
         self.run_gossip(now);

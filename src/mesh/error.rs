@@ -55,6 +55,16 @@ pub enum DropReason {
     Undecryptable,
     /// The relay queue was full.
     RelayQueueFull,
+    /// More packets to pass on, of one link or one sender, than are passed on.
+    RelayRate,
+    /// Passing it on, over some link at least, would take more of the air than relays may.
+    Airtime,
+    /// Its route visits a node twice (spec 4.5).
+    Route,
+    /// More pings than are answered (spec 3.15).
+    PingRate,
+    /// A pong to no ping of ours.
+    UnaskedPong,
     /// The answer to a request of ours, but too old for its kind (spec 2.7, 3.7).
     TooOld,
     /// A sync request that does not come from the neighbour itself (spec 3.7).
@@ -108,6 +118,11 @@ impl DropReason {
             Self::GroupFull => "group_full",
             Self::Undecryptable => "undecryptable",
             Self::RelayQueueFull => "relay_queue_full",
+            Self::RelayRate => "relay_rate",
+            Self::Airtime => "airtime",
+            Self::Route => "route",
+            Self::PingRate => "ping_rate",
+            Self::UnaskedPong => "unasked_pong",
             Self::TooOld => "too_old",
             Self::SyncRequest => "sync_request",
             Self::SyncRate => "sync_rate",
@@ -176,6 +191,8 @@ pub struct Counters {
     pub received: u64,
     /// Packets this node made and put on at least one link; one that goes in fragments counts once.
     pub originated: u64,
+    /// Packets of ours sent along a route.
+    pub routed: u64,
     /// Packets of others passed on.
     pub relayed: u64,
     /// Relays given up because every neighbour was heard to have the packet.

@@ -6,6 +6,7 @@ use crate::ids::{AttemptId, Fingerprint, LinkId, MessageId, PeerId};
 use crate::link::event::{RadioCommand, RadioEvent};
 use crate::mesh::board;
 use crate::mesh::courier::event as courier;
+use crate::mesh::diagnostics;
 use crate::mesh::error::Refusal;
 use crate::mesh::groups;
 use crate::mesh::kept::{Keep, Kept};
@@ -108,6 +109,8 @@ pub enum Command {
     Courier(courier::Command),
     /// Say goodbye to everyone: sign and send a LEAVE.
     Leave,
+    /// Look at the mesh.
+    Diagnostics(diagnostics::Command),
 }
 
 /// Who somebody is, and what our owner decided about them, learnt elsewhere than on the mesh.
@@ -272,6 +275,8 @@ pub enum Event {
     },
     /// Something in a private group.
     Group(groups::Event),
+    /// What was found out about the mesh.
+    Diagnostics(diagnostics::Event),
     /// Something on the notice board.
     Board(board::Event),
     /// Something about whom we trust.

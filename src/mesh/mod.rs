@@ -1,5 +1,6 @@
 //! The BitChat engine: announces, sessions, flooding, fragments and receipts, without a radio or a clock.
 
+mod airtime;
 mod announcer;
 mod bindings;
 pub mod board;
@@ -7,6 +8,7 @@ mod board_store;
 pub mod config;
 pub mod courier;
 mod dedup;
+pub mod diagnostics;
 mod egress;
 mod engine;
 pub mod error;
@@ -22,9 +24,11 @@ mod held;
 mod incoming;
 mod ingress;
 pub mod kept;
+mod limits;
 mod outgoing;
 mod passing;
 mod peers;
+mod ping;
 mod prekeys;
 mod private;
 mod public;
@@ -32,7 +36,9 @@ mod random;
 mod reassembly;
 mod receipts;
 mod relay;
+mod routes;
 mod sessions;
+pub mod topology;
 mod train;
 pub mod trust;
 

@@ -6,16 +6,24 @@ use super::egress::Aim;
 use super::engine::Engine;
 use super::error::DropReason;
 use super::event::{Event, PrivateMessage};
+use super::handshake_rate::{Asked, Standing};
 use super::incoming::Whole;
 use super::sessions::{Stamp, Unopened};
 use super::trust::favourite_notice;
-use crate::ids::{Fingerprint, PeerId};
+use crate::ids::{Fingerprint, LinkId, PeerId};
 use crate::time::Now;
 use crate::wire::{NoisePayload, Packet};
 
 impl Engine {
-    pub(super) fn handshake(&mut self, peer: PeerId, message: &[u8], now: Now) -> Result<(), DropReason> {
-        let step = self.sessions.handshake(peer, message, &self.identity, now.instant, &mut self.rng)?;
+    pub(super) fn handshake(
+        &mut self,
+        peer: PeerId,
+        message: &[u8],
+        link: Option<LinkId>,
+        now: Now,
+    ) -> Result<(), DropReason> {
+        let asked = Asked { peer, link, standing: self.handshake_standing(peer, link, now) };
+        let step = self.sessions.handshake(asked, message, &self.identity, now.instant, &mut self.rng)?;
         if let Some(reply) = step.reply {
             self.send_handshake(Aim::Peer(peer), reply, now);
         }
@@ -25,8 +33,27 @@ impl Engine {
         Ok(())
     }
 
+    /// How well a peer is known that wants a handshake, or with whom we want one.
+    pub(super) fn handshake_standing(&self, peer: PeerId, link: Option<LinkId>, now: Now) -> Standing {
+        let bound = self.bindings.links_of(peer);
+        if link.is_some_and(|link| bound.contains(&link)) {
+            return Standing::Neighbour;
+        }
+        let near = link.is_none() && !bound.is_empty();
+        if near || self.is_friend(peer, now) || self.outgoing.waits_for(peer) {
+            return Standing::Known;
+        }
+        Standing::Stranger
+    }
+
+    /// A contact, or somebody with whom a session stands.
+    pub(super) fn is_friend(&self, peer: PeerId, now: Now) -> bool {
+        self.peers.is_contact(peer) || self.sessions.stands(peer, now.instant)
+    }
+
     fn session_stands(&mut self, peer: PeerId, now: Now) {
         self.send_peer_state(peer, now);
+        self.peers.met(peer);
         self.emit(Event::Session { peer });
         self.emit_peer(peer, now);
         self.greet_person(peer, now);
@@ -60,6 +87,7 @@ impl Engine {
     }
 
     fn inner(&mut self, peer: PeerId, plaintext: Vec<u8>, stamp: Stamp, now: Now) {
+        self.routes.answered(peer);
         if self.peers.heard(peer, now) {
             self.emit_peer(peer, now);
         }

@@ -24,6 +24,7 @@ mod public;
 pub mod radio;
 pub mod status;
 mod store;
+pub mod survey;
 mod visit;
 
 pub use handle::NodeHandle;

@@ -20,6 +20,7 @@ mod card;
 pub mod cbor;
 mod compression;
 mod courier;
+mod diagnostics;
 pub mod direct;
 mod error;
 pub mod file;
@@ -60,6 +61,7 @@ pub use card::{
     ReceivedCard, link,
 };
 pub use courier::{CourierEnvelope, MAX_CIPHERTEXT_LEN, MAX_COPIES, TAG_LEN};
+pub use diagnostics::Probe;
 pub use error::{CardError, DecodeError, EncodeError, Field, InflateError, LinkError, PayloadError};
 pub use fragment::{Fragment, FragmentError, Fragments, MAX_FRAGMENTS, chunk_for, fragments};
 pub use gcs::{Filter, FilterHash, Members};

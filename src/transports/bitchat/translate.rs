@@ -76,6 +76,7 @@ pub(super) fn told(event: &mesh::event::Event) -> Vec<Event> {
         | Engine::Peer(_)
         | Engine::PeerGone { .. }
         | Engine::Session { .. }
+        | Engine::Diagnostics(_)
         | Engine::Board(_)
         | Engine::Group(_)
         | Engine::Courier(_)

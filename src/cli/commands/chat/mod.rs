@@ -6,6 +6,7 @@ mod board;
 mod conversation;
 mod group;
 mod people;
+mod survey;
 mod table;
 
 pub(in crate::cli) use conversation::run;

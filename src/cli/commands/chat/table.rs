@@ -15,6 +15,9 @@ pub(super) enum Line<'a> {
     Who,
     Decide { name: &'a str, decision: Decision },
     Verify(&'a str),
+    Ping(&'a str),
+    Trace(&'a str),
+    Topology,
     Clear,
     Help,
     Quit,
@@ -90,6 +93,24 @@ const COMMANDS: &[Command] = &[
         arguments: "NAME|CODE",
         help: "show somebody your code, or check theirs (bitchat://verify?…)",
         read: |rest| one(rest).map(Line::Verify),
+    },
+    Command {
+        names: &["ping"],
+        arguments: "NAME",
+        help: "whether somebody is there, and how many hops away",
+        read: |rest| one(rest).map(Line::Ping),
+    },
+    Command {
+        names: &["trace"],
+        arguments: "NAME",
+        help: "over whom the way to somebody goes",
+        read: |rest| one(rest).map(Line::Trace),
+    },
+    Command {
+        names: &["topology"],
+        arguments: "",
+        help: "who hears whom",
+        read: |rest| alone(rest, Line::Topology),
     },
     Command {
         names: &["clear"],
@@ -219,6 +240,7 @@ mod tests {
             ("/m", "type /msg NAME TEXT"),
             ("/who me", "type /who"),
             ("/fav", "type /fav NAME"),
+            ("/ping", "type /ping NAME"),
             ("/", "/help lists what can be typed"),
             ("/dance now", "/help lists what can be typed"),
         ] {
