@@ -477,7 +477,6 @@ pub struct ReceivedMessage {
     /// Over how many fragments it came; 0 when it came whole, or is private.
     pub fragments: u16,
     /// The private group it was said to.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub group: Option<GroupRef>,
 }
 
