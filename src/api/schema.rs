@@ -11,7 +11,6 @@ use crate::message::DeliveryStatus;
 use super::board::BoardNotice;
 use super::contacts::ContactNotice;
 use super::files::FileReport;
-use super::groups::{GroupNotice, GroupRef};
 use super::people::PersonNotice;
 use super::sync::SyncCounters;
 use super::text;
@@ -421,7 +420,7 @@ pub enum EventReport {
     /// Something was said to a private group.
     GroupMessage(ReceivedMessage),
     /// Something happened to a private group.
-    Group(GroupNotice),
+    Group(super::groups::GroupNotice),
     /// A message of this node came further.
     Status {
         /// Which.
@@ -477,7 +476,8 @@ pub struct ReceivedMessage {
     /// Over how many fragments it came; 0 when it came whole, or is private.
     pub fragments: u16,
     /// The private group it was said to.
-    pub group: Option<GroupRef>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<super::groups::GroupRef>,
 }
 
 /// What a refused request gets.
@@ -514,6 +514,7 @@ mod tests {
             sent_ms: 5,
             ttl: 7,
             fragments: 0,
+            group: None,
         });
         let text = serde_json::to_string(&event).unwrap();
         assert_eq!(

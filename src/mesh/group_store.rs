@@ -86,7 +86,7 @@ pub(super) struct Handed {
 #[derive(Debug)]
 pub(super) enum Opened {
     /// A text of this member.
-    Text { text: GroupText, member: Member },
+    Text { text: Box<GroupText>, member: Member },
     /// A text of ours that came back.
     Own,
     /// Not for us.
@@ -246,7 +246,7 @@ impl GroupStore {
             return Ok(Opened::Own);
         }
         let member = state.signer(&sender).cloned().ok_or(DropReason::GroupForged)?;
-        Ok(Opened::Text { text, member })
+        Ok(Opened::Text { text: Box::new(text), member })
     }
 
     fn put(&mut self, group: Group) {

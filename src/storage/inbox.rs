@@ -389,6 +389,7 @@ mod tests {
             sender: Fingerprint([2; 32]),
             nickname: "bob".to_owned(),
             public: true,
+            room: None,
             id: id(2),
             text: Ok("text 2".to_owned()),
             sent: UnixMillis(900),

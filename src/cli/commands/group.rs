@@ -7,7 +7,7 @@ use crate::api::Client;
 use crate::api::groups::{GroupReport, MemberReport};
 
 use crate::cli::context::Context;
-use crate::cli::error::CliError;
+use crate::cli::error::{CliError, RoomError};
 use crate::cli::words::{printable, table};
 
 /// What `group` is told.
@@ -132,8 +132,8 @@ pub(super) async fn remove(
     let found: Vec<&MemberReport> = group.members.iter().filter(|other| is_called(other, member)).collect();
     let member = match found.as_slice() {
         [member] => *member,
-        [] => return Err(CliError::NoMember(printable(member))),
-        [..] => return Err(CliError::ManyMembers(printable(member))),
+        [] => return Err(RoomError::NoMember(printable(member)).into()),
+        [..] => return Err(RoomError::ManyMembers(printable(member)).into()),
     };
     client.remove_member(group.group.id, member.fingerprint).await?;
     let text = format!(
@@ -167,10 +167,10 @@ pub(super) async fn find(client: &Client, wanted: &str) -> Result<GroupReport, C
     }
     match found.as_slice() {
         [group] => Ok((*group).clone()),
-        [] => Err(CliError::NoGroup(printable(wanted))),
+        [] => Err(RoomError::NoGroup(printable(wanted)).into()),
         [..] => {
             let ids = found.iter().map(|group| group.group.id.to_string()).collect();
-            Err(CliError::ManyGroups { name: printable(wanted), ids })
+            Err(RoomError::ManyGroups { name: printable(wanted), ids }.into())
         }
     }
 }
