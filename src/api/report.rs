@@ -291,6 +291,7 @@ impl EventReport {
             | Mesh::Sent { .. }
             | Mesh::Expired { .. }
             | Mesh::Refused { .. }
+            | Mesh::Media(_)
             | Mesh::Receipt { .. } => return None,
             // Whoever asked is told.
             Mesh::Diagnostics(_) => return None,

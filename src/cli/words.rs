@@ -8,6 +8,7 @@ use crate::api::files::{DirectionWord, FileReport, FileWord};
 use crate::api::groups::{GroupNews, GroupNotice};
 use crate::api::people::{PersonNews, PersonNotice};
 use crate::api::schema::{EventReport, Peer, ReceivedMessage};
+use crate::ids::PeerId;
 
 use super::bar::bytes;
 use super::commands::board::{author as author_of, short};
@@ -45,9 +46,14 @@ pub(super) fn event(event: &EventReport) -> String {
     }
 }
 
+/// To whom a file goes, or who sent it.
+pub(super) fn file_peer(file: &FileReport) -> String {
+    if file.peer == PeerId::BROADCAST { "everyone".to_owned() } else { file.peer.to_string() }
+}
+
 /// A file as one line.
 pub(super) fn file(file: &FileReport) -> String {
-    let (number, name, peer) = (file.number, printable(&file.name), file.peer);
+    let (number, name, peer) = (file.number, printable(&file.name), file_peer(file));
     let there = format!("{} of {}", bytes(file.done), bytes(file.size));
     let why = file.reason.as_deref().map(|reason| format!(": {}", printable(reason))).unwrap_or_default();
     let subject = match file.direction {
@@ -62,6 +68,7 @@ pub(super) fn file(file: &FileReport) -> String {
         (FileWord::Waiting, _) if file.done == 0 => format!("{subject} waits{why}"),
         (FileWord::Waiting, _) => format!("{subject} waits, {there} is there{why}"),
         (FileWord::Running, _) => format!("{subject} is on its way: {there}"),
+        (FileWord::Done, DirectionWord::Out) if file.reason.is_some() => format!("{subject} is done{why}"),
         (FileWord::Done, DirectionWord::Out) => format!("{subject} is delivered, {}", bytes(file.size)),
         (FileWord::Done, DirectionWord::In) => {
             format!("{subject} is received: {}", printable(file.path.as_deref().unwrap_or_default()))

@@ -24,6 +24,7 @@ use super::held::Held;
 use super::incoming::Incoming;
 use super::kept::{Keep, Kept, Shelf};
 use super::limits::Limits;
+use super::media::Media;
 use super::outgoing::{Message, Outgoing};
 use super::peers::{Peer, Peers};
 use super::ping::Pings;
@@ -66,6 +67,7 @@ pub struct Engine {
     pub(super) outgoing: Outgoing,
     pub(super) incoming: Incoming,
     pub(super) announcer: Announcer,
+    pub(super) media: Media,
     pub(super) topology: Topology,
     pub(super) routes: Routes,
     pub(super) pings: Pings,
@@ -115,6 +117,7 @@ impl Engine {
             outgoing: Outgoing::default(),
             incoming: Incoming::default(),
             announcer: Announcer::default(),
+            media: Media::default(),
             topology: Topology::default(),
             routes: Routes::default(),
             pings: Pings::default(),
@@ -178,6 +181,7 @@ impl Engine {
             self.sessions.poll_timeout(),
             self.outgoing.poll_timeout(),
             self.reassembly.poll_timeout(),
+            self.media.poll_timeout(),
             self.routes.poll_timeout(),
             self.pings.poll_timeout(),
             self.gossip.poll_timeout(),
@@ -262,6 +266,7 @@ impl Engine {
             Command::Acknowledge { to, wire_ids } => {
                 self.mail_stored(to, &wire_ids);
                 for id in wire_ids {
+                    self.file_stored(to, &id);
                     self.send_receipt(to, NoisePayload::Delivered { id }, now);
                 }
             }
@@ -272,6 +277,7 @@ impl Engine {
             Command::Know(introduction) => self.introduce(introduction, now),
             Command::People(command) => self.people_command(command, now),
             Command::Courier(command) => self.courier_command(command, now),
+            Command::Media(command) => self.media_command(command, now),
             Command::Leave => self.leave(now),
         }
     }
@@ -366,6 +372,7 @@ impl Engine {
         self.expire_challenges(now);
         self.send_due_private(now);
         self.reassembly.expire(now.instant);
+        self.media_timers(now);
         self.routes.expire(now.instant);
         self.give_up_pings(now);
         self.sweep_board(now);

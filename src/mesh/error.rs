@@ -55,6 +55,10 @@ pub enum DropReason {
     Undecryptable,
     /// The relay queue was full.
     RelayQueueFull,
+    /// A file of a type that is not taken, or not what it says; or more voice than is collected.
+    Media,
+    /// More Nostr events than their sender may send across the mesh.
+    NostrBudget,
     /// More packets to pass on, of one link or one sender, than are passed on.
     RelayRate,
     /// Passing it on, over some link at least, would take more of the air than relays may.
@@ -118,6 +122,8 @@ impl DropReason {
             Self::GroupFull => "group_full",
             Self::Undecryptable => "undecryptable",
             Self::RelayQueueFull => "relay_queue_full",
+            Self::Media => "media",
+            Self::NostrBudget => "nostr_budget",
             Self::RelayRate => "relay_rate",
             Self::Airtime => "airtime",
             Self::Route => "route",
@@ -199,6 +205,8 @@ pub struct Counters {
     pub relays_cancelled: u64,
     /// Packets put together again from fragments.
     pub reassembled: u64,
+    /// Nostr events that passed.
+    pub nostr_events: u64,
     /// What neighbours told each other of what they missed.
     pub sync: SyncCounters,
     /// Packets thrown away, by reason.

@@ -10,6 +10,7 @@ use crate::mesh::diagnostics;
 use crate::mesh::error::Refusal;
 use crate::mesh::groups;
 use crate::mesh::kept::{Keep, Kept};
+use crate::mesh::media::event as media;
 use crate::mesh::trust::event as trust;
 use crate::mesh::trust::{Level, Standing};
 use crate::time::UnixMillis;
@@ -101,6 +102,8 @@ pub enum Command {
     Know(Introduction),
     /// Something for a private group.
     Group(groups::Command),
+    /// Something about files.
+    Media(media::Command),
     /// Something for the notice board.
     Board(board::Command),
     /// Something about whom we trust.
@@ -275,6 +278,8 @@ pub enum Event {
     },
     /// Something in a private group.
     Group(groups::Event),
+    /// Something about files.
+    Media(media::Event),
     /// What was found out about the mesh.
     Diagnostics(diagnostics::Event),
     /// Something on the notice board.

@@ -238,6 +238,9 @@ impl Engine {
             PacketType::Pong if for_me => self.ponged(packet, arrival.ttl, now),
             PacketType::Fragment if for_me || packet.is_broadcast() => self.fragment(received, arrival, now),
             PacketType::GroupMessage if packet.is_broadcast() => self.group_packet(packet, arrival.ttl, now),
+            PacketType::FileTransfer if for_me || packet.is_broadcast() => self.open_file(packet),
+            PacketType::VoiceFrame if packet.is_broadcast() => self.open_voice(packet, now),
+            PacketType::NostrCarrier if !for_me => self.nostr_carrier(packet, now),
             PacketType::BoardPost if packet.is_broadcast() => self.board_packet(received, now),
             PacketType::RequestSync => self.sync_requested(packet, arrival.link, now),
             PacketType::CourierEnvelope if for_me => {

@@ -14,6 +14,8 @@ mod engine;
 pub mod error;
 pub mod event;
 mod fanout;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 pub mod gossip;
 mod group_packets;
 mod group_store;
@@ -25,6 +27,7 @@ mod incoming;
 mod ingress;
 pub mod kept;
 mod limits;
+pub mod media;
 mod outgoing;
 mod passing;
 mod peers;

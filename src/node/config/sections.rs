@@ -167,11 +167,18 @@ pub struct Files {
     pub directory: PathBuf,
     /// The largest taken, in bytes.
     pub max_size: u64,
+    /// Bytes that the files that came over the mesh may take together; of these a quarter is for those of strangers.
+    pub mesh_quota: u64,
 }
 
 impl Default for Files {
     fn default() -> Self {
-        Self { accept: FilePolicy::Ask, directory: PathBuf::from("files"), max_size: 4 << 30 }
+        Self {
+            accept: FilePolicy::Ask,
+            directory: PathBuf::from("files"),
+            max_size: 4 << 30,
+            mesh_quota: 256 << 20,
+        }
     }
 }
 
@@ -411,6 +418,7 @@ fn files(document: &mut Document<'_>) -> Files {
         accept: section.key("accept", FilePolicy::Ask, anything),
         directory: section.key("directory", PathBuf::from("files"), anything),
         max_size: section.key("max_size", Size(4 << 30), anything).0,
+        mesh_quota: section.key("mesh_quota", Size(256 << 20), anything).0,
     };
     section.end();
     read

@@ -6,6 +6,7 @@ use super::board::BitchatStatus;
 use crate::mesh::board::Notice;
 use crate::mesh::event::{Command, Event, Introduction, PeerInfo};
 use crate::mesh::groups::GroupInfo;
+use crate::mesh::media::event::Received;
 
 /// Events of the mesh that may wait for a listener; one that is slower loses the oldest.
 pub(super) const EVENT_BOUND: usize = 256;
@@ -20,6 +21,8 @@ pub(super) enum Question {
     Status(oneshot::Sender<BitchatStatus>),
     /// Something beyond the transport port.
     Command(Command),
+    /// Files that come go there.
+    TakeFiles(mpsc::Sender<Received>),
     /// The same, with what the engine tells in the same turn.
     Ask(Command, oneshot::Sender<Vec<Event>>),
     /// Which groups are we in?

@@ -35,6 +35,7 @@ impl Reached {
             | Event::Expired { .. }
             | Event::Refused { .. }
             | Event::Receipt { .. }
+            | Event::Media(_)
             | Event::Diagnostics(_)
             | Event::Board(_)
             | Event::Group(_)

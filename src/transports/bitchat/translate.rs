@@ -76,6 +76,7 @@ pub(super) fn told(event: &mesh::event::Event) -> Vec<Event> {
         | Engine::Peer(_)
         | Engine::PeerGone { .. }
         | Engine::Session { .. }
+        | Engine::Media(_)
         | Engine::Diagnostics(_)
         | Engine::Board(_)
         | Engine::Group(_)

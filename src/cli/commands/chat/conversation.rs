@@ -149,6 +149,7 @@ impl Chat<'_> {
             }
             Ok(Line::Group(wish)) => self.or_say(group::act(self.context, &self.client, wish).await)?,
             Ok(Line::Who) => peers::run(self.context).await?,
+            Ok(Line::File { to, path }) => self.file(to, path).await?,
             Ok(Line::Decide { name, decision }) => self.decide(name, decision).await?,
             Ok(Line::Verify(what)) => self.verify(what).await?,
             Ok(Line::Ping(name)) => self.ping(name).await?,

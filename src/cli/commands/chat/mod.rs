@@ -4,6 +4,7 @@
 
 mod board;
 mod conversation;
+mod files;
 mod group;
 mod people;
 mod survey;

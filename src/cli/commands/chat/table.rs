@@ -13,6 +13,7 @@ pub(super) enum Line<'a> {
     Board(board::Wish<'a>),
     Group(group::Wish<'a>),
     Who,
+    File { to: &'a str, path: &'a str },
     Decide { name: &'a str, decision: Decision },
     Verify(&'a str),
     Ping(&'a str),
@@ -49,6 +50,12 @@ const COMMANDS: &[Command] = &[
         arguments: "[list | create NAME | invite GROUP NAME | remove GROUP NAME | leave GROUP | say GROUP TEXT]",
         help: "private groups: only members read what is said to one",
         read: |rest| group::read(rest).map(Line::Group),
+    },
+    Command {
+        names: &["file"],
+        arguments: "NAME PATH",
+        help: "send a file; NAME may be `everyone`",
+        read: file,
     },
     Command {
         names: &["board"],
@@ -217,6 +224,13 @@ fn private(rest: &str) -> Option<Line<'_>> {
     (!to.is_empty() && !text.is_empty()).then_some(Line::Private { to, text })
 }
 
+/// A name and the path of a file, which may have spaces in it.
+fn file(rest: &str) -> Option<Line<'_>> {
+    let (to, path) = rest.split_once(char::is_whitespace)?;
+    let path = path.trim();
+    (!to.is_empty() && !path.is_empty()).then_some(Line::File { to, path })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -228,6 +242,7 @@ mod tests {
             assert_eq!(parse(line), Ok(Line::Private { to: "ben", text: "see you" }), "{line}");
         }
         assert_eq!(parse("/w"), Ok(Line::Who));
+        assert_eq!(parse("/file ben  my notes.txt"), Ok(Line::File { to: "ben", path: "my notes.txt" }));
         assert_eq!(parse("  "), Ok(Line::Nothing));
     }
 
