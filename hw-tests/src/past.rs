@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use hopline::clock::Clock;
 use hopline::ids::{AdapterId, AttemptId, LinkId};
-use hopline::link::event::{DeviceAddress, RadioCommand, RadioEvent, Role};
+use hopline::link::event::{DeviceAddress, LinkDownReason, RadioCommand, RadioEvent, Role};
 use hopline::mesh::event::{Command, Input, Output};
 use hopline::mesh::{Config, Engine, public_packet};
 use hopline::storage::{Database, DeviceKey, Limits, load_or_create};
@@ -47,13 +47,37 @@ pub fn live(home: &Path, texts: &[String], span: Duration) -> Result<(), Failed>
     };
     let (adapter, address) = (LINK.adapter, DeviceAddress([1; 6]));
     feed(&mut engine, Input::Radio(RadioEvent::AdapterUp { adapter, address }), now);
-    let up = RadioEvent::LinkUp { link: LINK, address, role: Role::Central, max_frame: 512 };
-    feed(&mut engine, Input::Radio(up), now);
     for text in texts {
+        // Nothing is said into the void, and a neighbour that is silent does not stay one for long.
+        let up = RadioEvent::LinkUp { link: LINK, address, role: Role::Central, max_frame: 512 };
+        feed(&mut engine, Input::Radio(up), now);
         let packet = public_packet(&identity, text, now.unix)?.bytes;
         feed(&mut engine, Input::Command(Command::Flood { attempt: AttemptId(1), packet }), now);
+        let down = RadioEvent::LinkDown { link: LINK, reason: LinkDownReason::Remote };
+        feed(&mut engine, Input::Radio(down), now);
         now = Now { instant: now.instant + step, unix: now.unix + step };
         feed(&mut engine, Input::Timeout, now);
     }
     Ok(database.transaction(|database| kept.iter().try_for_each(|change| database.keep(change)))?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn everything_that_was_said_is_on_disk() {
+        let home = tempfile::tempdir().unwrap();
+        let texts: Vec<String> = (0..50).map(|number| format!("number {number}")).collect();
+        let path = home.path().join("ada");
+        live(&path, &texts, Duration::from_secs(3_600)).unwrap();
+        let key = DeviceKey::load_or_create(&path, &mut ChaCha20Rng::seed_from_u64(8)).unwrap();
+        let kept = Database::open(&path, &key, Limits::default()).unwrap().kept().unwrap();
+        let said = |text: &str| {
+            kept.iter()
+                .filter(|kept| kept.value.windows(text.len()).any(|part| part == text.as_bytes()))
+                .count()
+        };
+        assert_eq!(texts.iter().filter(|text| said(text) > 0).count(), texts.len());
+    }
 }
