@@ -111,6 +111,16 @@ hex_id!(
     16
 );
 hex_id!(
+    /// A notice on the board: 16 bytes drawn by its author (spec 3.13).
+    PostId,
+    16
+);
+hex_id!(
+    /// A private group: 16 bytes drawn by its creator (spec 3.14).
+    GroupId,
+    16
+);
+hex_id!(
     /// One file on its way to one peer: 16 random bytes, the same however often it is resumed.
     TransferId,
     16

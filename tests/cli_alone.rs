@@ -157,8 +157,8 @@ async fn completions_and_the_man_page_know_every_command() {
     let completions = stdout(&bench.run(&["completions", "bash"]).await);
     let page = stdout(&bench.run(&["man"]).await);
     for command in [
-        "demo", "daemon", "chat", "send", "peers", "watch", "outbox", "history", "route", "status", "config",
-        "doctor", "packet", "air",
+        "demo", "daemon", "chat", "send", "peers", "ping", "trace", "topology", "watch", "outbox", "history",
+        "route", "status", "config", "doctor", "packet", "air",
     ] {
         assert!(completions.contains(&format!("hopline__subcmd__{command}")), "no completions for {command}");
         assert!(page.contains(&format!("HOPLINE {}", command.to_uppercase())), "no page for {command}");

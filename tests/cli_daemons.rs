@@ -51,6 +51,41 @@ async fn know(client: &Client, wanted: &[&str]) {
 }
 
 #[tokio::test]
+async fn a_file_crosses_a_node_between_and_is_confirmed_and_one_for_everyone_reaches_all() {
+    let bench = Bench::new();
+    let _air = bench.air(LINE).await;
+    let (ada, ben, cy) = (bench.daemon("ada").await, bench.daemon("ben").await, bench.daemon("cy").await);
+    know(&client(&bench, "ada"), &[&ben.peer_id, &cy.peer_id]).await;
+    know(&client(&bench, "cy"), &[&ada.peer_id]).await;
+    let content = [b"%PDF-1.4\n".as_slice(), &[7; 20_000]].concat();
+    std::fs::write(bench.path("plan.pdf"), &content).unwrap();
+
+    let sent = bench.run(&["--home", "ada", "file", "send", &cy.peer_id, "plan.pdf", "--wait"]).await;
+    assert!(sent.status.success(), "{}", stderr(&sent));
+    let files = bench.json(&["--home", "cy", "file", "list"]).await["files"].clone();
+    assert_eq!((&files[0]["status"], &files[0]["name"]), (&"done".into(), &"plan.pdf".into()));
+    let path = files[0]["path"].as_str().unwrap();
+    assert!(path.ends_with("cy/files/mesh/strangers/plan.pdf"), "{path}");
+    assert!(std::fs::read(path).unwrap() == content);
+    assert_eq!(files[0]["hash"], blake3::hash(&content).to_hex().as_str());
+    assert_eq!(bench.json(&["--home", "ada", "file", "list"]).await["files"][0]["hash"], files[0]["hash"]);
+
+    let mut heard = client(&bench, "cy").events().await.unwrap();
+    let sent = bench.run(&["--home", "ada", "file", "send", "everyone", "plan.pdf", "--wait"]).await;
+    assert!(sent.status.success(), "{}", stderr(&sent));
+    event(&mut heard, |event| {
+        let EventReport::File(file) = event else { return None };
+        (file.path?.ends_with("plan (2).pdf")).then_some(())
+    })
+    .await;
+
+    std::fs::write(bench.path("film.mkv"), vec![0; 1_048_577]).unwrap();
+    let refused = bench.run(&["--home", "ada", "file", "send", "everyone", "film.mkv"]).await;
+    assert!(!refused.status.success());
+    assert!(stderr(&refused).contains("at most 1048576"), "{}", stderr(&refused));
+}
+
+#[tokio::test]
 async fn a_private_message_crosses_a_node_between_and_comes_back_as_delivered() {
     let bench = Bench::new();
     let _air = bench.air(LINE).await;

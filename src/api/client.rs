@@ -15,6 +15,7 @@ use tokio::net::UnixStream;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite;
 
+use super::board::{BoardReport, NewNotice, PostedReport};
 use super::contacts::{CardQuery, CardReport, ContactList, ContactPatch, ContactReport, NewContact};
 use super::events::EventsQuery;
 use super::files::{FileReport, FilesQuery, FilesReport, NewFile};
@@ -23,8 +24,9 @@ use super::outbox::{OutboxQuery, OutboxReport};
 use super::people::{CodeReport, ScanReport};
 use super::route::{RouteQuery, RouteReport};
 use super::schema::{ErrorDetail, ErrorReport, EventReport, NewMessage, PeerList, SentMessage, StatusReport};
+use super::survey::{PingReport, Target, TopologyReport, TraceReport};
 use super::wishes::Wishes;
-use crate::ids::{Fingerprint, MessageId};
+use crate::ids::{Fingerprint, MessageId, PostId};
 
 /// The longest answer taken: every peer a node can know, and then some.
 const ANSWER_LIMIT: usize = 16 * 1024 * 1024;
@@ -121,6 +123,21 @@ impl Client {
         self.get(&path("/v1/route", query)?).await
     }
 
+    /// Who hears whom.
+    pub async fn topology(&self) -> Result<TopologyReport, ClientError> {
+        self.get("/v1/mesh/topology").await
+    }
+
+    /// Whether somebody is there; waits for the answer, at most ten seconds.
+    pub async fn ping(&self, to: &str) -> Result<PingReport, ClientError> {
+        self.post("/v1/mesh/ping", &Target { to: to.to_owned() }).await
+    }
+
+    /// Whether somebody is there, and the way as the topology shows it.
+    pub async fn trace(&self, to: &str) -> Result<TraceReport, ClientError> {
+        self.post("/v1/mesh/trace", &Target { to: to.to_owned() }).await
+    }
+
     /// Messages of this node, how far they came.
     pub async fn outbox(&self, query: &OutboxQuery) -> Result<OutboxReport, ClientError> {
         self.get(&path("/v1/outbox", query)?).await
@@ -156,6 +173,21 @@ impl Client {
     /// Gives up a file.
     pub async fn cancel_file(&self, number: u64) -> Result<(), ClientError> {
         self.command(Method::DELETE, &format!("/v1/files/{number}")).await
+    }
+
+    /// The notices that stand.
+    pub async fn board(&self) -> Result<BoardReport, ClientError> {
+        self.get("/v1/board").await
+    }
+
+    /// Puts up a notice.
+    pub async fn post_notice(&self, notice: &NewNotice) -> Result<PostedReport, ClientError> {
+        self.post("/v1/board", notice).await
+    }
+
+    /// Withdraws a notice of this node.
+    pub async fn remove_notice(&self, id: PostId) -> Result<(), ClientError> {
+        self.command(Method::DELETE, &format!("/v1/board/{id}")).await
     }
 
     /// What was said.

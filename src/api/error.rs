@@ -40,6 +40,8 @@ pub enum Code {
     BadCode,
     /// The card gives a known contact another identity key.
     IdentityChanged,
+    /// It is somebody else's.
+    NotYours,
     /// The person is blocked.
     Blocked,
     /// The person offered a card, and is no contact yet.

@@ -3,6 +3,7 @@
 //! [`server`] serves it on a Unix socket in the node's home; [`client`] is the one client, and every command of
 //! the command line uses it. Both speak the types of [`schema`], and of the routes that have a file of their own.
 
+pub mod board;
 pub mod client;
 pub mod contacts;
 pub mod error;
@@ -16,6 +17,7 @@ mod report;
 pub mod route;
 pub mod schema;
 pub mod server;
+pub mod survey;
 pub mod sync;
 mod text;
 pub mod wishes;

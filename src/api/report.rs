@@ -16,6 +16,7 @@ use crate::transports::direct::{ConnectionStatus, PathKind};
 
 use crate::transports::betanet::{BetanetStatus, MailboxStatus, Part, RelayStatus};
 
+use super::board::BoardNotice;
 use super::people::PersonNotice;
 use super::schema::{
     AdapterReport, BetanetReport, ClockReport, ConnectionReport, Counters, EventReport, LinkCounters,
@@ -272,6 +273,7 @@ impl EventReport {
             Mesh::Peer(peer) => Self::Peer(peer.into()),
             Mesh::PeerGone { peer, left } => Self::PeerGone { peer, left },
             Mesh::Session { peer } => Self::Session { peer },
+            Mesh::Board(event) => return BoardNotice::new(event).map(Self::Board),
             Mesh::People(event) => return PersonNotice::new(event).map(Self::Person),
             Mesh::ClockUnset => Self::ClockUnset,
             // Messages and what becomes of them are told once they are on disk.
@@ -282,7 +284,10 @@ impl EventReport {
             | Mesh::Sent { .. }
             | Mesh::Expired { .. }
             | Mesh::Refused { .. }
+            | Mesh::Media(_)
             | Mesh::Receipt { .. } => return None,
+            // Whoever asked is told.
+            Mesh::Diagnostics(_) => return None,
         })
     }
 }

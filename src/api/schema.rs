@@ -8,6 +8,7 @@ use crate::ids::{Fingerprint, MessageId, PeerId};
 use crate::mesh::event::Reach;
 use crate::message::DeliveryStatus;
 
+use super::board::BoardNotice;
 use super::contacts::ContactNotice;
 use super::files::FileReport;
 use super::people::PersonNotice;
@@ -434,6 +435,8 @@ pub enum EventReport {
     Transport(TransportReport),
     /// Something happened to contacts.
     Contact(ContactNotice),
+    /// Something happened on the notice board.
+    Board(BoardNotice),
     /// Something happened between people.
     Person(PersonNotice),
     /// Nothing is sent: the wall clock is unset.

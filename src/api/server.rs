@@ -14,7 +14,7 @@ use tokio::sync::Semaphore;
 use super::error::{Code, Rejection};
 use super::listener::{OwnerSocket, bind};
 use super::schema::{NewMessage, PeerList, SentMessage, StatusReport};
-use super::{contacts, events, files, history, outbox, people, route};
+use super::{board, contacts, events, files, history, outbox, people, route, survey};
 use crate::ids::MessageId;
 use crate::node::NodeHandle;
 
@@ -63,6 +63,8 @@ fn routes(node: NodeHandle) -> Router {
         .route("/v1/files", get(files::list).post(files::send))
         .route("/v1/files/{number}", get(files::show).delete(files::cancel))
         .route("/v1/files/{number}/accept", post(files::accept))
+        .route("/v1/board", get(board::list).post(board::post))
+        .route("/v1/board/{id}", delete(board::remove))
         .route("/v1/history", get(history::history))
         .route("/v1/contacts", get(contacts::list).post(contacts::add))
         .route("/v1/contacts/card", get(contacts::card))
@@ -71,6 +73,9 @@ fn routes(node: NodeHandle) -> Router {
             get(contacts::get).patch(contacts::edit).delete(contacts::remove),
         )
         .route("/v1/verification", get(people::code).post(people::scan))
+        .route("/v1/mesh/topology", get(survey::topology))
+        .route("/v1/mesh/ping", post(survey::ping))
+        .route("/v1/mesh/trace", post(survey::trace))
         .route("/v1/events", get(events::events))
         .fallback(|| async {
             Rejection::not_found("there is no such route", "the interface begins at /v1/status")

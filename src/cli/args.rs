@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{ArgAction, Parser, Subcommand, ValueHint};
 
 use super::commands::{
-    air, completions, config, contact, daemon, demo, file, history, htx, outbox, packet, person, relay,
-    route, send, verify, watch,
+    air, board, completions, config, contact, daemon, demo, file, history, htx, outbox, packet, person, ping,
+    relay, route, send, topology, trace, verify, watch,
 };
 
 /// A peer-to-peer messaging node: the BitChat mesh over real Bluetooth.
@@ -42,12 +42,20 @@ pub(super) enum Command {
     Send(send::Arguments),
     /// List who has been heard
     Peers,
+    /// Ask somebody on the mesh whether they are there
+    Ping(ping::Arguments),
+    /// Show over whom the way to somebody goes
+    Trace(trace::Arguments),
+    /// Draw who hears whom
+    Topology(topology::Arguments),
     /// Print everything that happens, until ctrl-c
     Watch(watch::Arguments),
     /// Send files to contacts, take theirs
     File(file::Arguments),
     /// Show what waits to be sent and why, or give it up
     Outbox(outbox::Arguments),
+    /// Show the notice board, put up a notice, withdraw one
+    Board(board::Arguments),
     /// Show what was said
     History(history::Arguments),
     /// Show which way a message would take, and why

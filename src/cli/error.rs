@@ -93,6 +93,8 @@ pub(super) enum CliError {
     NotReached { reached: StatusWord, wanted: &'static str, seconds: u64 },
     #[error("the message was given up: {0}")]
     GivenUp(String),
+    #[error("{0} does not answer")]
+    NoPong(String),
     #[error("{file}: {source}", file = .file.display())]
     File { file: PathBuf, source: io::Error },
     #[error("{name} is {}: {reason}", .status.as_str())]
@@ -101,6 +103,10 @@ pub(super) enum CliError {
     NoContact(String),
     #[error("{} people called `{name}` offered a card: {}", fingerprints.len(), fingerprints.join(", "))]
     ManyOffers { name: String, fingerprints: Vec<String> },
+    #[error("no notice has an id that begins with `{0}`")]
+    NoNotice(String),
+    #[error("several notices of yours have an id that begins with `{0}`")]
+    ManyNotices(String),
     #[error("nobody called `{0}` is a contact, or was heard on the mesh")]
     NoPerson(String),
     #[error("several people heard on the mesh are called `{name}`: {}", names.join(", "))]
@@ -185,8 +191,11 @@ impl CliError {
             | Self::Socket { .. }
             | Self::Client(_)
             | Self::DaemonStopped
+            | Self::NoPong(_)
             | Self::NoContact(_)
             | Self::ManyOffers { .. }
+            | Self::NoNotice(_)
+            | Self::ManyNotices(_)
             | Self::NoPerson(_)
             | Self::ManyPeople { .. }
             | Self::NoQrCode
@@ -209,6 +218,8 @@ impl CliError {
             Self::Client(ClientError::Refused(_))
                 | Self::NoContact(_)
                 | Self::ManyOffers { .. }
+                | Self::NoNotice(_)
+                | Self::ManyNotices(_)
                 | Self::NoPerson(_)
                 | Self::ManyPeople { .. }
                 | Self::NoQrCode
@@ -253,6 +264,7 @@ impl CliError {
             Self::ClockUnset => "set it, or let a time service do so: `timedatectl`",
             Self::RelayStopped => "its log says why",
             Self::DaemonStopped => "its log says why; start it again with `hopline daemon`",
+            Self::NoPong(_) => "`hopline peers` shows who was heard; apps without diagnostics never answer",
             Self::NoContact(_) => "`hopline contact list` shows everybody",
             Self::ManyOffers { .. } => "use the fingerprint of the one you mean",
             Self::NoPerson(_) => {
@@ -265,6 +277,8 @@ impl CliError {
             }
             Self::UnknownHost { .. } => "check the name, or give --address IP:PORT",
             Self::Unreachable { .. } => "`hopline htx probe` tells layer by layer how far it gets",
+            Self::NoNotice(_) => "`hopline board` shows the notices that stand",
+            Self::ManyNotices(_) => "give more of it; `hopline --json board` shows ids whole",
             Self::NoQrCode => "pass the link on as text; or --no-mailbox and --no-addresses make it shorter",
             Self::Missing(_) => "each finding above says what to do",
             Self::Control(JoinError::NoHub { .. }) => "serve one with `hopline air PATH --topology FILE`",

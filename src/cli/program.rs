@@ -9,8 +9,8 @@ use tracing_subscriber::EnvFilter;
 use super::args::{Arguments, Command};
 use super::commands::person::Decision;
 use super::commands::{
-    air, chat, completions, config, contact, daemon, demo, doctor, file, history, htx, man, outbox, packet,
-    peers, person, relay, route, send, status, verify, watch,
+    air, board, chat, completions, config, contact, daemon, demo, doctor, file, history, htx, man, outbox,
+    packet, peers, person, ping, relay, route, send, status, topology, trace, verify, watch,
 };
 use super::context::Context;
 use super::error::CliError;
@@ -45,9 +45,13 @@ async fn dispatch(context: Context, command: Command) -> Result<(), CliError> {
         Command::Chat => chat::run(&context).await,
         Command::Send(arguments) => send::run(&context, arguments).await,
         Command::Peers => peers::run(&context).await,
+        Command::Ping(arguments) => ping::run(&context, arguments).await,
+        Command::Trace(arguments) => trace::run(&context, arguments).await,
+        Command::Topology(arguments) => topology::run(&context, arguments).await,
         Command::Watch(arguments) => watch::run(&context, arguments).await,
         Command::File(arguments) => file::run(&context, arguments).await,
         Command::Outbox(arguments) => outbox::run(&context, arguments).await,
+        Command::Board(arguments) => board::run(&context, arguments).await,
         Command::History(arguments) => history::run(&context, arguments).await,
         Command::Route(arguments) => route::run(&context, arguments).await,
         Command::Contact(arguments) => contact::run(&context, arguments).await,
@@ -77,9 +81,13 @@ fn log(arguments: &Arguments) -> Result<(), CliError> {
         Command::Chat
         | Command::Send(_)
         | Command::Peers
+        | Command::Ping(_)
+        | Command::Trace(_)
+        | Command::Topology(_)
         | Command::Watch(_)
         | Command::File(_)
         | Command::Outbox(_)
+        | Command::Board(_)
         | Command::History(_)
         | Command::Route(_)
         | Command::Contact(_)

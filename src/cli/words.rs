@@ -2,12 +2,15 @@
 
 use std::time::Duration;
 
+use crate::api::board::{BoardNews, BoardNotice};
 use crate::api::contacts::{ContactNews, ContactNotice};
 use crate::api::files::{DirectionWord, FileReport, FileWord};
 use crate::api::people::{PersonNews, PersonNotice};
 use crate::api::schema::{EventReport, Peer, ReceivedMessage};
+use crate::ids::PeerId;
 
 use super::bar::bytes;
+use super::commands::board::{author as author_of, short};
 
 /// An event as one line.
 pub(super) fn event(event: &EventReport) -> String {
@@ -33,15 +36,21 @@ pub(super) fn event(event: &EventReport) -> String {
             Some(reason) => format!("* {} does not work: {reason}", transport.transport),
         },
         EventReport::Contact(notice) => contact(notice),
+        EventReport::Board(notice) => board(notice),
         EventReport::Person(notice) => person(notice),
         EventReport::ClockUnset => "* the clock of this machine is not set: nothing is sent".to_owned(),
         EventReport::Missed { count } => format!("* {count} events came too fast and are not shown"),
     }
 }
 
+/// To whom a file goes, or who sent it.
+pub(super) fn file_peer(file: &FileReport) -> String {
+    if file.peer == PeerId::BROADCAST { "everyone".to_owned() } else { file.peer.to_string() }
+}
+
 /// A file as one line.
 pub(super) fn file(file: &FileReport) -> String {
-    let (number, name, peer) = (file.number, printable(&file.name), file.peer);
+    let (number, name, peer) = (file.number, printable(&file.name), file_peer(file));
     let there = format!("{} of {}", bytes(file.done), bytes(file.size));
     let why = file.reason.as_deref().map(|reason| format!(": {}", printable(reason))).unwrap_or_default();
     let subject = match file.direction {
@@ -56,6 +65,7 @@ pub(super) fn file(file: &FileReport) -> String {
         (FileWord::Waiting, _) if file.done == 0 => format!("{subject} waits{why}"),
         (FileWord::Waiting, _) => format!("{subject} waits, {there} is there{why}"),
         (FileWord::Running, _) => format!("{subject} is on its way: {there}"),
+        (FileWord::Done, DirectionWord::Out) if file.reason.is_some() => format!("{subject} is done{why}"),
         (FileWord::Done, DirectionWord::Out) => format!("{subject} is delivered, {}", bytes(file.size)),
         (FileWord::Done, DirectionWord::In) => {
             format!("{subject} is received: {}", printable(file.path.as_deref().unwrap_or_default()))
@@ -93,6 +103,17 @@ fn contact(ContactNotice { news, fingerprint, name }: &ContactNotice) -> String 
         ContactNews::IdentityRefused => format!(
             "! A CARD GIVES {name} ANOTHER IDENTITY KEY AND WAS REFUSED: somebody may pose as them;              `hopline contact show {fingerprint}` shows the keys you know"
         ),
+    }
+}
+
+/// What happened on the notice board, as one line.
+fn board(BoardNotice { news, notice }: &BoardNotice) -> String {
+    let (id, author, text) = (short(notice.id), author_of(notice), printable(&notice.text));
+    let what = if notice.urgent { "URGENT notice" } else { "notice" };
+    match news {
+        BoardNews::Posted => format!("* {what} {id} from {author}: {text}"),
+        BoardNews::Withdrawn => format!("* {what} {id} from {author} is withdrawn"),
+        BoardNews::GaveWay => format!("* {what} {id} went for a newer one: of one author, five stand"),
     }
 }
 

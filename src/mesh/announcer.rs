@@ -10,6 +10,10 @@ use crate::time::Instant;
 
 /// Announces are at least so far apart; what is asked for sooner waits (spec 4.6, forced announces).
 const MIN_GAP: Duration = Duration::from_millis(150);
+/// Early announces for new acquaintances in one [`EARLY_SPAN`]; invented ones get no more out of us.
+const MAX_EARLY: u32 = 6;
+/// Over how long early announces are counted.
+const EARLY_SPAN: Duration = Duration::from_secs(30);
 /// From so many present peers on, announces get rarer.
 const CROWD: usize = 6;
 
@@ -18,6 +22,8 @@ const CROWD: usize = 6;
 pub(super) struct Announcer {
     due: Option<Instant>,
     last: Option<Instant>,
+    /// Since when early announces are counted, and how many there were.
+    early: Option<(Instant, u32)>,
 }
 
 impl Announcer {
@@ -33,6 +39,12 @@ impl Announcer {
 
     /// Somebody new was heard: they may not know us either (spec 3.1).
     pub(super) fn met_somebody(&mut self, now: Instant, rng: &mut impl RngCore) {
+        let (since, count) =
+            self.early.filter(|(since, _)| now.since(*since) < EARLY_SPAN).unwrap_or((now, 0));
+        if count >= MAX_EARLY {
+            return;
+        }
+        self.early = Some((since, count + 1));
         self.no_later_than(now + Duration::from_millis(random::within(rng, 300..=600)));
     }
 

@@ -11,6 +11,7 @@ use super::engine::Engine;
 use super::error::Refusal;
 use super::event::Event;
 use super::fanout::Choice;
+use super::handshake_rate::Asked;
 use super::outgoing::{Due, Expired, MAX_OUTGOING, Message};
 use super::train::{BROADCAST_GAP, DIRECTED_GAP, Train};
 use crate::ids::{AttemptId, LinkId, MessageId, PeerId};
@@ -134,10 +135,13 @@ impl Engine {
     }
 
     pub(super) fn send_due_fragments(&mut self, now: Now) {
-        while let Some((frame, links)) = self.trains.pop_due(now.instant, |link| self.links.has_room(link)) {
-            for link in links {
-                let send = LinkCommand::Send { link, frame: frame.clone(), priority: Priority::Fragment };
+        while let Some(due) = self.trains.pop_due(now.instant, |link| self.links.has_room(link)) {
+            for link in due.links {
+                let send = LinkCommand::Send { link, frame: due.frame.clone(), priority: Priority::Fragment };
                 self.links.handle(link::Input::Command(send), now);
+            }
+            if let Some((attempt, to_go)) = due.of {
+                self.piece_left(attempt, to_go, now);
             }
         }
     }
@@ -186,7 +190,8 @@ impl Engine {
 
     /// Begins a handshake, unless one is under way.
     pub(super) fn greet(&mut self, peer: PeerId, now: Now) {
-        if let Some(message) = self.sessions.begin(peer, &self.identity, now.instant, &mut self.rng) {
+        let asked = Asked { peer, link: None, standing: self.handshake_standing(peer, None, now) };
+        if let Some(message) = self.sessions.begin(asked, &self.identity, now.instant, &mut self.rng) {
             self.send_handshake(Aim::Peer(peer), message, now);
         }
     }
@@ -229,6 +234,16 @@ impl Engine {
 
     /// Chooses the links for a packet of ours and sends it; the number of fragments, `None` when it went nowhere.
     pub(super) fn put(&mut self, packet: &Packet, aim: Aim, now: Now) -> Option<u16> {
+        match aim {
+            Aim::PeerEverywhere(peer) => self.routes.unanswered(peer, now.instant),
+            Aim::Peer(_) => {
+                if let Some((routed, first)) = self.along_route(packet, now) {
+                    let links = self.links_for(&routed, Aim::Peer(first));
+                    return self.transmit_own(&routed, links, now);
+                }
+            }
+            Aim::Everyone => {}
+        }
         let links = self.links_for(packet, aim);
         self.transmit_own(packet, links, now)
     }
@@ -318,7 +333,7 @@ impl Engine {
         self.put(&packet, aim, now)
     }
 
-    fn signed(&mut self, packet_type: PacketType, payload: Bytes, now: Now) -> Option<Packet> {
+    pub(super) fn signed(&mut self, packet_type: PacketType, payload: Bytes, now: Now) -> Option<Packet> {
         self.signed_to(packet_type, Aim::Everyone, payload, now)
     }
 

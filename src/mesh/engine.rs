@@ -9,8 +9,10 @@ use std::collections::VecDeque;
 use rand_chacha::ChaCha20Rng;
 use rand_core::{RngCore, SeedableRng};
 
+use super::airtime::Airtime;
 use super::announcer::Announcer;
 use super::bindings::Bindings;
+use super::board::Board;
 use super::config::Config;
 use super::courier::{Carried, Counts, Deposits, OpenedMail};
 use super::dedup::Dedup;
@@ -20,18 +22,23 @@ use super::gossip::Gossip;
 use super::held::Held;
 use super::incoming::Incoming;
 use super::kept::{Keep, Kept, Shelf};
+use super::limits::Limits;
+use super::media::Media;
 use super::outgoing::{Message, Outgoing};
 use super::peers::{Peer, Peers};
+use super::ping::Pings;
 use super::prekeys::{Bundles, OwnPrekeys};
 use super::reassembly::Reassembly;
 use super::receipts::{Receipted, Receipts};
 use super::relay::Relays;
+use super::routes::Routes;
 use super::sessions::Sessions;
+use super::topology::Topology;
 use super::train::Trains;
 use super::trust::{Challenges, Trust};
 use crate::crypto::Identity;
 use crate::ids::PeerId;
-use crate::link::event::LinkEvent;
+use crate::link::event::{LinkEvent, RadioCommand, RadioEvent};
 use crate::link::{self, LinkLayer};
 use crate::time::{Instant, Now, UnixMillis};
 use crate::wire::NoisePayload;
@@ -59,6 +66,13 @@ pub struct Engine {
     pub(super) outgoing: Outgoing,
     pub(super) incoming: Incoming,
     pub(super) announcer: Announcer,
+    pub(super) media: Media,
+    pub(super) topology: Topology,
+    pub(super) routes: Routes,
+    pub(super) pings: Pings,
+    pub(super) limits: Limits,
+    pub(super) airtime: Airtime,
+    pub(super) board: Board,
     pub(super) gossip: Gossip,
     pub(super) trust: Trust,
     pub(super) challenges: Challenges,
@@ -101,6 +115,13 @@ impl Engine {
             outgoing: Outgoing::default(),
             incoming: Incoming::default(),
             announcer: Announcer::default(),
+            media: Media::default(),
+            topology: Topology::default(),
+            routes: Routes::default(),
+            pings: Pings::default(),
+            limits: Limits::default(),
+            airtime: Airtime::default(),
+            board: Board::default(),
             gossip: Gossip::new(config.gossip.clone()),
             trust: Trust::default(),
             challenges: Challenges::default(),
@@ -123,7 +144,12 @@ impl Engine {
     /// Takes one input; afterwards drain [`Self::poll_output`].
     pub fn handle(&mut self, input: Input, now: Now) {
         match input {
-            Input::Radio(event) => self.links.handle(link::Input::Radio(event), now),
+            Input::Radio(event) => {
+                if let RadioEvent::Written { link } = event {
+                    self.airtime.written(link, now.instant);
+                }
+                self.links.handle(link::Input::Radio(event), now);
+            }
             Input::Command(command) => self.command(command, now),
             Input::Restore(kept) => self.restore(kept, now),
             Input::Timeout => {
@@ -146,10 +172,14 @@ impl Engine {
             self.relays.poll_timeout(),
             self.trains.poll_timeout(),
             self.announcer.poll_timeout(),
+            self.board.poll_timeout(),
             self.challenges.poll_timeout(),
             self.sessions.poll_timeout(),
             self.outgoing.poll_timeout(),
             self.reassembly.poll_timeout(),
+            self.media.poll_timeout(),
+            self.routes.poll_timeout(),
+            self.pings.poll_timeout(),
             self.gossip.poll_timeout(),
             self.courier_due,
             self.prekeys_timeout(),
@@ -232,13 +262,17 @@ impl Engine {
             Command::Acknowledge { to, wire_ids } => {
                 self.mail_stored(to, &wire_ids);
                 for id in wire_ids {
+                    self.file_stored(to, &id);
                     self.send_receipt(to, NoisePayload::Delivered { id }, now);
                 }
             }
             Command::Greet { peer } => self.warm(peer, now),
+            Command::Diagnostics(command) => self.diagnose(command, now),
+            Command::Board(command) => self.board_command(command, now),
             Command::Know(introduction) => self.introduce(introduction, now),
             Command::People(command) => self.people_command(command, now),
             Command::Courier(command) => self.courier_command(command, now),
+            Command::Media(command) => self.media_command(command, now),
             Command::Leave => self.leave(now),
         }
     }
@@ -248,10 +282,11 @@ impl Engine {
         for kept in kept {
             let taken = match kept.shelf {
                 Shelf::Prekeys | Shelf::Bundles => self.restore_prekeys(&kept),
+                Shelf::Board => self.restore_notice(&kept, now),
                 Shelf::Courier => self.restore_courier(&kept, now),
                 Shelf::Archive => self.restore_packet(&kept, now),
                 Shelf::People => self.restore_person(&kept),
-                Shelf::Groups | Shelf::Board => false,
+                Shelf::Groups => false,
             };
             if !taken {
                 let Kept { shelf, key, .. } = kept;
@@ -280,7 +315,12 @@ impl Engine {
     fn drain_links(&mut self, now: Now) {
         while let Some(output) = self.links.poll_output() {
             match output {
-                link::Output::Radio(command) => self.outputs.push_back(Output::Radio(command)),
+                link::Output::Radio(command) => {
+                    if let RadioCommand::Write { link, frame } = &command {
+                        self.airtime.handed(*link, frame.len(), now.instant);
+                    }
+                    self.outputs.push_back(Output::Radio(command));
+                }
                 link::Output::Event(event) => self.link_event(event, now),
             }
         }
@@ -296,6 +336,9 @@ impl Engine {
             LinkEvent::Down { link, .. } => {
                 self.relays.link_down(link);
                 self.trains.link_down(link);
+                self.pings.link_down(link);
+                self.limits.link_down(link);
+                self.airtime.link_down(link);
                 self.gossip.link_down(link);
                 let peer = self.bindings.down(link);
                 if self.bindings.is_empty() {
@@ -324,6 +367,10 @@ impl Engine {
         self.expire_challenges(now);
         self.send_due_private(now);
         self.reassembly.expire(now.instant);
+        self.media_timers(now);
+        self.routes.expire(now.instant);
+        self.give_up_pings(now);
+        self.sweep_board(now);
         self.run_gossip(now);
         self.run_prekeys(now);
         self.run_courier(now);

@@ -40,10 +40,28 @@ pub enum DropReason {
     Handshake,
     /// More handshakes than the limits of spec 3.4.
     HandshakeRate,
+    /// A notice that has expired, is dated ahead, or was withdrawn (spec 3.13).
+    BoardStale,
+    /// A notice for which the board has no place: of its author, or at all.
+    BoardFull,
     /// No session could decrypt it.
     Undecryptable,
     /// The relay queue was full.
     RelayQueueFull,
+    /// A file of a type that is not taken, or not what it says; or more voice than is collected.
+    Media,
+    /// More Nostr events than their sender may send across the mesh.
+    NostrBudget,
+    /// More packets to pass on, of one link or one sender, than are passed on.
+    RelayRate,
+    /// Passing it on, over some link at least, would take more of the air than relays may.
+    Airtime,
+    /// Its route visits a node twice (spec 4.5).
+    Route,
+    /// More pings than are answered (spec 3.15).
+    PingRate,
+    /// A pong to no ping of ours.
+    UnaskedPong,
     /// The answer to a request of ours, but too old for its kind (spec 2.7, 3.7).
     TooOld,
     /// A sync request that does not come from the neighbour itself (spec 3.7).
@@ -90,8 +108,17 @@ impl DropReason {
             Self::Fragment => "fragment",
             Self::Handshake => "handshake",
             Self::HandshakeRate => "handshake_rate",
+            Self::BoardStale => "board_stale",
+            Self::BoardFull => "board_full",
             Self::Undecryptable => "undecryptable",
             Self::RelayQueueFull => "relay_queue_full",
+            Self::Media => "media",
+            Self::NostrBudget => "nostr_budget",
+            Self::RelayRate => "relay_rate",
+            Self::Airtime => "airtime",
+            Self::Route => "route",
+            Self::PingRate => "ping_rate",
+            Self::UnaskedPong => "unasked_pong",
             Self::TooOld => "too_old",
             Self::SyncRequest => "sync_request",
             Self::SyncRate => "sync_rate",
@@ -160,12 +187,16 @@ pub struct Counters {
     pub received: u64,
     /// Packets this node made and put on at least one link; one that goes in fragments counts once.
     pub originated: u64,
+    /// Packets of ours sent along a route.
+    pub routed: u64,
     /// Packets of others passed on.
     pub relayed: u64,
     /// Relays given up because every neighbour was heard to have the packet.
     pub relays_cancelled: u64,
     /// Packets put together again from fragments.
     pub reassembled: u64,
+    /// Nostr events that passed.
+    pub nostr_events: u64,
     /// What neighbours told each other of what they missed.
     pub sync: SyncCounters,
     /// Packets thrown away, by reason.

@@ -4,9 +4,12 @@ use bytes::Bytes;
 
 use crate::ids::{AttemptId, Fingerprint, LinkId, MessageId, PeerId};
 use crate::link::event::{RadioCommand, RadioEvent};
+use crate::mesh::board;
 use crate::mesh::courier::event as courier;
+use crate::mesh::diagnostics;
 use crate::mesh::error::Refusal;
 use crate::mesh::kept::{Keep, Kept};
+use crate::mesh::media::event as media;
 use crate::mesh::trust::event as trust;
 use crate::mesh::trust::{Level, Standing};
 use crate::time::UnixMillis;
@@ -96,12 +99,18 @@ pub enum Command {
     /// The keys of a contact: its public packets are verified, and others announced under its id are refused,
     /// though it was not heard yet.
     Know(Introduction),
+    /// Something about files.
+    Media(media::Command),
+    /// Something for the notice board.
+    Board(board::Command),
     /// Something about whom we trust.
     People(trust::Command),
     /// Mail for who is away.
     Courier(courier::Command),
     /// Say goodbye to everyone: sign and send a LEAVE.
     Leave,
+    /// Look at the mesh.
+    Diagnostics(diagnostics::Command),
 }
 
 /// Who somebody is, and what our owner decided about them, learnt elsewhere than on the mesh.
@@ -264,6 +273,12 @@ pub enum Event {
         /// A person has seen it.
         read: bool,
     },
+    /// Something about files.
+    Media(media::Event),
+    /// What was found out about the mesh.
+    Diagnostics(diagnostics::Event),
+    /// Something on the notice board.
+    Board(board::Event),
     /// Something about whom we trust.
     People(trust::Event),
     /// Mail for who is away.

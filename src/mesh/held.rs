@@ -10,7 +10,7 @@ use crate::wire::Received;
 
 /// Messages kept at once; the oldest goes first.
 const MAX_HELD: usize = 64;
-/// Bytes of one message worth keeping.
+/// Bytes of one message worth keeping, as it came and as it is.
 const MAX_BYTES: usize = 64 * 1024;
 /// How long one is kept: announces come at least every 38 s (spec 4.6).
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -38,7 +38,7 @@ pub(super) struct Held {
 impl Held {
     /// Keeps a packet whose signature cannot be checked yet.
     pub(super) fn add(&mut self, received: Received, (ttl, fragments, via): (u8, u16, Via), now: Instant) {
-        if received.bytes().len() > MAX_BYTES {
+        if received.bytes().len().max(received.packet().payload.len()) > MAX_BYTES {
             return;
         }
         if self.packets.len() >= MAX_HELD {

@@ -17,13 +17,14 @@ use super::engine::Engine;
 use super::error::DropReason;
 use super::event::{Event, Expiry, PublicMessage};
 use super::peers::{Change, REACHABLE};
-use super::reassembly::Outcome;
+use super::reassembly::{Outcome, Source};
+use super::routes;
 use super::sessions::Stamp;
 use super::trust::Keys;
 use crate::crypto::{Verified, verify};
 use crate::ids::{Fingerprint, LinkId, MessageId, PeerId};
 use crate::time::Now;
-use crate::wire::{Announce, Fragment, Leave, Packet, PacketType, Received};
+use crate::wire::{Announce, Fragment, Leave, Packet, PacketType, Received, Version};
 
 /// How often a packet may be wrapped in fragments: once by its origin, once by a relay with a shorter MTU.
 const MAX_WRAPS: u8 = 2;
@@ -114,6 +115,7 @@ impl Engine {
         if packet.sender == self.me {
             return self.own_again(&received, now);
         }
+        routes::check(packet)?;
         let key = Key::of(packet);
         if self.dedup.seen(key, packet.timestamp, now) {
             self.heard_again(key, &received, arrival, now);
@@ -129,7 +131,7 @@ impl Engine {
                 if answer {
                     self.counters.sync.taken += 1;
                 }
-                self.pass_on(key, &received, arrival, now)
+                self.pass_on(key, &received, arrival, proven, now)
             }
         }
     }
@@ -166,7 +168,7 @@ impl Engine {
         }
         self.dedup.mark_variant(key, variant, now);
         if self.config.policy.passes_unknown(packet.packet_type) {
-            self.pass_on(variant, &received, arrival, now)?;
+            self.pass_on(variant, &received, arrival, false, now)?;
         }
         if packet.packet_type == PacketType::Message {
             self.held.add(received, (arrival.ttl, arrival.fragments, arrival.via), now.instant);
@@ -182,8 +184,7 @@ impl Engine {
             return self.introduced(received).map(Authorship::Introduced);
         }
         let Some(signature) = packet.signature else {
-            let must_be_signed = must_be_signed(packet.packet_type);
-            return if must_be_signed { Err(DropReason::Unsigned) } else { Ok(Authorship::Unsigned) };
+            return if must_be_signed(packet) { Err(DropReason::Unsigned) } else { Ok(Authorship::Unsigned) };
         };
         let Some(peer) = self.peers.get(packet.sender) else { return Ok(Authorship::Unknown) };
         verify(&peer.signing_public, &signature, received.signing_preimages(), ())
@@ -218,17 +219,28 @@ impl Engine {
         if proven && arrival.via == Via::Mesh && self.peers.heard(packet.sender, now) {
             self.emit_peer(packet.sender, now);
         }
+        if proven && packet.version == Version::V2 {
+            self.routes.speaks_v2(packet.sender);
+        }
         let for_me = packet.recipient == Some(self.me);
         #[expect(clippy::wildcard_enum_match_arm, reason = "every other type is relayed unparsed")]
         match packet.packet_type {
             PacketType::Message => self.public_message(received, arrival),
             PacketType::Leave => self.left(received),
-            PacketType::NoiseHandshake if for_me => self.handshake(packet.sender, &packet.payload, now),
+            PacketType::NoiseHandshake if for_me => {
+                self.handshake(packet.sender, &packet.payload, arrival.link, now)
+            }
             PacketType::NoiseEncrypted if for_me => {
                 let stamp = Stamp { sent: packet.timestamp, ttl: arrival.ttl, fragments: arrival.fragments };
                 self.encrypted(packet, stamp, now)
             }
+            PacketType::Ping if for_me => self.pinged(packet, arrival.link, now),
+            PacketType::Pong if for_me => self.ponged(packet, arrival.ttl, now),
             PacketType::Fragment if for_me || packet.is_broadcast() => self.fragment(received, arrival, now),
+            PacketType::FileTransfer if for_me || packet.is_broadcast() => self.open_file(packet),
+            PacketType::VoiceFrame if packet.is_broadcast() => self.open_voice(packet, now),
+            PacketType::NostrCarrier if !for_me => self.nostr_carrier(packet, now),
+            PacketType::BoardPost if packet.is_broadcast() => self.board_packet(received, now),
             PacketType::RequestSync => self.sync_requested(packet, arrival.link, now),
             PacketType::CourierEnvelope if for_me => {
                 let stamp = Stamp { sent: packet.timestamp, ttl: arrival.ttl, fragments: arrival.fragments };
@@ -248,6 +260,7 @@ impl Engine {
         now: Now,
     ) -> Result<(), DropReason> {
         let packet = received.packet();
+        let neighbours = announce.neighbours.clone();
         let (sender, introduction) = (packet.sender, (packet.id(), packet.timestamp));
         let keys = Keys {
             noise_public: announce.noise_public,
@@ -264,6 +277,7 @@ impl Engine {
             .peers
             .announced(sender, announce, introduction, arrival.link, now)
             .map_err(|_| DropReason::KeyChanged)?;
+        self.topology.announced(sender, &neighbours, packet.timestamp, now.instant);
         let bound = arrival.link.is_some_and(|link| self.bind(link, sender, link, arrival, now));
         if change != Change::Refreshed || bound {
             self.emit_peer(sender, now);
@@ -352,6 +366,7 @@ impl Engine {
         }
         let peer = packet.sender;
         self.sessions.end(peer);
+        self.topology.left(peer);
         if self.peers.left(peer) {
             self.emit(Event::PeerGone { peer, left: true });
         }
@@ -365,8 +380,10 @@ impl Engine {
             return Err(DropReason::Fragment);
         }
         let fragment = Fragment::decode(&packet.payload).map_err(|_| DropReason::Payload)?;
+        let known = self.is_friend(packet.sender, now);
+        let from = Source { sender: packet.sender, link: arrival.link, known };
         let train = fragment.id;
-        let outcome = self.reassembly.insert(packet.sender, fragment, now.instant);
+        let outcome = self.reassembly.insert(from, fragment, now.instant);
         if packet.is_broadcast() {
             self.gossip.piece_came(packet.sender, train, outcome == Outcome::Waiting, now);
         }
@@ -414,16 +431,25 @@ fn proves_itself(packet_type: PacketType) -> bool {
         PacketType::NoiseHandshake
             | PacketType::NoiseEncrypted
             | PacketType::Fragment
+            | PacketType::BoardPost
             | PacketType::CourierEnvelope
     )
 }
 
 /// Types that nobody sends unsigned (spec 2.6).
-fn must_be_signed(packet_type: PacketType) -> bool {
-    matches!(
-        packet_type,
-        PacketType::Message | PacketType::Leave | PacketType::CourierEnvelope | PacketType::PrekeyBundle
-    )
+fn must_be_signed(packet: &Packet) -> bool {
+    let uplink = packet.packet_type == PacketType::NostrCarrier && !packet.is_broadcast();
+    uplink
+        || matches!(
+            packet.packet_type,
+            PacketType::Message
+                | PacketType::Leave
+                | PacketType::CourierEnvelope
+                | PacketType::FileTransfer
+                | PacketType::BoardPost
+                | PacketType::PrekeyBundle
+                | PacketType::VoiceFrame
+        )
 }
 
 /// A text for everyone.

@@ -111,6 +111,11 @@ impl Outgoing {
         }
     }
 
+    /// Whether something is to be sent to this peer.
+    pub(super) fn waits_for(&self, peer: PeerId) -> bool {
+        self.waiting.values().any(|waiting| waiting.message.to == peer)
+    }
+
     /// A message was put on a link, encrypted; the attempt, when that is news.
     pub(super) fn sent(&mut self, id: MessageId) -> Option<AttemptId> {
         let waiting = self.waiting.get_mut(&id)?;

@@ -8,7 +8,9 @@ use super::engine::Engine;
 use super::error::DropReason;
 use super::fanout::Choice;
 use super::ingress::{Arrival, Via};
-use super::relay::{Hop, Policy};
+use super::limits::From;
+use super::relay::{Hop, Policy, Relay};
+use super::routes::next_hop;
 use crate::ids::{LinkId, PeerId};
 use crate::time::Now;
 use crate::wire::{Packet, PacketType, Received};
@@ -40,6 +42,7 @@ impl Engine {
         key: Key,
         received: &Received,
         arrival: Arrival,
+        proven: bool,
         now: Now,
     ) -> Result<(), DropReason> {
         let Some(hop) = self.hop(received.packet(), arrival) else { return Ok(()) };
@@ -47,10 +50,23 @@ impl Engine {
         if links.is_empty() {
             return Ok(());
         }
-        let due = now.instant + hop.wait;
-        let policy = self.config.policy;
-        let planned = self.relays.schedule(key, received.relayed(hop.ttl), links, due, policy);
+        let sender = received.packet().sender;
+        if arrival.link.is_some_and(|link| !self.admits(link, sender, proven, now)) {
+            return Err(DropReason::RelayRate);
+        }
+        let (due, ingress) = (now.instant + hop.wait, arrival.link);
+        let relay = Relay { frame: received.relayed(hop.ttl), links, ingress, proven, due };
+        let planned = self.relays.schedule(key, relay, self.config.policy);
         if planned { Ok(()) } else { Err(DropReason::RelayQueueFull) }
+    }
+
+    fn admits(&mut self, link: LinkId, sender: PeerId, proven: bool, now: Now) -> bool {
+        let from = match proven {
+            true if self.is_friend(sender, now) => From::Friend(sender),
+            true => From::Verified(sender),
+            false => From::Anybody,
+        };
+        self.limits.admits(link, from, now.instant)
     }
 
     /// Whether and how it goes on. Whoever brought a packet has lowered its TTL; the fragments of one that was put
@@ -80,6 +96,13 @@ impl Engine {
         };
         let (ingress, packet_type) = (arrival.link, packet.packet_type);
         let choice = Choice { policy, key, packet_type, ingress, has_it: &has_it };
+        if let Some(next) = next_hop(packet, self.me, neighbour) {
+            let bound: Vec<_> = candidates.iter().filter(|it| it.peer == Some(next)).copied().collect();
+            let links = choice.directed(next, &bound);
+            if !links.is_empty() {
+                return links;
+            }
+        }
         match packet.recipient.filter(|_| !packet.is_broadcast()) {
             Some(recipient) => choice.directed(recipient, &candidates),
             None => choice.broadcast(&candidates),
@@ -88,9 +111,18 @@ impl Engine {
 
     pub(super) fn send_due_relays(&mut self, now: Now) {
         while let Some(relay) = self.relays.pop_due(now.instant) {
+            let Relay { frame, mut links, proven, .. } = relay;
+            let before = links.len();
+            links.retain(|&link| self.airtime.admits(link, frame.len(), proven, now.instant));
+            if links.len() < before {
+                self.counters.drop(DropReason::Airtime);
+            }
+            if links.is_empty() {
+                continue;
+            }
             self.counters.relayed += 1;
-            if let Ok(received) = Received::decode(&relay.frame) {
-                self.transmit(received.packet(), &relay.frame, relay.links, now);
+            if let Ok(received) = Received::decode(&frame) {
+                self.transmit(received.packet(), &frame, links, now);
             }
         }
     }

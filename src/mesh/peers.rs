@@ -31,6 +31,10 @@ pub(super) struct Peer {
     pub(super) present: bool,
     /// Its keys come from a contact card: they stay, whatever is announced.
     contact: bool,
+    /// A session stood with it: somebody holds its keys.
+    met: bool,
+    /// The link over which it was first heard.
+    came_over: Option<LinkId>,
     announced: UnixMillis,
     announce: PacketId,
     announce_link: Option<LinkId>,
@@ -148,6 +152,8 @@ impl Peers {
             last_seen: UnixMillis(0),
             present: false,
             contact,
+            met: true,
+            came_over: None,
             announced: UnixMillis(0),
             announce: PacketId([0; 16]),
             announce_link: None,
@@ -212,9 +218,26 @@ impl Peers {
         self.known.get(&id).is_some_and(|peer| peer.contact)
     }
 
+    /// A session stands with this peer.
+    pub(super) fn met(&mut self, id: PeerId) {
+        if let Some(peer) = self.known.get_mut(&id) {
+            peer.met = true;
+        }
+    }
+
     /// Everybody, by id.
     pub(super) fn iter(&self) -> impl Iterator<Item = (PeerId, &Peer)> {
         self.known.iter().map(|(&id, peer)| (id, peer))
+    }
+
+    /// The signing keys of the contacts.
+    pub(super) fn contact_keys(&self) -> impl Iterator<Item = [u8; 32]> {
+        self.known.values().filter(|peer| peer.contact).map(|peer| peer.signing_public)
+    }
+
+    /// Whoever signs with this key; a contact before somebody who only announces it.
+    pub(super) fn of_signing_key(&self, key: &[u8; 32]) -> Option<&Peer> {
+        self.known.values().filter(|peer| peer.signing_public == *key).max_by_key(|peer| peer.contact)
     }
 
     /// How many peers are present.
@@ -222,12 +245,23 @@ impl Peers {
         self.known.values().filter(|peer| peer.present).count()
     }
 
+    /// Anybody can announce any number of invented peers. So of those that are neither contacts nor ever had a session,
+    /// one goes that was first heard over the link that brought the most of them; and only then others.
     fn make_room(&mut self) {
-        if self.known.len() >= self.most {
-            let oldest = self.known.iter().min_by_key(|(_, peer)| (peer.contact, peer.present, peer.heard));
-            if let Some(oldest) = oldest.map(|(&id, _)| id) {
-                self.known.remove(&oldest);
-            }
+        if self.known.len() < self.most {
+            return;
+        }
+        let mut brought: BTreeMap<Option<LinkId>, usize> = BTreeMap::new();
+        for peer in self.known.values().filter(|peer| peer.is_stranger()) {
+            *brought.entry(peer.came_over).or_default() += 1;
+        }
+        let crowd =
+            |peer: &Peer| if peer.is_stranger() { brought.get(&peer.came_over).copied() } else { None };
+        let first = self.known.iter().min_by_key(|(_, peer)| {
+            (peer.contact, peer.met, std::cmp::Reverse(crowd(peer)), peer.present, peer.heard)
+        });
+        if let Some(first) = first.map(|(&id, _)| id) {
+            self.known.remove(&first);
         }
     }
 }
@@ -249,11 +283,22 @@ impl Peer {
             last_seen: now.unix,
             present: true,
             contact: false,
+            met: false,
+            came_over: link,
             announced: timestamp,
             announce: packet,
             announce_link: link,
             heard: now.instant,
         }
+    }
+
+    fn is_stranger(&self) -> bool {
+        !self.contact && !self.met
+    }
+
+    /// Whether its keys come from a contact card.
+    pub(super) fn is_contact(&self) -> bool {
+        self.contact
     }
 
     /// Somebody who was not heard: the first to be forgotten.

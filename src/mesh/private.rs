@@ -6,16 +6,24 @@ use super::egress::Aim;
 use super::engine::Engine;
 use super::error::DropReason;
 use super::event::{Event, PrivateMessage};
+use super::handshake_rate::{Asked, Standing};
 use super::incoming::Whole;
 use super::sessions::{Stamp, Unopened};
 use super::trust::favourite_notice;
-use crate::ids::{Fingerprint, PeerId};
+use crate::ids::{Fingerprint, LinkId, PeerId};
 use crate::time::Now;
 use crate::wire::{NoisePayload, Packet};
 
 impl Engine {
-    pub(super) fn handshake(&mut self, peer: PeerId, message: &[u8], now: Now) -> Result<(), DropReason> {
-        let step = self.sessions.handshake(peer, message, &self.identity, now.instant, &mut self.rng)?;
+    pub(super) fn handshake(
+        &mut self,
+        peer: PeerId,
+        message: &[u8],
+        link: Option<LinkId>,
+        now: Now,
+    ) -> Result<(), DropReason> {
+        let asked = Asked { peer, link, standing: self.handshake_standing(peer, link, now) };
+        let step = self.sessions.handshake(asked, message, &self.identity, now.instant, &mut self.rng)?;
         if let Some(reply) = step.reply {
             self.send_handshake(Aim::Peer(peer), reply, now);
         }
@@ -25,8 +33,27 @@ impl Engine {
         Ok(())
     }
 
+    /// How well a peer is known that wants a handshake, or with whom we want one.
+    pub(super) fn handshake_standing(&self, peer: PeerId, link: Option<LinkId>, now: Now) -> Standing {
+        let bound = self.bindings.links_of(peer);
+        if link.is_some_and(|link| bound.contains(&link)) {
+            return Standing::Neighbour;
+        }
+        let near = link.is_none() && !bound.is_empty();
+        if near || self.is_friend(peer, now) || self.outgoing.waits_for(peer) {
+            return Standing::Known;
+        }
+        Standing::Stranger
+    }
+
+    /// A contact, or somebody with whom a session stands.
+    pub(super) fn is_friend(&self, peer: PeerId, now: Now) -> bool {
+        self.peers.is_contact(peer) || self.sessions.stands(peer, now.instant)
+    }
+
     fn session_stands(&mut self, peer: PeerId, now: Now) {
         self.send_peer_state(peer, now);
+        self.peers.met(peer);
         self.emit(Event::Session { peer });
         self.emit_peer(peer, now);
         self.greet_person(peer, now);
@@ -35,6 +62,7 @@ impl Engine {
         }
         self.outgoing.wake(peer, now.instant);
         self.send_due_private(now);
+        self.session_for_files(peer, now);
         for (payload, packet) in self.sessions.take_early(peer) {
             if let Ok(plaintext) = self.sessions.open(peer, &payload, packet, now.instant) {
                 self.inner(peer, plaintext, packet, now);
@@ -59,6 +87,7 @@ impl Engine {
     }
 
     fn inner(&mut self, peer: PeerId, plaintext: Vec<u8>, stamp: Stamp, now: Now) {
+        self.routes.answered(peer);
         if self.peers.heard(peer, now) {
             self.emit_peer(peer, now);
         }
@@ -71,11 +100,25 @@ impl Engine {
             Ok(NoisePayload::Delivered { id }) => self.receipt(peer, &id, false),
             Ok(NoisePayload::ReadReceipt { id }) => self.receipt(peer, &id, true),
             Ok(NoisePayload::Card(card)) => self.card(peer, card, stamp),
+            Ok(NoisePayload::Voice(voice)) => {
+                let heard = self.heard_voice(peer, true, voice, stamp.sent, now);
+                self.count_refused(heard);
+            }
+            Ok(NoisePayload::File(file)) => {
+                let taken = self.sealed_file(peer, file, stamp.sent, now);
+                self.count_refused(taken);
+            }
             Ok(NoisePayload::PeerState(state)) => self.peer_state(peer, &state, now),
             Ok(NoisePayload::VerifyChallenge(challenge)) => self.challenged(peer, challenge, now),
             Ok(NoisePayload::VerifyResponse(response)) => self.proved(peer, &response),
             Ok(NoisePayload::Vouches(vouches)) => self.vouched(peer, vouches, now),
             Err(_) => self.counters.drop(DropReason::Payload),
+        }
+    }
+
+    fn count_refused(&mut self, done: Result<(), DropReason>) {
+        if let Err(reason) = done {
+            self.counters.drop(reason);
         }
     }
 
@@ -124,6 +167,9 @@ impl Engine {
     }
 
     fn receipt(&mut self, from: PeerId, wire_id: &str, read: bool) {
+        if self.file_receipt(from, wire_id) {
+            return;
+        }
         if let Some(id) = self.receipted.accept(from, wire_id, read) {
             self.outgoing.delivered(from, id);
             self.mail_received(from, id);

@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 
-use crate::ids::PeerId;
+use crate::ids::{LinkId, PeerId};
 use crate::time::Instant;
 use crate::wire::{Fragment, MAX_PAYLOAD_LEN, PacketType};
 
-/// Packets under assembly at once; the one that waited longest for a fragment goes first.
+/// Packets under assembly at once. When one more comes, one goes of the link that has the most under assembly:
+/// strangers' first, then the one that waited longest for a fragment.
 const MAX_ASSEMBLIES: usize = 128;
 /// Packets of one sender under assembly at once; a further one is refused, so that a stranger who floods
 /// displaces only itself.
@@ -18,7 +19,7 @@ const MAX_PER_SENDER: usize = 16;
 const MAX_FRAGMENTS: u16 = 10_000;
 /// Bytes of one packet: the payload ceiling and the longest header around it.
 const MAX_PACKET_BYTES: usize = MAX_PAYLOAD_LEN + 4_096;
-/// Bytes of all packets under assembly.
+/// Bytes of all packets under assembly; when they are full, the link with the most of them pays in the same way.
 const MAX_TOTAL_BYTES: usize = 8 * 1024 * 1024;
 /// How long a packet waits for its next fragment.
 const IDLE: Duration = Duration::from_secs(30);
@@ -39,8 +40,21 @@ pub(super) enum Outcome {
     Refused,
 }
 
+/// Whose fragment it is. The sender is what the fragment claims.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Source {
+    /// Who sent it.
+    pub(super) sender: PeerId,
+    /// The link it came over.
+    pub(super) link: Option<LinkId>,
+    /// Whether the sender is a contact or has a session with us.
+    pub(super) known: bool,
+}
+
 #[derive(Debug)]
 struct Assembly {
+    link: Option<LinkId>,
+    known: bool,
     original_type: PacketType,
     total: u16,
     pieces: BTreeMap<u16, Bytes>,
@@ -57,10 +71,10 @@ pub(super) struct Reassembly {
 
 impl Reassembly {
     /// Takes one fragment.
-    pub(super) fn insert(&mut self, sender: PeerId, fragment: Fragment, now: Instant) -> Outcome {
+    pub(super) fn insert(&mut self, from: Source, fragment: Fragment, now: Instant) -> Outcome {
         self.expire(now);
-        let key = (sender, fragment.id);
-        if !self.assemblies.contains_key(&key) && !self.open(key, &fragment, now) {
+        let key = (from.sender, fragment.id);
+        if !self.assemblies.contains_key(&key) && !self.open(from, &fragment, now) {
             return Outcome::Refused;
         }
         let Some(assembly) = self.assemblies.get_mut(&key) else { return Outcome::Refused };
@@ -71,10 +85,20 @@ impl Reassembly {
             return if *piece == fragment.data { Outcome::Waiting } else { Outcome::Refused };
         }
         let size = fragment.data.len();
-        if assembly.bytes + size > MAX_PACKET_BYTES || self.bytes + size > MAX_TOTAL_BYTES {
+        if assembly.bytes + size > MAX_PACKET_BYTES {
             self.close(key);
             return Outcome::Refused;
         }
+        while self.bytes + size > MAX_TOTAL_BYTES {
+            match self.greediest(|assembly| assembly.bytes) {
+                Some(other) if other != key => self.close(other),
+                Some(_) | None => {
+                    self.close(key);
+                    return Outcome::Refused;
+                }
+            };
+        }
+        let Some(assembly) = self.assemblies.get_mut(&key) else { return Outcome::Refused };
         assembly.bytes += size;
         self.bytes += size;
         assembly.touched = now;
@@ -101,31 +125,50 @@ impl Reassembly {
         }
     }
 
+    /// Whether it is within its limits: what a fuzz target asks after each fragment.
+    #[cfg(any(test, fuzzing))]
+    pub(super) fn is_bounded(&self) -> bool {
+        let bytes: usize = self.assemblies.values().map(|assembly| assembly.bytes).sum();
+        self.assemblies.len() <= MAX_ASSEMBLIES && bytes == self.bytes && bytes <= MAX_TOTAL_BYTES
+    }
+
     /// When the next packet will have waited too long.
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
         self.assemblies.values().map(|assembly| assembly.touched + IDLE).min()
     }
 
-    fn open(&mut self, key: (PeerId, [u8; 8]), fragment: &Fragment, now: Instant) -> bool {
-        let of_sender = self.assemblies.keys().filter(|(sender, _)| *sender == key.0).count();
+    fn open(&mut self, from: Source, fragment: &Fragment, now: Instant) -> bool {
+        let of_sender = self.assemblies.keys().filter(|(sender, _)| *sender == from.sender).count();
         if fragment.total > MAX_FRAGMENTS || of_sender >= MAX_PER_SENDER {
             return false;
         }
-        if self.assemblies.len() >= MAX_ASSEMBLIES {
-            let oldest = self.assemblies.iter().min_by_key(|(_, assembly)| assembly.touched);
-            if let Some(oldest) = oldest.map(|(&key, _)| key) {
-                self.close(oldest);
-            }
+        if self.assemblies.len() >= MAX_ASSEMBLIES
+            && let Some(greediest) = self.greediest(|_| 1)
+        {
+            self.close(greediest);
         }
         let assembly = Assembly {
+            link: from.link,
+            known: from.known,
             original_type: fragment.original_type,
             total: fragment.total,
             pieces: BTreeMap::new(),
             bytes: 0,
             touched: now,
         };
-        self.assemblies.insert(key, assembly);
+        self.assemblies.insert((from.sender, fragment.id), assembly);
         true
+    }
+
+    /// The assembly to give up: of the link that has the most of what `weight` counts.
+    fn greediest(&self, weight: impl Fn(&Assembly) -> usize) -> Option<(PeerId, [u8; 8])> {
+        let mut by_link: BTreeMap<Option<LinkId>, usize> = BTreeMap::new();
+        for assembly in self.assemblies.values() {
+            *by_link.entry(assembly.link).or_default() += weight(assembly);
+        }
+        let (&link, _) = by_link.iter().max_by_key(|(_, sum)| **sum)?;
+        let of_link = self.assemblies.iter().filter(|(_, assembly)| assembly.link == link);
+        of_link.min_by_key(|(_, assembly)| (assembly.known, assembly.touched)).map(|(&key, _)| key)
     }
 
     fn close(&mut self, key: (PeerId, [u8; 8])) -> Option<Assembly> {
@@ -152,6 +195,15 @@ mod tests {
     const ALICE: PeerId = PeerId([1; 8]);
     const MALLORY: PeerId = PeerId([9; 8]);
 
+    fn of(sender: PeerId) -> Source {
+        over(1, sender)
+    }
+
+    fn over(serial: u32, sender: PeerId) -> Source {
+        let link = LinkId { adapter: crate::ids::AdapterId(0), serial };
+        Source { sender, link: Some(link), known: false }
+    }
+
     fn at(seconds: u64) -> Instant {
         Instant::from_start(Duration::from_secs(seconds))
     }
@@ -176,7 +228,7 @@ mod tests {
             let mut reassembly = Reassembly::default();
             let mut complete = Vec::new();
             for piece in repeated.into_iter().chain(pieces.clone()) {
-                if let Outcome::Complete { frame, fragments } = reassembly.insert(ALICE, piece, at(0)) {
+                if let Outcome::Complete { frame, fragments } = reassembly.insert(of(ALICE), piece, at(0)) {
                     complete.push((frame, usize::from(fragments)));
                     break;
                 }
@@ -189,31 +241,34 @@ mod tests {
     #[test]
     fn two_senders_may_use_the_same_fragment_id() {
         let mut reassembly = Reassembly::default();
-        assert_eq!(reassembly.insert(ALICE, piece(1, 0, 2, b"al"), at(0)), Outcome::Waiting);
-        assert_eq!(reassembly.insert(MALLORY, piece(1, 1, 2, b"ory"), at(0)), Outcome::Waiting);
-        let complete = reassembly.insert(ALICE, piece(1, 1, 2, b"ice"), at(0));
+        assert_eq!(reassembly.insert(of(ALICE), piece(1, 0, 2, b"al"), at(0)), Outcome::Waiting);
+        assert_eq!(reassembly.insert(of(MALLORY), piece(1, 1, 2, b"ory"), at(0)), Outcome::Waiting);
+        let complete = reassembly.insert(of(ALICE), piece(1, 1, 2, b"ice"), at(0));
         assert_eq!(complete, Outcome::Complete { frame: Bytes::from_static(b"alice"), fragments: 2 });
     }
 
     #[test]
     fn a_fragment_that_contradicts_the_others_is_refused_and_harms_nothing() {
         let mut reassembly = Reassembly::default();
-        reassembly.insert(ALICE, piece(1, 0, 2, b"al"), at(0));
-        assert_eq!(reassembly.insert(ALICE, piece(1, 0, 2, b"xx"), at(0)), Outcome::Refused);
-        assert_eq!(reassembly.insert(ALICE, piece(1, 1, 3, b"xx"), at(0)), Outcome::Refused);
-        let complete = reassembly.insert(ALICE, piece(1, 1, 2, b"ice"), at(0));
+        reassembly.insert(of(ALICE), piece(1, 0, 2, b"al"), at(0));
+        assert_eq!(reassembly.insert(of(ALICE), piece(1, 0, 2, b"xx"), at(0)), Outcome::Refused);
+        assert_eq!(reassembly.insert(of(ALICE), piece(1, 1, 3, b"xx"), at(0)), Outcome::Refused);
+        let complete = reassembly.insert(of(ALICE), piece(1, 1, 2, b"ice"), at(0));
         assert_eq!(complete, Outcome::Complete { frame: Bytes::from_static(b"alice"), fragments: 2 });
     }
 
     #[test]
     fn a_sender_who_floods_displaces_only_itself() {
         let mut reassembly = Reassembly::default();
-        reassembly.insert(ALICE, piece(0, 0, 2, b"al"), at(0));
+        reassembly.insert(of(ALICE), piece(0, 0, 2, b"al"), at(0));
         for id in 0..1_000 {
-            reassembly.insert(MALLORY, piece(id, 0, 9_999, b"x"), at(1));
+            reassembly.insert(of(MALLORY), piece(id, 0, 9_999, b"x"), at(1));
         }
         assert_eq!(reassembly.assemblies.len(), 1 + MAX_PER_SENDER);
-        assert!(matches!(reassembly.insert(ALICE, piece(0, 1, 2, b"ice"), at(1)), Outcome::Complete { .. }));
+        assert!(matches!(
+            reassembly.insert(of(ALICE), piece(0, 1, 2, b"ice"), at(1)),
+            Outcome::Complete { .. }
+        ));
     }
 
     #[test]
@@ -222,7 +277,7 @@ mod tests {
         let kilobytes: &'static [u8] = &[7; 60_000];
         for sender in 0..200_u8 {
             for index in 0..30 {
-                reassembly.insert(PeerId([sender; 8]), piece(1, index, 9_999, kilobytes), at(0));
+                reassembly.insert(of(PeerId([sender; 8])), piece(1, index, 9_999, kilobytes), at(0));
             }
         }
         assert!(reassembly.bytes <= MAX_TOTAL_BYTES);
@@ -236,10 +291,36 @@ mod tests {
     #[test]
     fn what_waits_thirty_seconds_for_a_fragment_is_forgotten() {
         let mut reassembly = Reassembly::default();
-        reassembly.insert(ALICE, piece(1, 0, 2, b"al"), at(0));
+        reassembly.insert(of(ALICE), piece(1, 0, 2, b"al"), at(0));
         assert_eq!(reassembly.poll_timeout(), Some(at(30)));
         reassembly.expire(at(30));
         assert_eq!(reassembly.poll_timeout(), None);
         assert_eq!(reassembly.bytes, 0);
+    }
+
+    #[test]
+    fn invented_senders_of_one_link_displace_nobody_of_another() {
+        let mut reassembly = Reassembly::default();
+        reassembly.insert(over(1, ALICE), piece(0, 0, 2, b"al"), at(0));
+        let invented = |n: u64| over(2, PeerId(n.to_be_bytes()));
+        for n in 0..1_000 {
+            reassembly.insert(invented(n), piece(n, 0, 9_999, &[7; 60_000]), at(1));
+        }
+        assert!(reassembly.assemblies.len() <= MAX_ASSEMBLIES && reassembly.bytes <= MAX_TOTAL_BYTES);
+        let last = reassembly.insert(over(1, ALICE), piece(0, 1, 2, b"ice"), at(2));
+        assert!(matches!(last, Outcome::Complete { .. }));
+    }
+
+    #[test]
+    fn of_one_link_strangers_go_before_who_is_known() {
+        let mut reassembly = Reassembly::default();
+        reassembly.insert(Source { known: true, ..of(ALICE) }, piece(0, 0, 2, b"al"), at(0));
+        for n in 0..1_000_u64 {
+            reassembly.insert(of(PeerId(n.to_be_bytes())), piece(n, 0, 9_999, b"x"), at(1));
+        }
+        assert!(matches!(
+            reassembly.insert(of(ALICE), piece(0, 1, 2, b"ice"), at(2)),
+            Outcome::Complete { .. }
+        ));
     }
 }

@@ -16,6 +16,8 @@ use crate::wire::{Packet, PacketType};
 
 /// Relays waiting for their jitter at once; a further one is dropped (spec 4.2).
 const MAX_PENDING: usize = 512;
+/// Those of them that came over one link.
+const MAX_PENDING_OF_LINK: usize = MAX_PENDING / 4;
 
 /// The rules by which a node passes on what is not its own, and chooses links (spec 4.2, 4.4).
 ///
@@ -138,7 +140,12 @@ pub(super) struct Relay {
     pub(super) frame: Bytes,
     /// The links that do not have it yet.
     pub(super) links: BTreeSet<LinkId>,
-    due: Instant,
+    /// The link it came over.
+    pub(super) ingress: Option<LinkId>,
+    /// Whether its signature verified.
+    pub(super) proven: bool,
+    /// When its wait is over.
+    pub(super) due: Instant,
 }
 
 /// The packets waiting for their jitter.
@@ -148,22 +155,19 @@ pub(super) struct Relays {
 }
 
 impl Relays {
-    /// Plans to pass a frame on over `links`; false when too many wait.
-    pub(super) fn schedule(
-        &mut self,
-        key: Key,
-        frame: Bytes,
-        links: BTreeSet<LinkId>,
-        due: Instant,
-        policy: Policy,
-    ) -> bool {
+    /// Plans to pass a frame on; false when too many wait, or too many that came over the same link.
+    pub(super) fn schedule(&mut self, key: Key, relay: Relay, policy: Policy) -> bool {
+        let came = |it: &&Relay| it.ingress == relay.ingress && it.ingress.is_some();
+        if policy == Policy::Hopline && self.pending.values().filter(came).count() >= MAX_PENDING_OF_LINK {
+            return false;
+        }
         if self.pending.len() >= MAX_PENDING {
             if policy != Policy::Ios {
                 return false;
             }
             self.pending.clear();
         }
-        self.pending.insert(key, Relay { frame, links, due });
+        self.pending.insert(key, relay);
         true
     }
 
@@ -244,6 +248,11 @@ mod tests {
         }
     }
 
+    fn relay(ingress: Option<LinkId>) -> Relay {
+        let frame = Bytes::from_static(&[1, 2, 7, 4]);
+        Relay { frame, links: BTreeSet::new(), ingress, proven: false, due: Instant::ZERO }
+    }
+
     fn ttl_out(policy: Policy, packet: &Packet, degree: usize) -> Option<u8> {
         policy.hop(packet, ME, degree, &mut ChaCha20Rng::seed_from_u64(1)).map(|hop| hop.ttl)
     }
@@ -300,8 +309,7 @@ mod tests {
         let left = |policy, degree| {
             let mut relays = Relays::default();
             let links = BTreeSet::from([link(1), link(2)]);
-            let frame = Bytes::from_static(&[1, 2, 7, 4]);
-            assert!(relays.schedule(Key::sample(), frame, links, Instant::ZERO, policy));
+            assert!(relays.schedule(Key::sample(), Relay { links, ..relay(None) }, policy));
             relays.heard_again(Key::sample(), &[1, 2, 6, 4], &BTreeSet::from([link(1)]), (policy, degree));
             relays.pop_due(Instant::ZERO).map_or(0, |relay| relay.links.len())
         };
@@ -313,13 +321,26 @@ mod tests {
     fn a_full_queue_takes_no_more_here_and_is_emptied_on_ios() {
         let waiting = |policy| {
             let mut relays = Relays::default();
-            for n in 0..=u16::try_from(MAX_PENDING).unwrap() {
-                let key = Key::sample().variant(&[u8::try_from(n % 256).unwrap(); 64]);
-                let key = key.variant(&[u8::try_from(n / 256).unwrap(); 64]);
-                relays.schedule(key, Bytes::new(), BTreeSet::new(), Instant::ZERO, policy);
-            }
+            fill(&mut relays, None, policy);
             relays.pending.len()
         };
         assert_eq!(POLICIES.map(waiting), [1, MAX_PENDING, MAX_PENDING]);
+    }
+
+    #[test]
+    fn one_link_cannot_fill_the_queue() {
+        let mut relays = Relays::default();
+        let link = LinkId { adapter: crate::ids::AdapterId(0), serial: 1 };
+        fill(&mut relays, Some(link), Policy::Hopline);
+        assert_eq!(relays.pending.len(), MAX_PENDING_OF_LINK);
+        assert!(relays.schedule(Key::sample(), relay(None), Policy::Hopline));
+    }
+
+    /// One relay more than the queue holds.
+    fn fill(relays: &mut Relays, ingress: Option<LinkId>, policy: Policy) {
+        for n in 0..=u16::try_from(MAX_PENDING).unwrap() {
+            let [high, low] = n.to_be_bytes();
+            relays.schedule(Key::sample().variant(&[high; 64]).variant(&[low; 64]), relay(ingress), policy);
+        }
     }
 }

@@ -11,7 +11,7 @@ use rand_core::{CryptoRng, RngCore};
 
 use super::config::ANSWER_TIMEOUT;
 use super::error::DropReason;
-use super::handshake_rate::HandshakeRate;
+use super::handshake_rate::{Asked, HandshakeRate};
 use crate::crypto::{
     Established, Identity, Initiator, MESSAGE_1_LEN, ReceiveCipher, Refused, Responder, SendCipher,
 };
@@ -115,16 +115,22 @@ impl Sessions {
         live.is_some_and(|live| live.capabilities.replace(capabilities).is_none())
     }
 
+    /// What the peer proved in its session that it can do.
+    pub(super) fn proven(&self, peer: PeerId) -> Option<Capabilities> {
+        self.peers.get(&peer)?.live.as_ref()?.capabilities
+    }
+
     /// Message 1 of a new handshake, unless one is under way or the limits forbid it.
     pub(super) fn begin(
         &mut self,
-        peer: PeerId,
+        asked: Asked,
         identity: &Identity,
         now: Instant,
         rng: &mut (impl RngCore + CryptoRng),
     ) -> Option<Vec<u8>> {
+        let peer = asked.peer;
         let under_way = self.peers.get(&peer).is_some_and(|session| session.handshake.is_some());
-        if under_way || !self.rate.allow(peer, now) {
+        if under_way || !self.rate.allow(asked, now) {
             return None;
         }
         let (handshake, message1) = Initiator::new(identity, rng).ok()?;
@@ -137,14 +143,15 @@ impl Sessions {
     /// is awaited (spec 3.4).
     pub(super) fn handshake(
         &mut self,
-        peer: PeerId,
+        asked: Asked,
         message: &[u8],
         identity: &Identity,
         now: Instant,
         rng: &mut (impl RngCore + CryptoRng),
     ) -> Result<Step, DropReason> {
+        let peer = asked.peer;
         if message.len() == MESSAGE_1_LEN {
-            return self.respond(peer, message, identity, now, rng);
+            return self.respond(asked, message, identity, now, rng);
         }
         let session = self.peers.get_mut(&peer).ok_or(DropReason::Handshake)?;
         if let Some(live) = &session.live
@@ -249,12 +256,13 @@ impl Sessions {
 
     fn respond(
         &mut self,
-        peer: PeerId,
+        asked: Asked,
         message1: &[u8],
         identity: &Identity,
         now: Instant,
         rng: &mut (impl RngCore + CryptoRng),
     ) -> Result<Step, DropReason> {
+        let peer = asked.peer;
         match self.peers.get(&peer).and_then(|session| session.handshake.as_ref()).map(|h| &h.pending) {
             Some(Pending::Responder { message1: answered, message2, .. }) if answered == message1 => {
                 return Ok(Step { reply: Some(message2.clone()), established: false });
@@ -265,7 +273,7 @@ impl Sessions {
         if self.live(peer).is_some_and(|live| live.completed_by == message1) {
             return Ok(Step::default());
         }
-        if !self.rate.allow(peer, now) {
+        if !self.rate.allow(asked, now) {
             return Err(DropReason::HandshakeRate);
         }
         let (handshake, message2) =
@@ -371,6 +379,7 @@ impl Live {
 
 #[cfg(test)]
 mod tests {
+    use super::super::handshake_rate::Standing;
     use super::*;
     use rand_chacha::ChaCha20Rng;
     use rand_core::SeedableRng;
@@ -397,11 +406,11 @@ mod tests {
         }
 
         fn begin(&mut self, peer: PeerId, seconds: u64) -> Option<Vec<u8>> {
-            self.sessions.begin(peer, &self.identity, at(seconds), &mut self.rng)
+            self.sessions.begin(known(peer), &self.identity, at(seconds), &mut self.rng)
         }
 
         fn take(&mut self, peer: PeerId, message: &[u8], seconds: u64) -> Result<Step, DropReason> {
-            self.sessions.handshake(peer, message, &self.identity, at(seconds), &mut self.rng)
+            self.sessions.handshake(known(peer), message, &self.identity, at(seconds), &mut self.rng)
         }
 
         fn reply(&mut self, peer: PeerId, message: &[u8], seconds: u64) -> Vec<u8> {
@@ -412,6 +421,10 @@ mod tests {
             let sealed = self.sessions.seal(to.id(), text, at(seconds)).unwrap();
             to.sessions.open(self.id(), &sealed, STAMP, at(seconds)) == Ok(text.to_vec())
         }
+    }
+
+    fn known(peer: PeerId) -> Asked {
+        Asked { peer, link: None, standing: Standing::Known }
     }
 
     fn at(seconds: u64) -> Instant {

@@ -16,12 +16,14 @@ pub mod handle;
 pub mod home;
 pub mod lifecycle;
 pub mod name;
+pub mod notices;
 mod people;
 mod ports;
 mod public;
 pub mod radio;
 pub mod status;
 mod store;
+pub mod survey;
 mod visit;
 
 pub use handle::NodeHandle;

@@ -24,6 +24,9 @@ const TABLE: &str = "inbox";
 /// How long a received id is remembered: the highest age of a message, and two days for clocks that differ.
 pub const SEEN_FOR: Duration = Duration::from_secs((7 * 24 + 48) * 60 * 60);
 
+/// How far the clocks of two nodes may differ that hear each other (spec 2.7).
+const CLOCKS_DIFFER: Duration = Duration::from_secs(120);
+
 /// A message that arrived, from an authenticated sender.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NewReceived {
@@ -94,6 +97,14 @@ pub struct InboxEntry {
     pub ttl: u8,
     /// Whether it was read here.
     pub read: bool,
+}
+
+impl InboxEntry {
+    /// When it was said: by its author's clock, if it took longer to come than clocks may differ, and else when it
+    /// came, so that an answer does not stand before its question.
+    pub fn said(&self) -> UnixMillis {
+        if self.sent + CLOCKS_DIFFER < self.received { self.sent } else { self.received }
+    }
 }
 
 /// A private message that was read for the first time: what a read receipt says.

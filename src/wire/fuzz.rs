@@ -2,12 +2,15 @@
 
 use bytes::Bytes;
 
+use super::carrier::NostrCarrier;
 use super::cbor::Value;
 use super::mailbox::{Answer, Frames, Op, Request};
 use super::record::{MAX_RECORD_LEN, SignedRecord};
+use super::voice::VoicePacket;
 use super::{
-    Announce, CourierEnvelope, Fragment, Leave, MAX_CARD_LEN, MAX_PAYLOAD_LEN, NoisePayload, Packet,
-    PrekeyBundle, Received, ReceivedCard, RequestSync, ScannedCode, frame_len, json, link, message, noise,
+    Announce, Board, CourierEnvelope, Fragment, GroupEnvelope, GroupText, Leave, MAX_CARD_LEN,
+    MAX_PAYLOAD_LEN, MediaFile, NoisePayload, Packet, PrekeyBundle, Probe, Received, ReceivedCard,
+    RequestSync, ScannedCode, frame_len, json, link, message, noise,
 };
 
 /// Bytes that came over a link.
@@ -41,6 +44,18 @@ pub fn payloads(payload: &[u8]) {
         let again = inner.encode().map(Bytes::from).expect("a payload that was read can be written");
         assert_eq!(NoisePayload::decode(&again), Ok(inner));
     }
+    if let Ok(board) = Board::decode(&payload) {
+        let again = board.encode().map(Bytes::from).expect("a notice that was read can be written");
+        assert_eq!(Board::decode(&again), Ok(board));
+    }
+    if let Ok(envelope) = GroupEnvelope::decode(&payload) {
+        let again = envelope.encode().map(Bytes::from).expect("an envelope that was read can be written");
+        assert_eq!(GroupEnvelope::decode(&again), Ok(envelope));
+    }
+    if let Ok(text) = GroupText::decode(&payload) {
+        let again = text.encode().map(Bytes::from).expect("a text that was read can be written");
+        assert_eq!(GroupText::decode(&again), Ok(text));
+    }
     if let Ok(envelope) = CourierEnvelope::decode(&payload) {
         let again = envelope.encode().map(Bytes::from).expect("an envelope that was read can be written");
         assert_eq!(CourierEnvelope::decode(&again), Ok(envelope));
@@ -48,6 +63,9 @@ pub fn payloads(payload: &[u8]) {
     if let Ok(bundle) = PrekeyBundle::decode(&payload) {
         let again = bundle.encode().map(Bytes::from).expect("a bundle that was read can be written");
         assert_eq!(PrekeyBundle::decode(&again), Ok(bundle));
+    }
+    if let Ok(probe) = Probe::decode(&payload) {
+        assert!(payload.starts_with(&probe.encode()));
     }
     if let Ok(fragment) = Fragment::decode(&payload) {
         assert_eq!(fragment.encode(), payload);
@@ -67,6 +85,21 @@ pub fn payloads(payload: &[u8]) {
     }
     if let Ok((_, ciphertext)) = noise::transport(&payload) {
         assert!(ciphertext.len() >= noise::TAG_LEN);
+    }
+    media(&payload);
+}
+
+fn media(payload: &Bytes) {
+    if let Ok(file) = MediaFile::decode(payload) {
+        let again = file.encode().map(Bytes::from).expect("a file that was read can be written");
+        assert_eq!(MediaFile::decode(&again), Ok(file));
+    }
+    if let Ok(voice) = VoicePacket::decode(payload) {
+        assert_eq!(voice.encode().as_ref(), Ok(&payload.to_vec()), "a voice packet has one encoding");
+    }
+    if let Ok(carrier) = NostrCarrier::decode(payload) {
+        let again = carrier.encode().map(Bytes::from).expect("a carrier that was read can be written");
+        assert_eq!(NostrCarrier::decode(&again), Ok(carrier));
     }
 }
 

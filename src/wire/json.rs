@@ -6,8 +6,8 @@ use crate::ids::{PeerId, to_hex};
 
 use super::error::PayloadError;
 use super::{
-    Announce, CourierEnvelope, Fragment, Leave, Packet, PacketType, PrekeyBundle, Received, RequestSync,
-    message, noise,
+    Announce, CourierEnvelope, Fragment, Leave, Packet, PacketType, PrekeyBundle, Probe, Received,
+    RequestSync, message, noise,
 };
 
 /// One JSON object. Hex is lower case, an absent field is `null`, no route is `[]`.
@@ -49,6 +49,7 @@ fn payload(packet: &Packet) -> Result<Value, PayloadError> {
             let (counter, ciphertext) = noise::transport(payload)?;
             Ok(json!({ "counter": counter, "ciphertext_length": ciphertext.len() }))
         }
+        PacketType::Ping | PacketType::Pong => Probe::decode(payload).map(|it| probe(&it)),
         PacketType::Fragment => Fragment::decode(payload).map(|piece| fragment(&piece)),
         PacketType::RequestSync => RequestSync::decode(payload).map(|request| request_sync(&request)),
         PacketType::CourierEnvelope => CourierEnvelope::decode(payload).map(|sealed| envelope(&sealed)),
@@ -56,8 +57,6 @@ fn payload(packet: &Packet) -> Result<Value, PayloadError> {
         PacketType::FileTransfer
         | PacketType::BoardPost
         | PacketType::GroupMessage
-        | PacketType::Ping
-        | PacketType::Pong
         | PacketType::NostrCarrier
         | PacketType::VoiceFrame
         | PacketType::AnnounceV2
@@ -135,6 +134,10 @@ fn bundle(bundle: &PrekeyBundle) -> Value {
         "prekey_ids": bundle.prekeys.iter().map(|prekey| prekey.id).collect::<Vec<_>>(),
         "generated_ms": bundle.generated.0,
     })
+}
+
+fn probe(probe: &Probe) -> Value {
+    json!({ "nonce": to_hex(&probe.nonce), "origin_ttl": probe.origin_ttl })
 }
 
 fn ids(peers: &[PeerId]) -> Vec<String> {

@@ -37,3 +37,52 @@ fn preimage(packet: &Packet, payload: &WirePayload) -> Result<Vec<u8>, EncodeErr
     padding::pad(&mut frame);
     Ok(frame)
 }
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::ids::PeerId;
+    use crate::time::UnixMillis;
+    use crate::wire::{PacketType, Received, Version};
+
+    /// A text that zlib makes something else of at level 5 than at level 6.
+    fn packet() -> Packet {
+        let words = (0..4_000_u32).map(|n| format!("{} ", n.wrapping_mul(2_654_435_761) >> 21));
+        let payload = Bytes::from(words.collect::<String>());
+        let packet = Packet {
+            version: Version::V1,
+            packet_type: PacketType::Message,
+            ttl: 7,
+            timestamp: UnixMillis(1),
+            sender: PeerId([1; 8]),
+            recipient: None,
+            route: Vec::new(),
+            rsr: false,
+            payload,
+            signature: None,
+        };
+        let deflated = |level| WirePayload::deflated(packet.version, &packet.payload, level).unwrap();
+        assert_ne!(deflated(LEVEL_APPLE), deflated(LEVEL_DEFAULT));
+        packet
+    }
+
+    #[test]
+    fn the_forms_are_tried_in_the_order_of_the_specification_each_once() {
+        let packet = packet();
+        let forms = [
+            WirePayload::deflated(packet.version, &packet.payload, LEVEL_APPLE).unwrap(),
+            WirePayload::deflated(packet.version, &packet.payload, LEVEL_DEFAULT).unwrap(),
+            WirePayload::plain(&packet.payload),
+        ];
+        let [apple, default, plain] = forms.each_ref().map(|form| preimage(&packet, form).unwrap());
+        let came_as = |form: &WirePayload| {
+            let frame = Bytes::from(packet.frame(form).unwrap());
+            Received::decode(&frame).unwrap().signing_preimages().collect::<Vec<_>>()
+        };
+        assert_eq!(came_as(&forms[0]), [apple.clone(), default.clone(), plain.clone()]);
+        assert_eq!(came_as(&forms[1]), [default.clone(), apple.clone(), plain.clone()]);
+        assert_eq!(came_as(&forms[2]), [plain, apple, default]);
+    }
+}

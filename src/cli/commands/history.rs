@@ -49,9 +49,9 @@ pub(in crate::cli) async fn run(context: &Context, arguments: Arguments) -> Resu
 fn row(line: &HistoryLine, now: UnixMillis) -> Vec<String> {
     let ago = |ms: u64| format!("{} ago", span(UnixMillis(ms).abs_diff(now)));
     match line {
-        HistoryLine::Received { public: to_everyone, received_ms, message, .. } => {
+        HistoryLine::Received { public: to_everyone, said_ms, message, .. } => {
             let text = if *to_everyone { public(message) } else { private(message) };
-            vec![message.number.to_string(), ago(*received_ms), text]
+            vec![message.number.to_string(), ago(*said_ms), text]
         }
         HistoryLine::Sent { text, accepted_ms, message } => {
             let text = format!("[you to {}, {}] {}", message.to, message.status.as_str(), printable(text));

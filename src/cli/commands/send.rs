@@ -131,6 +131,7 @@ async fn follow(
             | EventReport::Status { .. }
             | EventReport::File(_)
             | EventReport::Transport(_)
+            | EventReport::Board(_)
             | EventReport::Contact(_)
             | EventReport::Person(_)
             | EventReport::ClockUnset => {}

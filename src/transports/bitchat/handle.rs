@@ -3,7 +3,9 @@
 use tokio::sync::{broadcast, mpsc, oneshot};
 
 use super::board::BitchatStatus;
+use crate::mesh::board::Notice;
 use crate::mesh::event::{Command, Event, Introduction, PeerInfo};
+use crate::mesh::media::event::Received;
 
 /// Events of the mesh that may wait for a listener; one that is slower loses the oldest.
 pub(super) const EVENT_BOUND: usize = 256;
@@ -18,6 +20,12 @@ pub(super) enum Question {
     Status(oneshot::Sender<BitchatStatus>),
     /// Something beyond the transport port.
     Command(Command),
+    /// Files that come go there.
+    TakeFiles(mpsc::Sender<Received>),
+    /// The same, with what the engine tells in the same turn.
+    Ask(Command, oneshot::Sender<Vec<Event>>),
+    /// Which notices stand?
+    Notices(oneshot::Sender<Vec<Notice>>),
 }
 
 /// The node's second hand on a running BLE mesh. All its verbs come to nothing once it has stopped.
@@ -30,12 +38,12 @@ pub struct BitchatHandle {
 impl BitchatHandle {
     /// Everybody heard; `None` once it has stopped.
     pub async fn peers(&self) -> Option<Vec<PeerInfo>> {
-        self.ask(Question::Peers).await
+        self.question(Question::Peers).await
     }
 
     /// How it is; `None` once it has stopped.
     pub async fn status(&self) -> Option<BitchatStatus> {
-        self.ask(Question::Status).await
+        self.question(Question::Status).await
     }
 
     /// Tells it somebody's keys, so that public packets that another transport brings can be verified.
@@ -48,12 +56,23 @@ impl BitchatHandle {
         self.questions.send(Question::Command(command)).await.ok();
     }
 
+    /// Asks something of the engine; what it tells of it in the same turn, and `None` once it has stopped. Unlike a
+    /// subscription this loses nothing.
+    pub async fn ask(&self, command: Command) -> Option<Vec<Event>> {
+        self.question(|answer| Question::Ask(command, answer)).await
+    }
+
+    /// The notices that stand; `None` once it has stopped.
+    pub async fn notices(&self) -> Option<Vec<Notice>> {
+        self.question(Question::Notices).await
+    }
+
     /// What happens on the mesh from here on; `None` once it has stopped.
     pub fn subscribe(&self) -> Option<broadcast::Receiver<Event>> {
         self.events.upgrade().map(|events| events.subscribe())
     }
 
-    async fn ask<T>(&self, question: impl FnOnce(oneshot::Sender<T>) -> Question) -> Option<T> {
+    async fn question<T>(&self, question: impl FnOnce(oneshot::Sender<T>) -> Question) -> Option<T> {
         let (answer, answered) = oneshot::channel();
         self.questions.send(question(answer)).await.ok()?;
         answered.await.ok()

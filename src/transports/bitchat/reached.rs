@@ -35,6 +35,9 @@ impl Reached {
             | Event::Expired { .. }
             | Event::Refused { .. }
             | Event::Receipt { .. }
+            | Event::Media(_)
+            | Event::Diagnostics(_)
+            | Event::Board(_)
             | Event::People(_)
             | Event::Courier(_)
             | Event::ClockUnset => false,

@@ -73,6 +73,9 @@ pub(super) fn told(event: &mesh::event::Event) -> Vec<Event> {
         | Engine::Peer(_)
         | Engine::PeerGone { .. }
         | Engine::Session { .. }
+        | Engine::Media(_)
+        | Engine::Diagnostics(_)
+        | Engine::Board(_)
         | Engine::Courier(_)
         | Engine::ClockUnset => Vec::new(),
     }

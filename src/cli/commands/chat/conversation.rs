@@ -10,10 +10,13 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use crate::api::Client;
 use crate::api::client::ClientError;
 use crate::api::files::FileWord;
-use crate::api::schema::{EventReport, Peer, ReachWord, ReceivedMessage, SentMessage, StatusWord};
+use crate::api::schema::{
+    ErrorDetail, ErrorReport, EventReport, Peer, ReachWord, ReceivedMessage, SentMessage, StatusWord,
+};
 use crate::ids::{MessageId, PeerId};
 use crate::node::name::EVERYONE;
 
+use super::board;
 use super::table::{self, Line, Unclear, parse};
 use crate::cli::commands::peers;
 use crate::cli::context::Context;
@@ -101,6 +104,7 @@ impl Chat<'_> {
             | EventReport::Session { .. }
             | EventReport::Transport(_) => {}
             EventReport::Adapter { .. }
+            | EventReport::Board(_)
             | EventReport::Contact(_)
             | EventReport::File(_)
             | EventReport::Person(_)
@@ -138,9 +142,16 @@ impl Chat<'_> {
             Ok(Line::Nothing) => {}
             Ok(Line::Public(text)) => self.send(EVERYONE, text).await?,
             Ok(Line::Private { to, text }) => self.send(to, text).await?,
+            Ok(Line::Board(wish)) => {
+                self.or_say(board::act(self.context, &self.client, wish).await)?;
+            }
             Ok(Line::Who) => peers::run(self.context).await?,
+            Ok(Line::File { to, path }) => self.file(to, path).await?,
             Ok(Line::Decide { name, decision }) => self.decide(name, decision).await?,
             Ok(Line::Verify(what)) => self.verify(what).await?,
+            Ok(Line::Ping(name)) => self.ping(name).await?,
+            Ok(Line::Trace(name)) => self.trace(name).await?,
+            Ok(Line::Topology) => self.topology().await?,
             Ok(Line::Clear) => self.clear()?,
             Ok(Line::Help) => self.context.out.line(table::help())?,
             Err(unclear) => self.explain(&unclear)?,
@@ -181,13 +192,16 @@ impl Chat<'_> {
                 }
                 Ok(())
             }
-            Err(ClientError::Refused(detail)) => {
-                let hint = detail.hint.as_deref().map(|hint| format!(" ({hint})")).unwrap_or_default();
-                let text = format!("* not sent: {}{hint}", words::printable(&detail.message));
-                self.context.out.say(&crate::api::schema::ErrorReport { error: detail }, text)
-            }
+            Err(ClientError::Refused(detail)) => self.refused("not sent", detail),
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// Says why the daemon did not do a thing.
+    pub(super) fn refused(&self, what: &str, detail: ErrorDetail) -> Result<(), CliError> {
+        let hint = detail.hint.as_deref().map(|hint| format!(" ({hint})")).unwrap_or_default();
+        let text = format!("* {what}: {}{hint}", words::printable(&detail.message));
+        self.context.out.say(&ErrorReport { error: detail }, text)
     }
 
     fn follow(&mut self, to: &str, message: &SentMessage) {

@@ -2,8 +2,11 @@
 //!
 //! [`table`] has the commands, one row each; what each of them does is said in [`conversation`].
 
+mod board;
 mod conversation;
+mod files;
 mod people;
+mod survey;
 mod table;
 
 pub(in crate::cli) use conversation::run;

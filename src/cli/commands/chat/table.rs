@@ -1,5 +1,6 @@
 //! The commands of the chat: a row says how one is typed, what it does and how its line is read.
 
+use super::board;
 use crate::cli::commands::person::Decision;
 use crate::cli::words;
 
@@ -9,9 +10,14 @@ pub(super) enum Line<'a> {
     Nothing,
     Public(&'a str),
     Private { to: &'a str, text: &'a str },
+    Board(board::Wish<'a>),
     Who,
+    File { to: &'a str, path: &'a str },
     Decide { name: &'a str, decision: Decision },
     Verify(&'a str),
+    Ping(&'a str),
+    Trace(&'a str),
+    Topology,
     Clear,
     Help,
     Quit,
@@ -37,6 +43,26 @@ const COMMANDS: &[Command] = &[
         arguments: "",
         help: "who has been heard",
         read: |rest| alone(rest, Line::Who),
+    },
+    Command {
+        names: &["file"],
+        arguments: "NAME PATH",
+        help: "send a file; NAME may be `everyone`",
+        read: file,
+    },
+    Command {
+        names: &["board"],
+        arguments: "[post TEXT | urgent TEXT | remove ID]",
+        help: "show the notice board, put up a notice for a day, withdraw one of yours",
+        read: |rest| board::read(rest).map(Line::Board),
+    },
+    Command {
+        names: &["drop"],
+        arguments: "TEXT",
+        help: "the same as /board post TEXT",
+        read: |rest| {
+            (!rest.is_empty()).then_some(Line::Board(board::Wish::Post { text: rest, urgent: false }))
+        },
     },
     Command {
         names: &["fav"],
@@ -67,6 +93,24 @@ const COMMANDS: &[Command] = &[
         arguments: "NAME|CODE",
         help: "show somebody your code, or check theirs (bitchat://verify?…)",
         read: |rest| one(rest).map(Line::Verify),
+    },
+    Command {
+        names: &["ping"],
+        arguments: "NAME",
+        help: "whether somebody is there, and how many hops away",
+        read: |rest| one(rest).map(Line::Ping),
+    },
+    Command {
+        names: &["trace"],
+        arguments: "NAME",
+        help: "over whom the way to somebody goes",
+        read: |rest| one(rest).map(Line::Trace),
+    },
+    Command {
+        names: &["topology"],
+        arguments: "",
+        help: "who hears whom",
+        read: |rest| alone(rest, Line::Topology),
     },
     Command {
         names: &["clear"],
@@ -167,6 +211,13 @@ fn private(rest: &str) -> Option<Line<'_>> {
     (!to.is_empty() && !text.is_empty()).then_some(Line::Private { to, text })
 }
 
+/// A name and the path of a file, which may have spaces in it.
+fn file(rest: &str) -> Option<Line<'_>> {
+    let (to, path) = rest.split_once(char::is_whitespace)?;
+    let path = path.trim();
+    (!to.is_empty() && !path.is_empty()).then_some(Line::File { to, path })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -178,6 +229,7 @@ mod tests {
             assert_eq!(parse(line), Ok(Line::Private { to: "ben", text: "see you" }), "{line}");
         }
         assert_eq!(parse("/w"), Ok(Line::Who));
+        assert_eq!(parse("/file ben  my notes.txt"), Ok(Line::File { to: "ben", path: "my notes.txt" }));
         assert_eq!(parse("  "), Ok(Line::Nothing));
     }
 
@@ -190,6 +242,7 @@ mod tests {
             ("/m", "type /msg NAME TEXT"),
             ("/who me", "type /who"),
             ("/fav", "type /fav NAME"),
+            ("/ping", "type /ping NAME"),
             ("/", "/help lists what can be typed"),
             ("/dance now", "/help lists what can be typed"),
         ] {

@@ -1,0 +1,148 @@
+//! How much of the air this node takes for others: measured on each link, and bounded.
+//!
+//! What a frame costs is the time the radio takes for it, as measured by how long the radio took for the frames before.
+//! A flood that gets past all counting thus still leaves each link some time for what this node itself has to say.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use crate::ids::LinkId;
+use crate::time::Instant;
+
+/// Relays are counted over ten slots of a second.
+const SLOTS: u64 = 10;
+/// Of these ten seconds, how much relays of signed packets may take together with the others.
+const PROVEN_SHARE: Duration = Duration::from_secs(9);
+/// And how much relays of whatever else may take.
+const ANY_SHARE: Duration = Duration::from_secs(8);
+/// What a link is taken to need for a byte before it was measured, in nanoseconds: 50 kB/s.
+const USUAL_PACE: u64 = 20_000;
+/// No radio of ours is faster: 250 kB/s.
+const FASTEST_PACE: u64 = 4_000;
+/// Slower ones are counted as this: 1 kB/s.
+const SLOWEST_PACE: u64 = 1_000_000;
+/// Frames handed to the radio and not yet answered that are measured, per link; the link layer hands out fewer.
+const MAX_UNDERWAY: usize = 64;
+
+#[derive(Debug)]
+struct LinkAir {
+    /// Nanoseconds a byte takes.
+    pace: u64,
+    underway: VecDeque<(usize, Instant)>,
+    /// When the radio was last done with a frame.
+    done: Instant,
+    /// What relays took, by the second.
+    spent: VecDeque<(u64, Duration)>,
+}
+
+/// The air of every link.
+#[derive(Debug, Default)]
+pub(super) struct Airtime {
+    links: BTreeMap<LinkId, LinkAir>,
+}
+
+impl Airtime {
+    /// A frame of so many bytes was handed to the radio.
+    pub(super) fn handed(&mut self, link: LinkId, bytes: usize, now: Instant) {
+        let air = self.links.entry(link).or_insert_with(|| LinkAir::new(now));
+        if air.underway.len() < MAX_UNDERWAY {
+            air.underway.push_back((bytes, now));
+        }
+    }
+
+    /// The radio is done with the frame handed to it longest ago.
+    pub(super) fn written(&mut self, link: LinkId, now: Instant) {
+        if let Some(air) = self.links.get_mut(&link)
+            && let Some((bytes, handed)) = air.underway.pop_front()
+        {
+            let took = now.since(handed.max(air.done));
+            air.done = now;
+            air.measure(took, bytes);
+        }
+    }
+
+    /// Whether a relay of so many bytes may take its time on a link; counts it when it may.
+    pub(super) fn admits(&mut self, link: LinkId, bytes: usize, proven: bool, now: Instant) -> bool {
+        let air = self.links.entry(link).or_insert_with(|| LinkAir::new(now));
+        let second = now.since_start().as_secs();
+        air.spent.retain(|(slot, _)| slot + SLOTS > second);
+        let spent: Duration = air.spent.iter().map(|(_, cost)| *cost).sum();
+        let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
+        let cost = Duration::from_nanos(air.pace.saturating_mul(bytes));
+        if spent + cost > if proven { PROVEN_SHARE } else { ANY_SHARE } {
+            return false;
+        }
+        match air.spent.back_mut().filter(|(slot, _)| *slot == second) {
+            Some((_, sum)) => *sum += cost,
+            None => air.spent.push_back((second, cost)),
+        }
+        true
+    }
+
+    /// Forgets a link that is gone.
+    pub(super) fn link_down(&mut self, link: LinkId) {
+        self.links.remove(&link);
+    }
+}
+
+impl LinkAir {
+    fn new(now: Instant) -> Self {
+        Self { pace: USUAL_PACE, underway: VecDeque::new(), done: now, spent: VecDeque::new() }
+    }
+
+    /// An eighth of the way to what was measured.
+    fn measure(&mut self, took: Duration, bytes: usize) {
+        let bytes = u64::try_from(bytes).unwrap_or(u64::MAX).max(1);
+        let pace = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX) / bytes;
+        self.pace = (self.pace * 7 + pace.clamp(FASTEST_PACE, SLOWEST_PACE)) / 8;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::AdapterId;
+
+    const LINK: LinkId = LinkId { adapter: AdapterId(0), serial: 1 };
+
+    fn at(millis: u64) -> Instant {
+        Instant::from_start(Duration::from_millis(millis))
+    }
+
+    /// Relays of 500 bytes admitted at one time.
+    fn relays(air: &mut Airtime, proven: bool, now: Instant) -> usize {
+        (0..100_000).take_while(|_| air.admits(LINK, 500, proven, now)).count()
+    }
+
+    #[test]
+    fn relays_take_most_of_the_air_but_not_all_and_unsigned_ones_less() {
+        let mut air = Airtime::default();
+        assert_eq!(relays(&mut air, false, at(0)), 800, "8 s at 50 kB/s");
+        assert_eq!(relays(&mut air, true, at(500)), 100);
+        assert_eq!(relays(&mut air, true, at(9_999)), 0);
+        assert_eq!(relays(&mut air, false, at(10_000)), 800);
+    }
+
+    #[test]
+    fn the_pace_is_that_of_the_radio() {
+        let mut air = Airtime::default();
+        for n in 0..100 {
+            // 500 bytes in 100 ms: 5 kB/s, two frames at the radio all the time.
+            air.handed(LINK, 500, at((n * 100_u64).saturating_sub(100)));
+            air.written(LINK, at(n * 100 + 100));
+        }
+        let admitted = relays(&mut air, false, at(60_000));
+        assert!((78..=82).contains(&admitted), "{admitted}");
+    }
+
+    #[test]
+    fn a_radio_that_answers_at_once_is_not_taken_to_be_infinitely_fast() {
+        let mut air = Airtime::default();
+        for _ in 0..100 {
+            air.handed(LINK, 500, at(0));
+            air.written(LINK, at(0));
+        }
+        let admitted = relays(&mut air, false, at(1));
+        assert!((3_950..=4_000).contains(&admitted), "{admitted}");
+    }
+}

@@ -1,0 +1,155 @@
+//! Looking at the mesh: pinging a peer, and who hears whom (spec 3.15, 3.17).
+
+use std::time::Duration;
+
+use super::config::ORIGIN_TTL;
+use super::egress::Aim;
+use super::engine::Engine;
+use super::error::DropReason;
+use super::topology::Graph;
+use crate::ids::{LinkId, PeerId};
+use crate::time::Now;
+use crate::wire::{Packet, PacketType, Probe};
+
+/// What names a question, and its answer.
+pub type Nonce = [u8; 8];
+
+/// What can be asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Command {
+    /// Ask a peer whether it is there; answered by `Pong`, `PingLost` or `PingRefused` with the same nonce.
+    Ping {
+        /// Whom.
+        peer: PeerId,
+        /// Chosen by whoever asks, at random.
+        nonce: Nonce,
+    },
+    /// Who hears whom? Answered by `Topology` with the same nonce.
+    Topology {
+        /// Chosen by whoever asks.
+        nonce: Nonce,
+    },
+}
+
+/// What is answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// A peer answered a ping.
+    Pong {
+        /// Who.
+        peer: PeerId,
+        /// Which ping.
+        nonce: Nonce,
+        /// Over how many hops the answer came, as far as its TTL tells; 1 is a neighbour.
+        hops: Option<u8>,
+        /// How long it took there and back.
+        round_trip: Duration,
+    },
+    /// No answer came within ten seconds.
+    PingLost {
+        /// From whom.
+        peer: PeerId,
+        /// Which ping.
+        nonce: Nonce,
+    },
+    /// A ping was not sent.
+    PingRefused {
+        /// To whom.
+        peer: PeerId,
+        /// Which ping.
+        nonce: Nonce,
+        /// Why.
+        reason: NotPinged,
+    },
+    /// Who hears whom.
+    Topology {
+        /// Which question.
+        nonce: Nonce,
+        /// The mesh as this node sees it.
+        graph: Graph,
+    },
+}
+
+/// Why a ping was not sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NotPinged {
+    /// It was addressed to this node.
+    #[error("that is this node itself")]
+    Own,
+    /// More than five pings in ten seconds.
+    #[error("five pings in ten seconds are the limit of the mesh")]
+    TooMany,
+    /// No link is up, or the clock is not set.
+    #[error("nobody is in range")]
+    NobodyNear,
+}
+
+impl Engine {
+    pub(super) fn diagnose(&mut self, command: Command, now: Now) {
+        let event = match command {
+            Command::Ping { peer, nonce } => match self.ping(peer, nonce, now) {
+                Ok(()) => return,
+                Err(reason) => Event::PingRefused { peer, nonce, reason },
+            },
+            Command::Topology { nonce } => {
+                let own = self.bindings.neighbours();
+                let name =
+                    |peer| if peer == self.me { self.config.nickname.clone() } else { self.nickname(peer) };
+                Event::Topology { nonce, graph: self.view(&own, now.instant).graph(name) }
+            }
+        };
+        self.emit(super::event::Event::Diagnostics(event));
+    }
+
+    fn ping(&mut self, peer: PeerId, nonce: Nonce, now: Now) -> Result<(), NotPinged> {
+        if peer == self.me {
+            return Err(NotPinged::Own);
+        }
+        if self.bindings.is_empty() || self.clock_refusal(now).is_some() {
+            return Err(NotPinged::NobodyNear);
+        }
+        if !self.pings.begin(peer, nonce, now.instant) {
+            return Err(NotPinged::TooMany);
+        }
+        self.send_probe(PacketType::Ping, peer, nonce, now);
+        Ok(())
+    }
+
+    /// A ping for us is answered, as far as the budget of its link goes: the answer is no longer than the question.
+    pub(super) fn pinged(
+        &mut self,
+        packet: &Packet,
+        link: Option<LinkId>,
+        now: Now,
+    ) -> Result<(), DropReason> {
+        let probe = Probe::decode(&packet.payload).map_err(|_| DropReason::Payload)?;
+        if !link.is_some_and(|link| self.pings.answers(link, now.instant)) {
+            return Err(DropReason::PingRate);
+        }
+        self.send_probe(PacketType::Pong, packet.sender, probe.nonce, now);
+        Ok(())
+    }
+
+    /// A pong for us.
+    pub(super) fn ponged(&mut self, packet: &Packet, ttl: u8, now: Now) -> Result<(), DropReason> {
+        let probe = Probe::decode(&packet.payload).map_err(|_| DropReason::Payload)?;
+        let (peer, nonce) = (packet.sender, probe.nonce);
+        let round_trip = self.pings.pong(peer, nonce, now.instant).ok_or(DropReason::UnaskedPong)?;
+        let hops = probe.hops(ttl);
+        self.emit(super::event::Event::Diagnostics(Event::Pong { peer, nonce, hops, round_trip }));
+        Ok(())
+    }
+
+    pub(super) fn give_up_pings(&mut self, now: Now) {
+        while let Some((peer, nonce)) = self.pings.pop_lost(now.instant) {
+            self.emit(super::event::Event::Diagnostics(Event::PingLost { peer, nonce }));
+        }
+    }
+
+    fn send_probe(&mut self, packet_type: PacketType, to: PeerId, nonce: Nonce, now: Now) {
+        let payload = Probe { nonce, origin_ttl: ORIGIN_TTL }.encode();
+        let packet = self.unsigned(packet_type, Aim::Peer(to), payload.into(), now);
+        // The hops are counted from the TTL both ends know.
+        self.put(&Packet { ttl: ORIGIN_TTL, ..packet }, Aim::Peer(to), now);
+    }
+}

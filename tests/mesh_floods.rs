@@ -1,0 +1,350 @@
+//! What strangers can send in bulk, replayed, forged or crafted: each kind is bounded, counted, and displaces nothing of
+//! those who are known.
+
+#[path = "common/bench.rs"]
+mod bench;
+
+use std::time::Duration;
+
+use bench::{Bench, START, announce, identity, introduce, packet, signed};
+use bytes::Bytes;
+use hopline::crypto::Identity;
+use hopline::ids::{AttemptId, MessageId, PeerId};
+use hopline::link::event::{DeviceAddress, RadioEvent, Role};
+use hopline::mesh::error::DropReason;
+use hopline::mesh::event::{Command, Event, Input, Introduction, Reach};
+use hopline::mesh::trust::Standing;
+use hopline::mesh::{Config, Engine};
+use hopline::time::UnixMillis;
+use hopline::wire::{Fragment, Packet, PacketType, Probe, Received, Version, chunk_for, fragments};
+
+/// The node of the bench.
+fn own() -> PeerId {
+    identity(1).peer_id()
+}
+
+/// Somebody nobody has heard of, with keys of their own.
+fn invented(n: u16) -> Identity {
+    let [high, low] = n.to_be_bytes();
+    let mut seed = [0xEE; 64];
+    seed[..2].copy_from_slice(&[high, low]);
+    seed[32..34].copy_from_slice(&[high, low]);
+    Identity::from_bytes(&seed)
+}
+
+fn know(who: &Identity) -> Input {
+    Input::Command(Command::Know(Introduction {
+        noise_public: who.noise_public(),
+        signing_public: who.signing_public(),
+        nickname: "a contact".to_owned(),
+        standing: Standing::default(),
+    }))
+}
+
+fn text(who: &Identity, text: &'static str, at: u64) -> Vec<u8> {
+    signed(who, packet(who, PacketType::Message, text, at))
+}
+
+fn to(recipient: PeerId, packet: Packet) -> Vec<u8> {
+    Packet { recipient: Some(recipient), ..packet }.encode().expect("it encodes")
+}
+
+/// Frames of a type put on a link since the last look.
+fn written(bench: &Bench, packet_type: PacketType) -> usize {
+    bench.written.iter().filter(|(_, frame)| frame.get(1) == Some(&packet_type.code())).count()
+}
+
+fn settled(links: u32) -> Bench {
+    let mut bench = Bench::with_links(links);
+    bench.pass(Duration::from_secs(1));
+    bench.written.clear();
+    bench
+}
+
+#[test]
+fn a_replayed_packet_is_shown_and_relayed_once_however_often_it_comes() {
+    let alice = identity(2);
+    let mut bench = settled(3);
+    introduce(&mut bench, 1, &alice, 0);
+    let genuine = text(&alice, "once", 1);
+    for round in 0..50 {
+        bench.hear(1 + round % 3, &genuine);
+        bench.pass(Duration::from_secs(1));
+    }
+    assert_eq!((bench.shown("once"), bench.dropped(DropReason::Duplicate)), (1, 49));
+    let relayed = bench.relayed().iter().filter(|(_, frame)| frame[1] == PacketType::Message.code()).count();
+    assert_eq!(relayed, 2);
+}
+
+#[test]
+fn a_replayed_ciphertext_is_refused_though_its_packet_looks_new() {
+    let mut bench = settled(1);
+    let alice = identity(2);
+    let mut other = Engine::new(identity(2), Config::default(), [8; 32]);
+    let clock = bench.clock();
+    let up = RadioEvent::AdapterUp { adapter: bench::link(1).adapter, address: DeviceAddress([9; 6]) };
+    other.handle(Input::Radio(up), clock);
+    let address = DeviceAddress([8; 6]);
+    let up = RadioEvent::LinkUp { link: bench::link(1), address, role: Role::Central, max_frame: 512 };
+    other.handle(Input::Radio(up), clock);
+    bench.feed(know(&alice));
+    let (id, text) = (MessageId([7; 16]), "secret".to_owned());
+    other.handle(Input::Command(Command::SendPrivate { attempt: AttemptId(1), to: own(), id, text }), clock);
+    let mut ciphertexts = Vec::new();
+    let mut carried = 0;
+    for _ in 0..20 {
+        let clock = bench.clock();
+        while let Some(output) = other.poll_output() {
+            let hopline::mesh::event::Output::Radio(hopline::link::event::RadioCommand::Write {
+                frame, ..
+            }) = output
+            else {
+                continue;
+            };
+            other.handle(Input::Radio(RadioEvent::Written { link: bench::link(1) }), clock);
+            if frame[1] == PacketType::NoiseEncrypted.code() {
+                ciphertexts.push(frame.clone());
+            }
+            bench.hear(1, &frame);
+        }
+        for (_, frame) in bench.written.split_off(carried) {
+            other.handle(Input::Radio(RadioEvent::Received { link: bench::link(1), bytes: frame }), clock);
+        }
+        carried = bench.written.len();
+        bench.pass(Duration::from_millis(100));
+        other.handle(Input::Timeout, bench.clock());
+    }
+    let shown = |bench: &Bench| {
+        bench
+            .events
+            .iter()
+            .filter(|event| matches!(event, Event::PrivateMessage(it) if it.text == "secret"))
+            .count()
+    };
+    assert_eq!(shown(&bench), 1);
+    for (round, frame) in (1_000..).zip(ciphertexts.iter().cycle().take(40)) {
+        let packet = Received::decode(frame).expect("a packet").into_packet();
+        let timestamp = UnixMillis(START.0 + round);
+        bench.hear(1, &Packet { timestamp, ..packet }.encode().expect("it encodes"));
+    }
+    assert_eq!((shown(&bench), bench.dropped(DropReason::Undecryptable)), (1, 40));
+}
+
+#[test]
+fn of_every_signed_type_a_false_signature_and_none_at_all_go_nowhere() {
+    let (alice, mallory) = (identity(2), identity(9));
+    let broadcast = [
+        PacketType::Message,
+        PacketType::Leave,
+        PacketType::FileTransfer,
+        PacketType::BoardPost,
+        PacketType::PrekeyBundle,
+        PacketType::VoiceFrame,
+    ];
+    let directed = [PacketType::CourierEnvelope, PacketType::NostrCarrier, PacketType::FileTransfer];
+    let types = broadcast.map(|it| (it, None)).into_iter();
+    let types = types.chain(directed.map(|it| (it, Some(PeerId([8; 8])))));
+    for (packet_type, recipient) in types {
+        let mut bench = settled(2);
+        introduce(&mut bench, 1, &alice, 0);
+        bench.pass(Duration::from_secs(1));
+        bench.written.clear();
+        let unsigned = Packet { recipient, ..packet(&alice, packet_type, vec![7; 60], 1) };
+        bench.hear(1, &signed(&mallory, unsigned.clone()));
+        bench.hear(1, &unsigned.encode().expect("it encodes"));
+        bench.pass(Duration::from_secs(1));
+        let dropped = (bench.dropped(DropReason::Signature), bench.dropped(DropReason::Unsigned));
+        assert_eq!(dropped, (1, 1), "{packet_type}");
+        assert_eq!(bench.relayed(), [], "{packet_type}");
+    }
+    let mut bench = settled(2);
+    let mut forged = announce(&alice, alice.signing_public(), 0);
+    *forged.last_mut().expect("not empty") ^= 1;
+    bench.hear(1, &forged);
+    bench.pass(Duration::from_secs(1));
+    assert_eq!((bench.dropped(DropReason::Signature), bench.relayed().len()), (1, 0));
+}
+
+#[test]
+fn a_bomb_is_refused_by_what_it_claims_and_a_real_one_is_not_kept() {
+    let mut bench = settled(2);
+    // A header that claims a payload inflated to the ceiling and beyond, over a few bytes of stream.
+    for claimed in [1_179_761_u32, u32::MAX, 1_179_760] {
+        let unsigned = packet(&identity(2), PacketType::GroupMessage, vec![0; 4], 0);
+        let mut frame = Packet { version: Version::V2, ..unsigned }.encode().expect("it encodes");
+        frame[11] |= 0x04;
+        let at = frame.len() - 4;
+        frame.splice(at.., claimed.to_be_bytes().into_iter().chain([0x03, 0x00, 0, 0]));
+        frame[15] = 8;
+        bench.hear(1, &frame);
+    }
+    assert_eq!(bench.dropped(DropReason::Malformed), 3);
+    // A megabyte of zeros in about a kilobyte, signed by nobody known: relayed as it came, and not held.
+    let stranger = invented(1);
+    let zeros = packet(&stranger, PacketType::Message, vec![0; 1_000_000], 1);
+    let bomb = signed(&stranger, Packet { version: Version::V2, ..zeros });
+    assert!(bomb.len() < 2_000);
+    bench.hear(1, &bomb);
+    introduce(&mut bench, 1, &stranger, 2);
+    let shown = bench.events.iter().any(|event| matches!(event, Event::PublicMessage(_)));
+    assert!(!shown, "what is bigger inside than is worth keeping was not kept");
+}
+
+#[test]
+fn a_flood_of_fragments_of_invented_senders_does_not_keep_a_message_from_being_put_together() {
+    let alice = identity(2);
+    let mut bench = settled(2);
+    introduce(&mut bench, 1, &alice, 0);
+    let long = "a long text of alice, with quite a few different words in it; ".repeat(30);
+    let frame = Bytes::from(signed(&alice, packet(&alice, PacketType::Message, long.clone(), 1)));
+    let wrap = |who: &Identity, fragment: &Fragment| {
+        packet(who, PacketType::Fragment, fragment.encode(), 1).encode().expect("it encodes")
+    };
+    let pieces: Vec<Fragment> =
+        fragments(&frame, [7; 8], PacketType::Message, chunk_for(64, 0)).expect("it can be cut").collect();
+    let (last, first) = pieces.split_last().expect("some");
+    first.iter().for_each(|piece| bench.hear(1, &wrap(&alice, piece)));
+    for n in 0..1_000_u16 {
+        let data = Bytes::from_static(&[7; 300]);
+        let original_type = PacketType::Message;
+        let piece = Fragment { id: [3; 8], index: n % 5, total: 9_000, original_type, data };
+        bench.hear(2, &wrap(&invented(n), &piece));
+    }
+    bench.hear(1, &wrap(&alice, last));
+    let whole = |event: &&Event| matches!(event, Event::PublicMessage(message) if message.text == long);
+    assert_eq!(bench.events.iter().filter(whole).count(), 1);
+}
+
+#[test]
+fn a_flood_of_handshakes_under_invented_names_is_bounded_and_locks_out_no_contact() {
+    let alice = identity(2);
+    let mut bench = settled(2);
+    bench.feed(know(&alice));
+    let handshake = |who: &Identity, n: u64| {
+        let mut message = [9; 32];
+        message[..8].copy_from_slice(&n.to_be_bytes());
+        to(own(), packet(who, PacketType::NoiseHandshake, message.to_vec(), n))
+    };
+    for n in 0..500 {
+        bench.hear(2, &handshake(&invented(n), n.into()));
+    }
+    let answered = written(&bench, PacketType::NoiseHandshake);
+    assert!(answered <= 2 * 10, "{answered} answers, on two links each at most");
+    assert_eq!(bench.dropped(DropReason::HandshakeRate), 490);
+    bench.hear(1, &handshake(&alice, 1_000));
+    assert!(written(&bench, PacketType::NoiseHandshake) > answered, "a contact is answered all the same");
+}
+
+#[test]
+fn a_flood_of_pings_gets_five_answers_in_ten_seconds() {
+    let alice = identity(2);
+    let mut bench = settled(1);
+    let ping = |n: u64| {
+        let probe = Probe { nonce: n.to_be_bytes(), origin_ttl: 7 };
+        to(own(), packet(&alice, PacketType::Ping, probe.encode(), n))
+    };
+    (0..200).for_each(|n| bench.hear(1, &ping(n)));
+    assert_eq!((written(&bench, PacketType::Pong), bench.dropped(DropReason::PingRate)), (5, 195));
+    bench.pass(Duration::from_secs(10));
+    bench.hear(1, &ping(10_001));
+    assert_eq!(written(&bench, PacketType::Pong), 6);
+    bench.hear(
+        1,
+        &to(own(), packet(&alice, PacketType::Pong, Probe { nonce: [1; 8], origin_ttl: 7 }.encode(), 1)),
+    );
+    assert_eq!(bench.dropped(DropReason::UnaskedPong), 1);
+}
+
+#[test]
+fn what_one_link_floods_with_is_relayed_within_bounds_and_the_others_are_still_relayed() {
+    let (alice, bob) = (identity(2), identity(3));
+    let mut bench = settled(3);
+    bench.feed(know(&bob));
+    introduce(&mut bench, 1, &alice, 0);
+    bench.pass(Duration::from_secs(1));
+    bench.written.clear();
+    for n in 0..3_000_u64 {
+        let sender = PeerId((n + (1 << 40)).to_be_bytes());
+        let flood = Packet { sender, ..packet(&alice, PacketType::GroupMessage, vec![7; 100], n) };
+        bench.hear(2, &flood.encode().expect("it encodes"));
+        bench.pass(Duration::from_millis(1));
+    }
+    let relayed = |bench: &Bench, wanted: u64| {
+        bench.relayed().iter().filter(|(_, frame)| frame[3..11] == (START.0 + wanted).to_be_bytes()).count()
+    };
+    bench.hear(1, &text(&alice, "from another link", 5_001));
+    bench.hear(2, &text(&bob, "a contact behind the flood", 5_002));
+    bench.pass(Duration::from_secs(1));
+    assert_eq!((relayed(&bench, 5_001), relayed(&bench, 5_002)), (2, 2));
+    let flooded = bench.relayed().len();
+    assert!(flooded <= 2 * (256 + 3 * 150 + 10), "{flooded} frames on two links");
+    assert!(bench.dropped(DropReason::RelayRate) > 2_000);
+}
+
+#[test]
+fn relays_leave_some_of_the_air_of_a_slow_link_to_this_node() {
+    let alice = identity(2);
+    let mut bench = settled(2);
+    introduce(&mut bench, 1, &alice, 0);
+    for n in 0..2_000_u64 {
+        let flood = packet(&alice, PacketType::GroupMessage, vec![7; 480], n);
+        let bytes = Bytes::from(flood.encode().expect("it encodes"));
+        bench.hear(1, &bytes);
+        bench.pass(Duration::from_millis(7));
+    }
+    let bytes: usize = bench.relayed().iter().map(|(_, frame)| frame.len()).sum();
+    let bound = 14 * 250_000;
+    assert!(bytes < bound, "{bytes} bytes in fourteen seconds");
+}
+
+#[test]
+fn invented_peers_push_out_neither_contacts_nor_those_of_other_links() {
+    let (alice, bob) = (identity(2), identity(3));
+    let mut bench = Bench::new(Config { max_peers: 40, ..Config::default() });
+    bench.connect(2);
+    bench.pass(Duration::from_secs(1));
+    bench.feed(know(&bob));
+    introduce(&mut bench, 1, &alice, 0);
+    bench.written.clear();
+    for n in 0..200 {
+        let who = invented(n);
+        let mut frame = announce(&who, who.signing_public(), 1);
+        frame[2] = 5;
+        bench.hear(2, &frame);
+        bench.pass(Duration::from_millis(50));
+    }
+    assert!(bench.engine.peers(bench.clock()).len() <= 40);
+    assert_eq!(bench.reach(alice.peer_id()), Some(Reach::Direct));
+    bench.hear(2, &text(&bob, "of a contact", 2));
+    bench.hear(1, &text(&alice, "of a neighbour", 3));
+    assert_eq!((bench.shown("of a contact"), bench.shown("of a neighbour")), (1, 1));
+    let announces = bench
+        .written
+        .iter()
+        .filter(|(_, frame)| frame[1] == 1 && frame.get(14..22) == Some(own().as_bytes().as_slice()));
+    assert!(announces.count() <= 2 * 10, "we do not answer each of them");
+}
+
+#[test]
+fn a_route_that_turns_back_on_itself_is_followed_by_nobody() {
+    let (alice, bob) = (identity(2), identity(3));
+    let mut bench = settled(3);
+    introduce(&mut bench, 1, &alice, 0);
+    introduce(&mut bench, 2, &bob, 0);
+    bench.pass(Duration::from_secs(1));
+    bench.written.clear();
+    let sealed = packet(&alice, PacketType::NoiseEncrypted, vec![7; 40], 1);
+    let routed = |route: Vec<PeerId>| {
+        signed(
+            &alice,
+            Packet { version: Version::V2, recipient: Some(PeerId([8; 8])), route, ..sealed.clone() },
+        )
+    };
+    bench.hear(1, &routed(vec![own(), bob.peer_id(), own()]));
+    bench.pass(Duration::from_secs(1));
+    assert_eq!((bench.dropped(DropReason::Route), bench.relayed().len()), (1, 0));
+    bench.hear(1, &routed(vec![own(), bob.peer_id()]));
+    bench.pass(Duration::from_secs(1));
+    let onward: Vec<_> = bench.relayed().into_iter().map(|(link, _)| link).collect();
+    assert_eq!(onward, [bench::link(2)], "to the next hop and to nobody else");
+}
