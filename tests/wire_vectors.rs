@@ -13,8 +13,9 @@ use hopline::wire::carrier::{Direction, NostrCarrier};
 use hopline::wire::voice::{AAC_LC_16K, VoiceBody, VoicePacket};
 use hopline::wire::{
     Announce, Capabilities, CourierEnvelope, Filter, FilterHash, Fragment, Leave, MediaFile, MediaType,
-    NoisePayload, Packet, PacketType, PeerState, PrekeyBundle, Probe, Received, RequestSync, SyncTypes,
-    Version, fragments, frame_len, json, media_id, message, noise, padding,
+    NoisePayload, Packet, PacketType, PeerState, PrekeyBundle, Probe, Received, RequestSync, ScannedCode,
+    SyncTypes, VerifyChallenge, VerifyCode, VerifyResponse, Version, Vouch, fragments, frame_len, json,
+    media_id, message, noise, padding,
 };
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -669,4 +670,59 @@ fn a_described_packet_has_its_fields() {
     );
     let ping = json!({ "nonce": "0102030405060708", "origin_ttl": 7 });
     assert_eq!(json::describe(&received("ping"))["payload"], ping);
+}
+
+#[test]
+fn verification_reads_and_writes_and_its_signatures_fit() {
+    let challenge = VerifyChallenge {
+        noise_public: key("bob", "noise_public"),
+        nonce: *b"\x00\x01\x02\x03\x04\x05\x06\x07\x08\x09\x0a\x0b\x0c\x0d\x0e\x0f",
+    };
+    let payload = NoisePayload::VerifyChallenge(challenge);
+    let typed = [&[0x10], bytes("verify_challenge_tlv").as_ref()].concat();
+    assert_eq!(payload.encode().unwrap(), typed);
+    assert_eq!(NoisePayload::decode(&typed.into()), Ok(payload));
+
+    let preimage = challenge.signing_preimage();
+    assert_eq!(preimage, hex(&vector("verify_response_tlv")["signing_preimage_hex"]));
+    let signature = SigningKey::from_bytes(&key("bob", "sign_seed")).sign(&preimage).to_bytes();
+    let payload = NoisePayload::VerifyResponse(VerifyResponse { challenge, signature });
+    let typed = [&[0x11], bytes("verify_response_tlv").as_ref()].concat();
+    assert_eq!(payload.encode().unwrap(), typed);
+    assert_eq!(NoisePayload::decode(&typed.into()), Ok(payload));
+}
+
+#[test]
+fn a_verification_code_is_the_apps() {
+    let wanted = vector("qr_canonical");
+    let code = VerifyCode {
+        noise_public: key("alice", "noise_public"),
+        signing_public: key("alice", "sign_public"),
+        nickname: "alice".to_owned(),
+        made: 1_750_000_000,
+        nonce: *b"\x00\x01\x02\x03\x04\x05\x06\x07\x08\x09\x0a\x0b\x0c\x0d\x0e\x0f",
+        npub: None,
+    };
+    assert_eq!(code.signing_preimage().unwrap(), bytes("qr_canonical"));
+    let sign = |preimage: &[u8]| SigningKey::from_bytes(&key("alice", "sign_seed")).sign(preimage).to_bytes();
+    let url = wanted["url"].as_str().unwrap();
+    assert_eq!(code.to_text(sign).unwrap(), url);
+    let scanned = ScannedCode::from_text(url).unwrap();
+    assert_eq!(
+        (scanned.code(), scanned.signature().as_slice()),
+        (&code, hex(&wanted["signature_hex"]).as_ref())
+    );
+}
+
+#[test]
+fn a_list_of_vouches_reads_and_writes() {
+    let fingerprint = Fingerprint::of(&key("bob", "noise_public"));
+    let signing_public = key("bob", "sign_public");
+    let preimage = Vouch::signing_preimage(&fingerprint, &signing_public, TIME);
+    assert_eq!(preimage, hex(&vector("vouch_list_payload")["signing_preimage_hex"]));
+    let signature = SigningKey::from_bytes(&key("alice", "sign_seed")).sign(&preimage).to_bytes();
+    let payload = NoisePayload::Vouches(vec![Vouch { fingerprint, signing_public, made: TIME, signature }]);
+    let typed = [&[0x12], bytes("vouch_list_payload").as_ref()].concat();
+    assert_eq!(payload.encode().unwrap(), typed);
+    assert_eq!(NoisePayload::decode(&typed.into()), Ok(payload));
 }

@@ -4,7 +4,7 @@
 //! they hear each other. Without it every test is listed as ignored, and so is a test whose topology is not the
 //! one there is: never as passed. Whether networks can be made is tried.
 //!
-//! [`driver`] drives a radio by hand. [`stage`], [`node`] and [`record`] run `hopline daemon` processes, speak
+//! [`driver`] drives a radio by hand, [`past`] makes up what a node lived through. [`stage`], [`node`] and [`record`] run `hopline daemon` processes, speak
 //! to them through their interface and take down what they show; [`foreign`] is a peer of other make. [`network`]
 //! makes networks for them, [`relay`] runs a `hopline relay` there and [`iroh_relay`] an iroh relay.
 
@@ -14,6 +14,7 @@ pub mod foreign;
 pub mod iroh_relay;
 pub mod network;
 pub mod node;
+pub mod past;
 mod process;
 pub mod radio;
 pub mod record;

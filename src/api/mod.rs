@@ -10,6 +10,7 @@ pub mod courier;
 pub mod error;
 pub mod events;
 pub mod files;
+pub mod groups;
 pub mod history;
 mod listener;
 pub mod outbox;

@@ -16,7 +16,7 @@ use crate::net::{self, VisitError};
 use crate::node::config::LoadError;
 use crate::node::error::{HomeError, NodeError};
 use crate::relay;
-use crate::storage::{KeyFileError, OpenError};
+use crate::storage::{KeyFileError, OpenError, WipeError};
 use crate::wire::RecordLinkError;
 
 use super::commands::demo::DemoError;
@@ -103,14 +103,18 @@ pub(super) enum CliError {
     NoContact(String),
     #[error("{} people called `{name}` offered a card: {}", fingerprints.len(), fingerprints.join(", "))]
     ManyOffers { name: String, fingerprints: Vec<String> },
-    #[error("no notice has an id that begins with `{0}`")]
-    NoNotice(String),
-    #[error("several notices of yours have an id that begins with `{0}`")]
-    ManyNotices(String),
+    #[error(transparent)]
+    Room(#[from] RoomError),
     #[error("nobody called `{0}` is a contact, or was heard on the mesh")]
     NoPerson(String),
     #[error("several people heard on the mesh are called `{name}`: {}", names.join(", "))]
     ManyPeople { name: String, names: Vec<String> },
+    #[error(transparent)]
+    Wipe(#[from] WipeError),
+    #[error("a daemon is running in {home}: it would write what is being destroyed", home = .home.display())]
+    StillRunning { home: PathBuf },
+    #[error("nobody can be asked here whether the home is to be destroyed")]
+    NotConfirmed,
     #[error("your code was not scanned within five minutes")]
     NotScanned,
     #[error("{name} is not verified: {reason}")]
@@ -157,7 +161,7 @@ impl CliError {
     fn status(&self) -> u8 {
         match self {
             Self::OutputClosed => 0,
-            Self::LogFilter(_) | Self::NoReceipts(_) => 2,
+            Self::LogFilter(_) | Self::NoReceipts(_) | Self::NotConfirmed => 2,
             Self::Client(ClientError::NoDaemon { .. }) => 3,
             Self::NotReached { .. }
             | Self::GivenUp(_)
@@ -194,10 +198,11 @@ impl CliError {
             | Self::NoPong(_)
             | Self::NoContact(_)
             | Self::ManyOffers { .. }
-            | Self::NoNotice(_)
-            | Self::ManyNotices(_)
+            | Self::Room(_)
             | Self::NoPerson(_)
             | Self::ManyPeople { .. }
+            | Self::Wipe(_)
+            | Self::StillRunning { .. }
             | Self::NoQrCode
             | Self::Missing(_)
             | Self::File { .. }
@@ -218,12 +223,33 @@ impl CliError {
             Self::Client(ClientError::Refused(_))
                 | Self::NoContact(_)
                 | Self::ManyOffers { .. }
-                | Self::NoNotice(_)
-                | Self::ManyNotices(_)
+                | Self::Room(_)
                 | Self::NoPerson(_)
                 | Self::ManyPeople { .. }
                 | Self::NoQrCode
         )
+    }
+
+    /// What to do next where it is about people, or about the end of a node.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "`hint` has every kind, and asks here about these")]
+    fn hint_about_people(&self) -> Option<&'static str> {
+        Some(match self {
+            Self::NoPerson(_) => {
+                "`hopline peers` shows who was heard, `hopline contact list` who is a contact"
+            }
+            Self::ManyPeople { .. } => "use the name with the digits, or the peer id, of the one you mean",
+            Self::Wipe(WipeError::NotAHome { .. }) => "say which home with --home DIR; nothing was touched",
+            Self::Wipe(WipeError::Io { .. }) => {
+                "put that right and run `hopline wipe` again: it goes on from there"
+            }
+            Self::StillRunning { .. } => "stop it first: ctrl-c where it runs, or SIGTERM; then wipe again",
+            Self::NotConfirmed => "say so with --yes",
+            Self::NotScanned => "show a new one with the same command",
+            Self::NotProven { .. } => {
+                "see that both nodes are in reach (`hopline peers`), and scan a code made a moment ago"
+            }
+            _ => return None,
+        })
     }
 
     /// What to do next.
@@ -267,18 +293,16 @@ impl CliError {
             Self::NoPong(_) => "`hopline peers` shows who was heard; apps without diagnostics never answer",
             Self::NoContact(_) => "`hopline contact list` shows everybody",
             Self::ManyOffers { .. } => "use the fingerprint of the one you mean",
-            Self::NoPerson(_) => {
-                "`hopline peers` shows who was heard, `hopline contact list` who is a contact"
-            }
-            Self::ManyPeople { .. } => "use the name with the digits, or the peer id, of the one you mean",
-            Self::NotScanned => "show a new one with the same command",
-            Self::NotProven { .. } => {
-                "see that both nodes are in reach (`hopline peers`), and scan a code made a moment ago"
-            }
+            Self::NoPerson(_)
+            | Self::ManyPeople { .. }
+            | Self::Wipe(_)
+            | Self::StillRunning { .. }
+            | Self::NotConfirmed
+            | Self::NotScanned
+            | Self::NotProven { .. } => return self.hint_about_people().map(str::to_owned),
             Self::UnknownHost { .. } => "check the name, or give --address IP:PORT",
             Self::Unreachable { .. } => "`hopline htx probe` tells layer by layer how far it gets",
-            Self::NoNotice(_) => "`hopline board` shows the notices that stand",
-            Self::ManyNotices(_) => "give more of it; `hopline --json board` shows ids whole",
+            Self::Room(error) => error.hint(),
             Self::NoQrCode => "pass the link on as text; or --no-mailbox and --no-addresses make it shorter",
             Self::Missing(_) => "each finding above says what to do",
             Self::Control(JoinError::NoHub { .. }) => "serve one with `hopline air PATH --topology FILE`",
@@ -308,5 +332,37 @@ impl CliError {
             | Self::NotMet(_) => return None,
         };
         Some(hint.to_owned())
+    }
+}
+
+/// A notice, a group or a member that a name does not lead to.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum RoomError {
+    #[error("no notice has an id that begins with `{0}`")]
+    NoNotice(String),
+    #[error("several notices of yours have an id that begins with `{0}`")]
+    ManyNotices(String),
+    #[error("you are in no group called `{0}`")]
+    NoGroup(String),
+    #[error("several groups are called `{name}`: {}", ids.join(", "))]
+    ManyGroups { name: String, ids: Vec<String> },
+    #[error("nobody in the group is called `{0}`")]
+    NoMember(String),
+    #[error("several members are called `{0}`")]
+    ManyMembers(String),
+}
+
+impl RoomError {
+    /// What to do next.
+    fn hint(&self) -> &'static str {
+        match self {
+            Self::NoGroup(_) | Self::NoMember(_) => {
+                "`hopline group list` shows your groups and who is in them"
+            }
+            Self::ManyGroups { .. } => "use the beginning of the id of the one you mean",
+            Self::ManyMembers(_) => "use the beginning of the peer id; `hopline --json group list` shows it",
+            Self::NoNotice(_) => "`hopline board` shows the notices that stand",
+            Self::ManyNotices(_) => "give more of it; `hopline --json board` shows ids whole",
+        }
     }
 }

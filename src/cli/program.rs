@@ -9,8 +9,8 @@ use tracing_subscriber::EnvFilter;
 use super::args::{Arguments, Command};
 use super::commands::person::Decision;
 use super::commands::{
-    air, board, chat, completions, config, contact, daemon, demo, doctor, file, history, htx, man, outbox,
-    packet, peers, person, ping, relay, route, send, status, topology, trace, verify, watch,
+    air, board, chat, completions, config, contact, daemon, demo, doctor, file, group, history, htx, man,
+    outbox, packet, peers, person, ping, relay, route, send, status, topology, trace, verify, watch, wipe,
 };
 use super::context::Context;
 use super::error::CliError;
@@ -51,6 +51,7 @@ async fn dispatch(context: Context, command: Command) -> Result<(), CliError> {
         Command::Watch(arguments) => watch::run(&context, arguments).await,
         Command::File(arguments) => file::run(&context, arguments).await,
         Command::Outbox(arguments) => outbox::run(&context, arguments).await,
+        Command::Group(arguments) => group::run(&context, arguments).await,
         Command::Board(arguments) => board::run(&context, arguments).await,
         Command::History(arguments) => history::run(&context, arguments).await,
         Command::Route(arguments) => route::run(&context, arguments).await,
@@ -67,6 +68,7 @@ async fn dispatch(context: Context, command: Command) -> Result<(), CliError> {
         Command::Relay(arguments) => relay::run(&context, arguments).await,
         Command::Htx(arguments) => htx::run(&context, arguments).await,
         Command::Air(arguments) => air::run(&context, arguments).await,
+        Command::Wipe(arguments) => wipe::run(&context, &arguments),
         Command::Completions(arguments) => completions::run(&context, &arguments),
         Command::Man => man::run(&context),
     }
@@ -88,6 +90,7 @@ fn log(arguments: &Arguments) -> Result<(), CliError> {
         | Command::File(_)
         | Command::Outbox(_)
         | Command::Board(_)
+        | Command::Group(_)
         | Command::History(_)
         | Command::Route(_)
         | Command::Contact(_)
@@ -103,6 +106,7 @@ fn log(arguments: &Arguments) -> Result<(), CliError> {
         | Command::Relay(_)
         | Command::Htx(_)
         | Command::Packet(_)
+        | Command::Wipe(_)
         | Command::Completions(_)
         | Command::Man => "error",
     };

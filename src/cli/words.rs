@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::api::board::{BoardNews, BoardNotice};
 use crate::api::contacts::{ContactNews, ContactNotice};
 use crate::api::files::{DirectionWord, FileReport, FileWord};
+use crate::api::groups::{GroupNews, GroupNotice};
 use crate::api::people::{PersonNews, PersonNotice};
 use crate::api::schema::{EventReport, Peer, ReceivedMessage};
 use crate::ids::PeerId;
@@ -25,6 +26,8 @@ pub(super) fn event(event: &EventReport) -> String {
         EventReport::Session { peer } => format!("* an encrypted session with {peer} stands"),
         EventReport::PublicMessage(message) => public(message),
         EventReport::PrivateMessage(message) => private(message),
+        EventReport::GroupMessage(message) => to_group(message),
+        EventReport::Group(notice) => group(notice),
         EventReport::Status { id, status, via, reason } => {
             let via = via.as_deref().map(|via| format!(" over {via}")).unwrap_or_default();
             let reason = reason.as_deref().map(|reason| format!(": {reason}")).unwrap_or_default();
@@ -84,6 +87,33 @@ pub(super) fn public(message: &ReceivedMessage) -> String {
 /// A private message as one line.
 pub(super) fn private(message: &ReceivedMessage) -> String {
     format!("[{} to you] {}", author(message), printable(&message.text))
+}
+
+/// What was said to a group, as one line.
+pub(super) fn to_group(message: &ReceivedMessage) -> String {
+    let group = message.group.as_ref().map(|group| printable(&group.name)).unwrap_or_default();
+    format!("[#{group}] <{}> {}", author(message), printable(&message.text))
+}
+
+/// What happened to a group, as one line.
+fn group(GroupNotice { news, added, removed, group }: &GroupNotice) -> String {
+    let name = printable(&group.group.name);
+    let creator = group.members.iter().find(|member| member.fingerprint == group.creator);
+    let creator = creator.map(|creator| printable(&creator.nickname)).unwrap_or_default();
+    let names = |names: &[String]| names.iter().map(|name| printable(name)).collect::<Vec<_>>().join(", ");
+    match news {
+        GroupNews::Created => format!("* group {name} is made"),
+        GroupNews::Joined => {
+            format!("* {creator} made you a member of {name}; /group say {name} TEXT talks to it")
+        }
+        GroupNews::Members if removed.is_empty() => format!("* {} came to group {name}", names(added)),
+        GroupNews::Members if added.is_empty() => format!("* {} left group {name}", names(removed)),
+        GroupNews::Members => {
+            format!("* group {name}: {} came, {} left", names(added), names(removed))
+        }
+        GroupNews::Left => format!("* you left group {name}"),
+        GroupNews::Expelled => format!("* {creator} removed you from group {name}"),
+    }
 }
 
 /// The name of who wrote a message; the peer id of somebody whose name was not heard yet.

@@ -175,9 +175,14 @@ pub enum ValueError {
     /// A nickname has no letters.
     #[error("a nickname cannot be empty")]
     EmptyNickname,
-    /// A nickname is longer than an announce can carry.
-    #[error("a nickname has at most 255 bytes, this one has {0}")]
-    LongNickname(usize),
+    /// A nickname is longer than phones take, or than an announce can carry.
+    #[error("a nickname has at most 50 characters and 255 bytes, this one has {characters} and {bytes}")]
+    LongNickname {
+        /// Its characters.
+        characters: usize,
+        /// Its bytes.
+        bytes: usize,
+    },
     /// A nickname holds a line break or another control character.
     #[error("a nickname cannot hold control characters")]
     ControlInNickname,

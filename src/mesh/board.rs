@@ -306,6 +306,6 @@ fn believed(payload: &Bytes) -> Result<Verified<wire::Board>, DropReason> {
 }
 
 /// The front of a text, so many bytes at most, no character cut.
-fn cut(text: &str, most: usize) -> &str {
+pub(super) fn cut(text: &str, most: usize) -> &str {
     &text[..text.floor_char_boundary(most)]
 }

@@ -19,6 +19,7 @@ use super::dedup::Dedup;
 use super::error::Counters;
 use super::event::{Command, Event, Expiry, Input, Output, PeerInfo, Reach};
 use super::gossip::Gossip;
+use super::groups::Groups;
 use super::held::Held;
 use super::incoming::Incoming;
 use super::kept::{Keep, Kept, Shelf};
@@ -73,6 +74,7 @@ pub struct Engine {
     pub(super) limits: Limits,
     pub(super) airtime: Airtime,
     pub(super) board: Board,
+    pub(super) groups: Groups,
     pub(super) gossip: Gossip,
     pub(super) trust: Trust,
     pub(super) challenges: Challenges,
@@ -122,6 +124,7 @@ impl Engine {
             limits: Limits::default(),
             airtime: Airtime::default(),
             board: Board::default(),
+            groups: Groups::default(),
             gossip: Gossip::new(config.gossip.clone()),
             trust: Trust::default(),
             challenges: Challenges::default(),
@@ -173,6 +176,7 @@ impl Engine {
             self.trains.poll_timeout(),
             self.announcer.poll_timeout(),
             self.board.poll_timeout(),
+            self.groups.poll_timeout(),
             self.challenges.poll_timeout(),
             self.sessions.poll_timeout(),
             self.outgoing.poll_timeout(),
@@ -267,6 +271,7 @@ impl Engine {
                 }
             }
             Command::Greet { peer } => self.warm(peer, now),
+            Command::Group(command) => self.group_command(command, now),
             Command::Diagnostics(command) => self.diagnose(command, now),
             Command::Board(command) => self.board_command(command, now),
             Command::Know(introduction) => self.introduce(introduction, now),
@@ -286,7 +291,8 @@ impl Engine {
                 Shelf::Courier => self.restore_courier(&kept, now),
                 Shelf::Archive => self.restore_packet(&kept, now),
                 Shelf::People => self.restore_person(&kept),
-                Shelf::Groups | Shelf::Letters => false,
+                Shelf::Groups => self.restore_group(&kept, now),
+                Shelf::Letters => false,
             };
             if !taken {
                 let Kept { shelf, key, .. } = kept;
@@ -371,6 +377,7 @@ impl Engine {
         self.routes.expire(now.instant);
         self.give_up_pings(now);
         self.sweep_board(now);
+        self.run_groups(now);
         self.run_gossip(now);
         self.run_prekeys(now);
         self.run_courier(now);

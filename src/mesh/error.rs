@@ -44,7 +44,14 @@ pub enum DropReason {
     BoardStale,
     /// A notice for which the board has no place: of its author, or at all.
     BoardFull,
-    /// No session could decrypt it.
+    /// A group's state or message that is not of whom it says: of another than the creator, of no member, or not signed
+    /// by either.
+    GroupForged,
+    /// A group's state of an epoch that is over, or a message under a key that is.
+    GroupStale,
+    /// An invitation to one group too many.
+    GroupFull,
+    /// No session, and no group's key, could decrypt it.
     Undecryptable,
     /// The relay queue was full.
     RelayQueueFull,
@@ -110,6 +117,9 @@ impl DropReason {
             Self::HandshakeRate => "handshake_rate",
             Self::BoardStale => "board_stale",
             Self::BoardFull => "board_full",
+            Self::GroupForged => "group_forged",
+            Self::GroupStale => "group_stale",
+            Self::GroupFull => "group_full",
             Self::Undecryptable => "undecryptable",
             Self::RelayQueueFull => "relay_queue_full",
             Self::Media => "media",

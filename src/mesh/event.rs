@@ -8,6 +8,7 @@ use crate::mesh::board;
 use crate::mesh::courier::event as courier;
 use crate::mesh::diagnostics;
 use crate::mesh::error::Refusal;
+use crate::mesh::groups;
 use crate::mesh::kept::{Keep, Kept};
 use crate::mesh::media::event as media;
 use crate::mesh::trust::event as trust;
@@ -99,6 +100,8 @@ pub enum Command {
     /// The keys of a contact: its public packets are verified, and others announced under its id are refused,
     /// though it was not heard yet.
     Know(Introduction),
+    /// Something for a private group.
+    Group(groups::Command),
     /// Something about files.
     Media(media::Command),
     /// Something for the notice board.
@@ -273,6 +276,8 @@ pub enum Event {
         /// A person has seen it.
         read: bool,
     },
+    /// Something in a private group.
+    Group(groups::Event),
     /// Something about files.
     Media(media::Event),
     /// What was found out about the mesh.

@@ -17,6 +17,10 @@ mod fanout;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
 pub mod gossip;
+mod group_packets;
+mod group_store;
+mod group_telling;
+pub mod groups;
 mod handshake_rate;
 mod held;
 mod incoming;

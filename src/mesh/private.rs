@@ -61,6 +61,7 @@ impl Engine {
             self.send_receipt(peer, receipt, now);
         }
         self.outgoing.wake(peer, now.instant);
+        self.met_member(peer, now);
         self.send_due_private(now);
         self.session_for_files(peer, now);
         for (payload, packet) in self.sessions.take_early(peer) {
@@ -100,6 +101,8 @@ impl Engine {
             Ok(NoisePayload::Delivered { id }) => self.receipt(peer, &id, false),
             Ok(NoisePayload::ReadReceipt { id }) => self.receipt(peer, &id, true),
             Ok(NoisePayload::Card(card)) => self.card(peer, card, stamp),
+            Ok(NoisePayload::GroupInvite(state)) => self.group_state(peer, *state, true, now),
+            Ok(NoisePayload::GroupKeyUpdate(state)) => self.group_state(peer, *state, false, now),
             Ok(NoisePayload::Voice(voice)) => {
                 let heard = self.heard_voice(peer, true, voice, stamp.sent, now);
                 self.count_refused(heard);

@@ -37,7 +37,7 @@ pub fn resolve(
     }
     let named = |present: bool| -> Vec<PeerId> {
         let wanted = peers.iter().filter(|peer| (peer.reach != Reach::Gone) == present);
-        wanted.filter(|peer| peer.nickname == bare).map(|peer| peer.id).collect()
+        wanted.filter(|peer| peer.nickname == bare || is_told_apart(peer, bare)).map(|peer| peer.id).collect()
     };
     // Somebody who left keeps the name only while nobody here has it.
     let present = named(true);
@@ -49,17 +49,29 @@ pub fn resolve(
     }
 }
 
-/// Checks a nickname before it is announced.
+/// Whether a name is the peer's nickname with the first four digits of its id, as `ada#1a2b`: so are names shown
+/// that two have (spec 5.1).
+fn is_told_apart(peer: &PeerInfo, name: &str) -> bool {
+    name.rsplit_once('#').is_some_and(|(nickname, digits)| {
+        nickname == peer.nickname
+            && digits.len() == 4
+            && peer.id.to_string().starts_with(&digits.to_lowercase())
+    })
+}
+
+/// Checks a nickname before it is announced: at most 50 characters and 255 bytes, which is what a phone takes
+/// (spec 5.1) and what an announce can say (spec 3.1).
 pub fn check_nickname(nickname: &str) -> Result<String, ValueError> {
-    /// An announce writes its length in one byte (spec 3.1).
     const LIMIT: usize = 255;
+    const CHARACTERS: usize = 50;
     let nickname = nickname.trim();
     let nickname = nickname.strip_prefix('@').unwrap_or(nickname);
     if nickname.is_empty() {
         return Err(ValueError::EmptyNickname);
     }
-    if nickname.len() > LIMIT {
-        return Err(ValueError::LongNickname(nickname.len()));
+    let characters = nickname.chars().count();
+    if characters > CHARACTERS || nickname.len() > LIMIT {
+        return Err(ValueError::LongNickname { characters, bytes: nickname.len() });
     }
     if nickname.chars().any(char::is_control) {
         return Err(ValueError::ControlInNickname);
@@ -121,6 +133,8 @@ mod tests {
         let peers = [peer(1, "ada", Reach::Mesh), peer(2, "ada", Reach::Direct)];
         let error = heard("ada", &peers).unwrap_err();
         assert!(error.to_string().contains("0101010101010101, 0202020202020202"), "{error}");
+        assert_eq!(heard("@ada#0202", &peers), Ok(Recipient::Peer(peers[1].id)));
+        assert!(heard("ada#0303", &peers).is_err() && heard("ada#", &peers).is_err());
     }
 
     #[test]
@@ -150,10 +164,13 @@ mod tests {
     }
 
     #[test]
-    fn a_nickname_is_one_line_of_at_most_255_bytes_that_means_one_person() {
+    fn a_nickname_is_one_line_of_at_most_50_characters_that_means_one_person() {
         assert_eq!(check_nickname(" @ada ").as_deref(), Ok("ada"));
         assert_eq!(check_nickname("@"), Err(ValueError::EmptyNickname));
-        assert_eq!(check_nickname(&"x".repeat(256)), Err(ValueError::LongNickname(256)));
+        let long = |characters, bytes| Err(ValueError::LongNickname { characters, bytes });
+        assert_eq!(check_nickname(&"x".repeat(51)), long(51, 51));
+        assert_eq!(check_nickname(&"👩🏽‍🚀".repeat(20)), long(80, 300));
+        assert!(check_nickname(&"ü".repeat(50)).is_ok());
         assert_eq!(check_nickname("a\nb"), Err(ValueError::ControlInNickname));
         assert_eq!(check_nickname("everyone"), Err(ValueError::ReservedNickname));
     }

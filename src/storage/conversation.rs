@@ -81,7 +81,7 @@ impl Database {
             Some(Recipient::Everyone) => ("public = 1 AND ?2 IS NULL AND ?3 IS NULL", None, None),
             Some(Recipient::Peer(peer)) => {
                 let (first, last) = fingerprints_of(peer);
-                ("public = 0 AND +sender BETWEEN ?2 AND ?3", Some(first), Some(last))
+                ("public = 0 AND room IS NULL AND +sender BETWEEN ?2 AND ?3", Some(first), Some(last))
             }
         };
         let sql = format!("SELECT * FROM inbox WHERE number > ?1 AND {condition} {order}");

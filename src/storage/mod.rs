@@ -41,6 +41,7 @@ mod sqlite;
 mod testing;
 mod tickets;
 mod transfers;
+mod wipe;
 
 pub use betanet::MAILBOX_SECRET_LEN;
 pub use contacts::{Counter, StoredContact};
@@ -57,3 +58,4 @@ pub use outbox::{Acceptance, BodyKind, NewEntry, OutboxEntry, OutboxFilter, Prog
 pub use relay_database::{RELAY_DATABASE_FILE, RelayDatabase};
 pub use seal::Unsealed;
 pub use transfers::{NewTransfer, Transfer, TransferKey, TransferStatus, Way};
+pub use wipe::{WipeError, Wiped, is_home, wipe};

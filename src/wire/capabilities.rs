@@ -27,6 +27,8 @@ impl Capabilities {
     pub const MESH_DIAGNOSTICS: u32 = 6;
     /// The bit of who can be left mail with couriers, sealed to prekeys.
     pub const PREKEYS: u32 = 0;
+    /// The bit of who can be in private groups.
+    pub const GROUPS: u32 = 3;
     /// The bit of who keeps a notice board.
     pub const BOARD: u32 = 4;
     /// The bit of who takes vouches (spec 3.6.5).
@@ -34,6 +36,7 @@ impl Capabilities {
     /// What this node announces.
     pub const HOPLINE: Self = Self(
         1 << Self::PREKEYS
+            | 1 << Self::GROUPS
             | 1 << Self::BOARD
             | 1 << Self::VOUCH
             | 1 << Self::MESH_DIAGNOSTICS

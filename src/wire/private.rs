@@ -5,6 +5,7 @@ use bytes::Bytes;
 use super::capabilities::Capabilities;
 use super::card::MAX_CARD_LEN;
 use super::error::{EncodeError, PayloadError};
+use super::group::GroupState;
 use super::media::MediaFile;
 use super::reader::Reader;
 use super::tlv::{self, MAX_VALUE_LEN, Tlv};
@@ -24,6 +25,8 @@ mod code {
     pub(super) const PRIVATE_MESSAGE: u8 = 0x01;
     pub(super) const READ_RECEIPT: u8 = 0x02;
     pub(super) const DELIVERED: u8 = 0x03;
+    pub(super) const GROUP_INVITE: u8 = 0x06;
+    pub(super) const GROUP_KEY_UPDATE: u8 = 0x07;
     pub(super) const VOICE: u8 = 0x08;
     /// What older apps call [`FILE`].
     pub(super) const OLD_FILE: u8 = 0x09;
@@ -63,6 +66,10 @@ pub enum NoisePayload {
         /// The id of the message.
         id: String,
     },
+    /// The peer made us a member of its group.
+    GroupInvite(Box<GroupState>),
+    /// The peer changed its group that we are in.
+    GroupKeyUpdate(Box<GroupState>),
     /// Live voice, a packet of it.
     Voice(VoicePacket),
     /// A file, whole.
@@ -100,6 +107,10 @@ impl NoisePayload {
             }
             Self::ReadReceipt { id } => Ok([&[code::READ_RECEIPT], writable_id(id)?].concat()),
             Self::Delivered { id } => Ok([&[code::DELIVERED], writable_id(id)?].concat()),
+            Self::GroupInvite(state) => Ok([&[code::GROUP_INVITE], state.encode()?.as_slice()].concat()),
+            Self::GroupKeyUpdate(state) => {
+                Ok([&[code::GROUP_KEY_UPDATE], state.encode()?.as_slice()].concat())
+            }
             Self::Voice(packet) => Ok([&[code::VOICE], packet.encode()?.as_slice()].concat()),
             Self::File(file) => Ok([&[code::FILE], file.encode()?.as_slice()].concat()),
             Self::VerifyChallenge(challenge) => written(code::VERIFY_CHALLENGE, |to| challenge.put(to)),
@@ -127,6 +138,8 @@ impl NoisePayload {
             code::PRIVATE_MESSAGE => private_message(reader),
             code::READ_RECEIPT => Ok(Self::ReadReceipt { id: receipt_id(reader)? }),
             code::DELIVERED => Ok(Self::Delivered { id: receipt_id(reader)? }),
+            code::GROUP_INVITE => group_state(reader).map(Self::GroupInvite),
+            code::GROUP_KEY_UPDATE => group_state(reader).map(Self::GroupKeyUpdate),
             code::VOICE => VoicePacket::decode(&rest(reader)?).map(Self::Voice),
             code::OLD_FILE | code::FILE => MediaFile::decode(&rest(reader)?).map(Self::File),
             code::VERIFY_CHALLENGE => VerifyChallenge::read(reader).map(Self::VerifyChallenge),
@@ -197,6 +210,11 @@ fn peer_state(mut reader: Reader) -> Result<PeerState, PayloadError> {
         capabilities: capabilities.ok_or(PayloadError::Missing { field: "capabilities" })?,
         signing_public: signing_public.ok_or(PayloadError::Missing { field: "signing key" })?,
     })
+}
+
+fn group_state(mut reader: Reader) -> Result<Box<GroupState>, PayloadError> {
+    let payload = reader.take(reader.left()).map_err(|short| short.of_payload("group"))?;
+    GroupState::decode(&payload).map(Box::new)
 }
 
 /// A payload of its own, whose offsets count from its first byte.

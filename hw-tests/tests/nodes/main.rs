@@ -5,6 +5,7 @@
 mod chain;
 mod failover;
 mod foreign;
+mod history;
 mod large;
 mod lossy;
 mod nat;
@@ -43,6 +44,7 @@ fn main() {
             recovery::adapter_off_and_on,
         ),
         trial(NODE, "a_foreign_client_talks", Topology::Pair.and(peer::VARIABLES), LIMIT, foreign::run),
+        trial(NODE, "history_of_an_hour_is_told_to_who_was_away", Topology::Pair, LIMIT, history::run),
         trial(
             NODE,
             "relay_over_one_adapter_with_a_link_in_and_a_link_out",

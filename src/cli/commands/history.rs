@@ -6,7 +6,7 @@ use crate::time::UnixMillis;
 
 use crate::cli::context::Context;
 use crate::cli::error::CliError;
-use crate::cli::words::{printable, private, public, span, table};
+use crate::cli::words::{printable, private, public, span, table, to_group};
 
 /// What `history` is told.
 #[derive(Debug, clap::Args)]
@@ -50,7 +50,11 @@ fn row(line: &HistoryLine, now: UnixMillis) -> Vec<String> {
     let ago = |ms: u64| format!("{} ago", span(UnixMillis(ms).abs_diff(now)));
     match line {
         HistoryLine::Received { public: to_everyone, said_ms, message, .. } => {
-            let text = if *to_everyone { public(message) } else { private(message) };
+            let text = match (&message.group, to_everyone) {
+                (Some(_), _) => to_group(message),
+                (None, true) => public(message),
+                (None, false) => private(message),
+            };
             vec![message.number.to_string(), ago(*said_ms), text]
         }
         HistoryLine::Sent { text, accepted_ms, message } => {

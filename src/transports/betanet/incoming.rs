@@ -140,6 +140,7 @@ impl Driver {
             sender: sender.fingerprint,
             nickname: String::new(),
             public: false,
+            room: None,
             id,
             body,
             sent,

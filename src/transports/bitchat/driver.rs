@@ -294,6 +294,9 @@ impl Driver {
                 self.turn(Input::Command(command));
                 answer.send(self.said.take().unwrap_or_default()).ok();
             }
+            Question::Groups(answer) => {
+                answer.send(self.engine.groups()).ok();
+            }
             Question::Notices(answer) => {
                 answer.send(self.engine.notices(self.clock.now())).ok();
             }

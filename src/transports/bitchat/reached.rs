@@ -38,6 +38,7 @@ impl Reached {
             | Event::Media(_)
             | Event::Diagnostics(_)
             | Event::Board(_)
+            | Event::Group(_)
             | Event::People(_)
             | Event::Courier(_)
             | Event::ClockUnset => false,

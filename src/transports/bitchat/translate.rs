@@ -8,8 +8,9 @@ use crate::mesh;
 use crate::mesh::courier::event as courier;
 use crate::mesh::error::Refusal;
 use crate::mesh::event::{Expiry, PrivateMessage, PublicMessage};
+use crate::mesh::groups::{self, GroupMessage};
 use crate::mesh::trust::event as trust;
-use crate::message::{Body, Message, Recipient};
+use crate::message::{Body, GroupLabel, Message, Recipient};
 use crate::router::event::{Failure, Report};
 use crate::transports::port::{Command, Event, Received};
 
@@ -62,10 +63,12 @@ pub(super) fn told(event: &mesh::event::Event) -> Vec<Event> {
             let heard = carried_on.then(|| Event::Heard { packet: message.packet.clone() });
             [Event::Received(public(message))].into_iter().chain(heard).collect()
         }
+        Engine::Group(groups::Event::Message(message)) => vec![Event::Received(said(message))],
         Engine::Card { fingerprint, card, sent, .. } => vec![Event::Received(Received {
             sender: *fingerprint,
             nickname: String::new(),
             public: false,
+            room: None,
             id: card_id(card),
             body: Body::Card(card.clone()),
             sent: *sent,
@@ -87,6 +90,7 @@ pub(super) fn told(event: &mesh::event::Event) -> Vec<Event> {
         | Engine::Media(_)
         | Engine::Diagnostics(_)
         | Engine::Board(_)
+        | Engine::Group(_)
         | Engine::ClockUnset => Vec::new(),
     }
 }
@@ -118,6 +122,7 @@ fn private(message: &PrivateMessage) -> Received {
         sender: message.fingerprint,
         nickname: message.nickname.clone(),
         public: false,
+        room: None,
         id: message.id,
         body: Body::Text(message.text.clone()),
         sent: message.sent,
@@ -127,11 +132,28 @@ fn private(message: &PrivateMessage) -> Received {
     }
 }
 
+/// What was said to a group, by us or by another member.
+fn said(message: &GroupMessage) -> Received {
+    Received {
+        sender: message.sender,
+        nickname: message.nickname.clone(),
+        public: false,
+        room: Some(GroupLabel { id: message.group, name: message.name.clone() }),
+        id: message.id,
+        body: Body::Text(message.text.clone()),
+        sent: message.sent,
+        wire_ids: Vec::new(),
+        ttl: message.ttl,
+        fragments: 0,
+    }
+}
+
 fn public(message: &PublicMessage) -> Received {
     Received {
         sender: message.fingerprint,
         nickname: message.nickname.clone(),
         public: true,
+        room: None,
         id: message.id,
         body: Body::Text(message.text.clone()),
         sent: message.sent,

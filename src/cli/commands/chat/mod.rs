@@ -5,6 +5,7 @@
 mod board;
 mod conversation;
 mod files;
+mod group;
 mod people;
 mod survey;
 mod table;

@@ -1,6 +1,6 @@
 //! The commands of the chat: a row says how one is typed, what it does and how its line is read.
 
-use super::board;
+use super::{board, group};
 use crate::cli::commands::person::Decision;
 use crate::cli::words;
 
@@ -11,6 +11,7 @@ pub(super) enum Line<'a> {
     Public(&'a str),
     Private { to: &'a str, text: &'a str },
     Board(board::Wish<'a>),
+    Group(group::Wish<'a>),
     Who,
     File { to: &'a str, path: &'a str },
     Decide { name: &'a str, decision: Decision },
@@ -43,6 +44,12 @@ const COMMANDS: &[Command] = &[
         arguments: "",
         help: "who has been heard",
         read: |rest| alone(rest, Line::Who),
+    },
+    Command {
+        names: &["group"],
+        arguments: "[list | create NAME | invite GROUP NAME | remove GROUP NAME | leave GROUP | say GROUP TEXT]",
+        help: "private groups: only members read what is said to one",
+        read: |rest| group::read(rest).map(Line::Group),
     },
     Command {
         names: &["file"],
@@ -129,6 +136,8 @@ const COMMANDS: &[Command] = &[
 
 /// How a private line is typed in short.
 const AT: &str = "@NAME TEXT";
+/// How a line for a group is typed in short.
+const HASH: &str = "#GROUP TEXT";
 
 /// Why a line is not done.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -160,6 +169,9 @@ pub(super) fn parse(line: &str) -> Result<Line<'_>, Unclear> {
     if let Some(rest) = line.strip_prefix('@') {
         return private(rest).ok_or_else(|| Unclear::Incomplete(AT.to_owned()));
     }
+    if let Some(rest) = line.strip_prefix('#') {
+        return group::say(rest).map(Line::Group).ok_or_else(|| Unclear::Incomplete(HASH.to_owned()));
+    }
     let Some(typed) = line.strip_prefix('/') else {
         return Ok(Line::Public(line));
     };
@@ -173,6 +185,7 @@ pub(super) fn parse(line: &str) -> Result<Line<'_>, Unclear> {
 pub(super) fn help() -> String {
     let lines = [
         ("a line".to_owned(), "goes to everyone in reach, readable by all".to_owned()),
+        (HASH.to_owned(), "goes to a private group".to_owned()),
         (AT.to_owned(), "goes to one, encrypted; NAME may be a peer id".to_owned()),
     ];
     let commands = COMMANDS.iter().map(|command| {

@@ -1,0 +1,84 @@
+//! Favourites, verification and blocking between daemons on one simulated air, as people type them.
+
+#![cfg(feature = "cli")]
+#![expect(clippy::unwrap_used, reason = "an unwrap in a test is an assertion")]
+
+mod program;
+
+use serde_json::Value;
+
+use program::{Bench, Daemon, Running, stderr, stdout};
+
+/// Two daemons that have heard each other, and a chat of the second.
+async fn pair(bench: &Bench) -> (Running, Daemon, Daemon, Running) {
+    let air = bench.air("ada ben").await;
+    let (ada, ben) = (bench.daemon("ada").await, bench.daemon("ben").await);
+    let mut chat = bench.start(&["--home", "ben", "chat"]);
+    chat.event("ready", |_| true).await;
+    let arguments =
+        ["--home", "ada", "send", &ben.peer_id, "hello", "--wait", "delivered", "--timeout", "60"];
+    bench.json(&arguments).await;
+    chat.event("private_message", |_| true).await;
+    (air, ada, ben, chat)
+}
+
+async fn peer(bench: &Bench, home: &str, id: &str) -> Value {
+    let known = bench.json(&["--home", home, "peers"]).await;
+    known["peers"].as_array().unwrap().iter().find(|peer| peer["id"] == id).unwrap().clone()
+}
+
+#[tokio::test]
+async fn favourites_become_mutual_and_a_blocked_one_is_not_heard() {
+    let bench = Bench::new();
+    let (_air, ada, ben, mut chat) = pair(&bench).await;
+    // Nobody has a card of the other: as with phones, a nickname heard on the mesh is enough.
+    let favourite = bench.json(&["--home", "ada", "fav", "ben"]).await;
+    assert_eq!((&favourite["standing"], &favourite["favourite"]), (&"contact".into(), &true.into()));
+    let told = chat.event("person", |event| event["news"] == "favoured").await;
+    assert_eq!((&told["peer_id"], &told["mutual"]), (&ada.peer_id.clone().into(), &false.into()));
+    let mut watch = bench.start(&["--home", "ada", "watch"]);
+    chat.type_line("/fav ada").await;
+    let told = watch.event("person", |event| event["news"] == "favoured").await;
+    assert_eq!(told["mutual"], true);
+    let seen = peer(&bench, "ada", &ben.peer_id).await;
+    assert_eq!((&seen["trust"], &seen["favours_us"]), (&"mutual".into(), &true.into()));
+    let listed = stdout(&bench.run(&["--home", "ada", "peers"]).await);
+    assert!(listed.contains("proven, mutual favourite"), "{listed}");
+
+    assert!(stdout(&bench.run(&["--home", "ben", "block", "ada"]).await).contains("ada is blocked: nothing"));
+    bench.json(&["--home", "ada", "send", "everyone", "can you hear me?", "--wait", "sent"]).await;
+    bench.json(&["--home", "ben", "unblock", "ada"]).await;
+    bench.json(&["--home", "ada", "send", "everyone", "and now?", "--wait", "sent"]).await;
+    let heard = chat.event("public_message", |_| true).await;
+    assert_eq!(heard["text"], "and now?", "the one before was not shown");
+    let history = stdout(&bench.run(&["--home", "ben", "history"]).await);
+    assert!(!history.contains("can you hear me?"), "nor stored: {history}");
+}
+
+#[tokio::test]
+async fn a_code_shown_here_and_scanned_there_verifies() {
+    let bench = Bench::new();
+    let (_air, ada, ben, _chat) = pair(&bench).await;
+    let mut shown = bench.start(&["--home", "ben", "verify", "ada"]);
+    let code = shown.event("code", |_| true).await;
+    let code = code["code"].as_str().unwrap().to_owned();
+    let verified = stdout(&bench.run(&["--home", "ada", "verify", "--scan", &code]).await);
+    assert!(verified.ends_with("ben is verified\n"), "{verified}");
+    let scanned = shown.event("person", |event| event["news"] == "scanned_us").await;
+    assert_eq!(scanned["peer_id"], ada.peer_id);
+    assert_eq!(peer(&bench, "ada", &ben.peer_id).await["trust"], "verified");
+    assert_eq!(peer(&bench, "ben", &ada.peer_id).await["trust"], "proven", "whoever scans is sure");
+
+    let refused = async |code: &str| {
+        let output = bench.run(&["--home", "ada", "verify", "--scan", code]).await;
+        assert_eq!(output.status.code(), Some(1));
+        stderr(&output)
+    };
+    assert!(refused(&code.replace("nick=ben", "nick=cem")).await.contains("forged or damaged"));
+    assert!(refused("bitchat://verify?v=1").await.contains("has no `ts`"));
+    assert!(refused("hopline://contact/x").await.contains("begins with `bitchat://verify?`"));
+    let own = bench.json(&["--home", "ben", "contact", "list"]).await;
+    assert_eq!(own["contacts"].as_array().unwrap().len(), 0, "who is scanned decides nothing");
+    let unknown = bench.run(&["--home", "ada", "fav", "zoe"]).await;
+    assert!(stderr(&unknown).contains("nobody called `zoe`"), "{}", stderr(&unknown));
+}
