@@ -3,6 +3,7 @@
 //! [`server`] serves it on a Unix socket in the node's home; [`client`] is the one client, and every command of
 //! the command line uses it. Both speak the types of [`schema`], and of the routes that have a file of their own.
 
+pub mod betanet;
 pub mod board;
 pub mod client;
 pub mod contacts;

@@ -14,15 +14,13 @@ use crate::node::name::EVERYONE;
 use crate::storage::{InboxEntry, OutboxEntry};
 use crate::transports::direct::{ConnectionStatus, PathKind};
 
-use crate::transports::betanet::{BetanetStatus, MailboxStatus, Part, RelayStatus};
-
 use super::board::BoardNotice;
 use super::groups::{GroupNotice, GroupRef};
 use super::people::PersonNotice;
 use super::schema::{
-    AdapterReport, BetanetReport, ClockReport, ConnectionReport, Counters, EventReport, LinkCounters,
-    LinkReport, MailboxWord, MeshCounters, MessageCounters, PartWord, PathWord, Peer, ReachWord,
-    ReceivedMessage, RelayReport, RoleWord, SentMessage, StatusReport, StatusWord, TransportReport,
+    AdapterReport, ClockReport, ConnectionReport, Counters, EventReport, LinkCounters, LinkReport,
+    MeshCounters, MessageCounters, PathWord, Peer, ReachWord, ReceivedMessage, RoleWord, SentMessage,
+    StatusReport, StatusWord, TransportReport,
 };
 
 impl StatusReport {
@@ -52,36 +50,6 @@ impl StatusReport {
             connections: status.connections.iter().map(ConnectionReport::new).collect(),
             courier: status.bitchat.courier.into(),
             counters: status.into(),
-        }
-    }
-}
-
-impl From<&BetanetStatus> for BetanetReport {
-    fn from(status: &BetanetStatus) -> Self {
-        Self {
-            relays: status.relays.iter().map(Into::into).collect(),
-            others: status.others,
-            prekeys: status.prekeys,
-        }
-    }
-}
-
-impl From<&RelayStatus> for RelayReport {
-    fn from(relay: &RelayStatus) -> Self {
-        Self {
-            host: relay.host.clone(),
-            part: match relay.part {
-                Part::InUse => PartWord::InUse,
-                Part::Warm => PartWord::Warm,
-                Part::Down => PartWord::Down,
-            },
-            mailbox: match relay.mailbox {
-                MailboxStatus::None => MailboxWord::None,
-                MailboxStatus::Kept => MailboxWord::Kept,
-                MailboxStatus::OnCard => MailboxWord::OnCard,
-                MailboxStatus::Refused => MailboxWord::Refused,
-            },
-            trouble: relay.trouble.clone(),
         }
     }
 }

@@ -8,6 +8,7 @@ use crate::ids::{Fingerprint, MessageId, PeerId};
 use crate::mesh::event::Reach;
 use crate::message::DeliveryStatus;
 
+use super::betanet::BetanetReport;
 use super::board::BoardNotice;
 use super::contacts::ContactNotice;
 use super::courier::CourierReport;
@@ -73,57 +74,6 @@ pub struct TransportReport {
     pub up: bool,
     /// Why it does not.
     pub reason: Option<String>,
-}
-
-/// The relays of betanet.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct BetanetReport {
-    /// This node's relays, in the order of preference.
-    pub relays: Vec<RelayReport>,
-    /// Relays of contacts to which a tunnel stands.
-    pub others: usize,
-    /// Keys of contacts, each for one message, that are not used yet.
-    #[serde(default)]
-    pub prekeys: usize,
-}
-
-/// A relay of this node.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RelayReport {
-    /// Its host name.
-    pub host: String,
-    /// What it is at this time.
-    pub part: PartWord,
-    /// This node's mailbox there.
-    pub mailbox: MailboxWord,
-    /// Why the last call came to nothing; nothing while a tunnel stands.
-    pub trouble: Option<String>,
-}
-
-/// What a relay is to a node.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum PartWord {
-    /// The one in use.
-    InUse,
-    /// A tunnel stands, in case the one in use dies.
-    Warm,
-    /// No tunnel stands.
-    Down,
-}
-
-/// How a mailbox is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum MailboxWord {
-    /// There is none, as far as is known.
-    None,
-    /// It is there; the contact card names another one.
-    Kept,
-    /// It is there, and the contact card names it.
-    OnCard,
-    /// The relay takes none.
-    Refused,
 }
 
 /// An adapter of a node.

@@ -3,11 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use crate::api::betanet::{MailboxWord, PartWord, RelayReport};
 use crate::api::courier::CourierReport;
-use crate::api::schema::{
-    ConnectionReport, Counters, LinkReport, MailboxWord, PartWord, PathWord, RelayReport, RoleWord,
-    StatusReport,
-};
+use crate::api::schema::{ConnectionReport, Counters, LinkReport, PathWord, RoleWord, StatusReport};
 use crate::api::sync::SyncCounters;
 
 use crate::cli::context::Context;
@@ -158,7 +156,8 @@ fn dropped(reasons: &BTreeMap<String, u64>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::schema::{BetanetReport, ClockReport};
+    use crate::api::betanet::BetanetReport;
+    use crate::api::schema::ClockReport;
     use crate::ids::{Fingerprint, PeerId};
 
     fn report(mdns: bool) -> StatusReport {
