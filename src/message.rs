@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::capabilities::TransportKey;
-use crate::ids::{MessageId, PeerId};
+use crate::ids::{GroupId, MessageId, PeerId};
 use crate::time::UnixMillis;
 
 /// For whom a message is.
@@ -138,4 +138,13 @@ impl fmt::Display for DeliveryStatus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
     }
+}
+
+/// A private group that something was said to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GroupLabel {
+    /// Which.
+    pub id: GroupId,
+    /// What it was called then.
+    pub name: String,
 }

@@ -15,7 +15,7 @@ use hopline::api::schema::{EventReport, StatusWord};
 use hopline::ids::PeerId;
 use tokio::time::timeout;
 
-use program::{Bench, DEADLINE, stderr, stdout};
+use program::{Bench, DEADLINE, stderr};
 
 const LINE: &str = "ada ben\nben cy\n";
 
@@ -48,6 +48,41 @@ async fn know(client: &Client, wanted: &[&str]) {
             .await;
         }
     }
+}
+
+#[tokio::test]
+async fn a_file_crosses_a_node_between_and_is_confirmed_and_one_for_everyone_reaches_all() {
+    let bench = Bench::new();
+    let _air = bench.air(LINE).await;
+    let (ada, ben, cy) = (bench.daemon("ada").await, bench.daemon("ben").await, bench.daemon("cy").await);
+    know(&client(&bench, "ada"), &[&ben.peer_id, &cy.peer_id]).await;
+    know(&client(&bench, "cy"), &[&ada.peer_id]).await;
+    let content = [b"%PDF-1.4\n".as_slice(), &[7; 20_000]].concat();
+    std::fs::write(bench.path("plan.pdf"), &content).unwrap();
+
+    let sent = bench.run(&["--home", "ada", "file", "send", &cy.peer_id, "plan.pdf", "--wait"]).await;
+    assert!(sent.status.success(), "{}", stderr(&sent));
+    let files = bench.json(&["--home", "cy", "file", "list"]).await["files"].clone();
+    assert_eq!((&files[0]["status"], &files[0]["name"]), (&"done".into(), &"plan.pdf".into()));
+    let path = files[0]["path"].as_str().unwrap();
+    assert!(path.ends_with("cy/files/mesh/strangers/plan.pdf"), "{path}");
+    assert!(std::fs::read(path).unwrap() == content);
+    assert_eq!(files[0]["hash"], blake3::hash(&content).to_hex().as_str());
+    assert_eq!(bench.json(&["--home", "ada", "file", "list"]).await["files"][0]["hash"], files[0]["hash"]);
+
+    let mut heard = client(&bench, "cy").events().await.unwrap();
+    let sent = bench.run(&["--home", "ada", "file", "send", "everyone", "plan.pdf", "--wait"]).await;
+    assert!(sent.status.success(), "{}", stderr(&sent));
+    event(&mut heard, |event| {
+        let EventReport::File(file) = event else { return None };
+        (file.path?.ends_with("plan (2).pdf")).then_some(())
+    })
+    .await;
+
+    std::fs::write(bench.path("film.mkv"), vec![0; 1_048_577]).unwrap();
+    let refused = bench.run(&["--home", "ada", "file", "send", "everyone", "film.mkv"]).await;
+    assert!(!refused.status.success());
+    assert!(stderr(&refused).contains("at most 1048576"), "{}", stderr(&refused));
 }
 
 #[tokio::test]
@@ -127,35 +162,6 @@ async fn who_is_asked_to_end_says_goodbye_and_ends_within_a_second() {
     .await;
     assert!(left, "ben did not say goodbye");
     assert!(!bench.path("ben/hopline.sock").exists());
-}
-
-#[tokio::test]
-async fn the_mesh_is_drawn_and_who_is_two_hops_away_answers_a_ping() {
-    let bench = Bench::new();
-    let _air = bench.air(LINE).await;
-    let (ada, ben, cy) = (bench.daemon("ada").await, bench.daemon("ben").await, bench.daemon("cy").await);
-    let client = client(&bench, "ada");
-    know(&client, &[&ben.peer_id, &cy.peer_id]).await;
-    // Announces tell of a link when both ends know whom it leads to.
-    let drawn = async {
-        while client.topology().await.unwrap().edges.iter().filter(|edge| edge.confirmed).count() < 2 {
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
-    };
-    timeout(DEADLINE, drawn).await.expect("the map did not come about");
-
-    let pinged = bench.json(&["--home", "ada", "ping", &cy.peer_id, "--count", "1"]).await;
-    assert_eq!((pinged["answered"].as_bool(), pinged["hops"].as_u64()), (Some(true), Some(2)));
-    let traced = bench.json(&["--home", "ada", "trace", "cy"]).await;
-    let way: Vec<&str> =
-        traced["path"].as_array().unwrap().iter().map(|node| node["peer"].as_str().unwrap()).collect();
-    assert_eq!(way, [&ada.peer_id, &ben.peer_id, &cy.peer_id]);
-    let tree = stdout(&bench.run(&["--home", "ada", "topology"]).await);
-    assert!(tree.contains("\n└─ ben") && tree.contains("\n   └─ cy"), "{tree}");
-    let graph = stdout(&bench.run(&["--home", "ada", "topology", "--dot"]).await);
-    assert!(graph.starts_with("graph mesh {") && graph.matches(" -- ").count() == 2, "{graph}");
-    let own = bench.run(&["--home", "ada", "ping", &ada.peer_id]).await;
-    assert!(!own.status.success() && stderr(&own).contains("that is this node itself"));
 }
 
 #[tokio::test]

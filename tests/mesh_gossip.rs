@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use common::{MINUTE, public_ttls, say, settled, started};
 use hopline::mesh::Config;
-use hopline::mesh::event::Event;
+use hopline::mesh::board;
+use hopline::mesh::event::{Command, Event};
 use hopline::sim::{Edge, NodeId, Topology, World};
 
 const HOUR: Duration = Duration::from_secs(60 * 60);
@@ -128,6 +129,23 @@ fn what_was_heard_is_told_on_after_a_restart() {
     join(&mut world, nodes[1], late);
     assert!(world.run_until(|world| has_all(world, late, &texts), MINUTE));
     assert_eq!(shown(&world, nodes[1]).len(), before, "nothing is shown again");
+}
+
+#[test]
+fn notices_reach_who_was_away_when_their_author_is_gone() {
+    let (mut world, nodes) = settled(9, &Topology::chain(2, Edge::default()));
+    let late = world.add_node(Config::default());
+    for text in ["water at the school", "bread at noon"] {
+        let post = board::Command::Post { text: text.to_owned(), urgent: false, life: 24 * HOUR };
+        world.command(nodes[0], Command::Board(post));
+        world.run_for(MINUTE);
+    }
+    let station = world.station(nodes[0]);
+    world.switch_off(station);
+    world.run_for(3 * HOUR);
+    join(&mut world, nodes[1], late);
+    let notices = |world: &World| world.engine(late).board_packets(world.clock(late)).count();
+    assert!(world.run_until(|world| notices(world) == 2, MINUTE));
 }
 
 #[test]

@@ -100,6 +100,7 @@ fn received_message(number: usize) -> NewReceived {
         sender: Fingerprint([7; 32]),
         nickname: "ada".to_owned(),
         public: false,
+        room: None,
         id: id(number),
         text: format!("message {number}"),
         sent: UnixMillis(0),

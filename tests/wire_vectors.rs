@@ -9,10 +9,12 @@ use bytes::Bytes;
 use ed25519_dalek::{Signer, SigningKey, VerifyingKey};
 use hopline::ids::{Fingerprint, PacketId, PeerId, to_hex};
 use hopline::time::UnixMillis;
+use hopline::wire::carrier::{Direction, NostrCarrier};
+use hopline::wire::voice::{AAC_LC_16K, VoiceBody, VoicePacket};
 use hopline::wire::{
-    Announce, Capabilities, CourierEnvelope, Filter, FilterHash, Fragment, Leave, NoisePayload, Packet,
-    PacketType, PeerState, PrekeyBundle, Probe, Received, RequestSync, SyncTypes, Version, fragments,
-    frame_len, json, message, noise, padding,
+    Announce, Capabilities, CourierEnvelope, Filter, FilterHash, Fragment, Leave, MediaFile, MediaType,
+    NoisePayload, Packet, PacketType, PeerState, PrekeyBundle, Probe, Received, RequestSync, SyncTypes,
+    Version, fragments, frame_len, json, media_id, message, noise, padding,
 };
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -333,7 +335,68 @@ fn inner_payloads_read_and_write() {
     }
     let typed = [&[1], bytes("private_message_tlv").as_ref()].concat();
     assert_eq!(typed, bytes("noise_typed_private_message"));
-    assert!(NoisePayload::decode(&bytes("private_file_typed_golden")).is_err());
+}
+
+#[test]
+fn files_read_and_write() {
+    let file = |name: &str, mime: &str, content: &'static [u8]| MediaFile {
+        name: name.into(),
+        mime: mime.into(),
+        content: Bytes::from_static(content),
+    };
+    let golden = file("a", "m", b"\xde\xad");
+    assert_eq!(golden.encode().unwrap(), bytes("file_tlv_golden"));
+    assert_eq!(MediaFile::decode(&bytes("file_tlv_golden")), Ok(golden));
+
+    let private = NoisePayload::File(file("a.txt", "text/plain", &[1, 2, 3]));
+    assert_eq!(private.encode().unwrap(), bytes("private_file_typed_golden"));
+    assert_eq!(NoisePayload::decode(&bytes("private_file_typed_golden")), Ok(private));
+
+    let public = file("t.pdf", "application/pdf", b"%PDF-1.4\n%%EOF\n");
+    assert_eq!(MediaFile::decode(&received("file_transfer_public_v2").packet().payload), Ok(public.clone()));
+    assert_eq!(public.media_type(), Ok(MediaType::Pdf));
+    let mut packet = Packet {
+        version: Version::V2,
+        packet_type: PacketType::FileTransfer,
+        payload: public.encode().unwrap().into(),
+        ..public_message("alice", "")
+    };
+    sign(&mut packet);
+    assert_eq!(packet.encode().unwrap(), bytes("file_transfer_public_v2"));
+
+    let id = media_id(peer("alice"), peer("bob"), "voice_00112233aabbccdd.m4a");
+    assert_eq!(vector("private_media_id")["text"], id);
+    assert_eq!(id.as_bytes(), bytes("private_media_id"));
+}
+
+#[test]
+fn voice_reads_and_writes() {
+    let units = vec![Bytes::from_static(b"\xaa\xbb\xcc"), Bytes::from_static(b"\xdd")];
+    for (name, number, body) in [
+        ("voice_start", 0, VoiceBody::Start { codec: AAC_LC_16K }),
+        ("voice_data", 1, VoiceBody::Sound(units)),
+        ("voice_end", 2, VoiceBody::End { packets: 1, milliseconds: 128 }),
+        ("voice_cancel", 2, VoiceBody::Canceled),
+    ] {
+        let packet = VoicePacket { burst: *b"\x00\x11\x22\x33\xaa\xbb\xcc\xdd", number, body };
+        assert_eq!(packet.encode().unwrap(), bytes(name), "{name}");
+        assert_eq!(VoicePacket::decode(&bytes(name)), Ok(packet.clone()), "{name}");
+        let private = NoisePayload::Voice(packet);
+        let plaintext = [&[8], bytes(name).as_ref()].concat();
+        assert_eq!(private.encode().unwrap(), plaintext, "{name}");
+        assert_eq!(NoisePayload::decode(&plaintext.into()), Ok(private), "{name}");
+    }
+}
+
+#[test]
+fn nostr_events_are_carried() {
+    let carrier = NostrCarrier {
+        direction: Direction::FromGateway,
+        geohash: "u33dc".into(),
+        event: Bytes::from_static(b"{\"kind\":20000}"),
+    };
+    assert_eq!(carrier.encode().unwrap(), bytes("nostr_carrier_payload"));
+    assert_eq!(NostrCarrier::decode(&bytes("nostr_carrier_payload")), Ok(carrier));
 }
 
 #[test]

@@ -19,6 +19,7 @@ use super::board::{BoardReport, NewNotice, PostedReport};
 use super::contacts::{CardQuery, CardReport, ContactList, ContactPatch, ContactReport, NewContact};
 use super::events::EventsQuery;
 use super::files::{FileReport, FilesQuery, FilesReport, NewFile};
+use super::groups::{GroupReport, GroupsReport, NewGroup, NewGroupText, NewMember, SaidReport};
 use super::history::{HistoryQuery, HistoryReport};
 use super::outbox::{OutboxQuery, OutboxReport};
 use super::people::{CodeReport, ScanReport};
@@ -26,7 +27,7 @@ use super::route::{RouteQuery, RouteReport};
 use super::schema::{ErrorDetail, ErrorReport, EventReport, NewMessage, PeerList, SentMessage, StatusReport};
 use super::survey::{PingReport, Target, TopologyReport, TraceReport};
 use super::wishes::Wishes;
-use crate::ids::{Fingerprint, MessageId, PostId};
+use crate::ids::{Fingerprint, GroupId, MessageId, PostId};
 
 /// The longest answer taken: every peer a node can know, and then some.
 const ANSWER_LIMIT: usize = 16 * 1024 * 1024;
@@ -173,6 +174,36 @@ impl Client {
     /// Gives up a file.
     pub async fn cancel_file(&self, number: u64) -> Result<(), ClientError> {
         self.command(Method::DELETE, &format!("/v1/files/{number}")).await
+    }
+
+    /// The groups this node is in.
+    pub async fn groups(&self) -> Result<GroupsReport, ClientError> {
+        self.get("/v1/groups").await
+    }
+
+    /// Makes a group.
+    pub async fn create_group(&self, name: &str) -> Result<GroupReport, ClientError> {
+        self.post("/v1/groups", &NewGroup { name: name.to_owned() }).await
+    }
+
+    /// Makes somebody a member of a group of this node.
+    pub async fn invite(&self, group: GroupId, peer: &str) -> Result<GroupReport, ClientError> {
+        self.post(&format!("/v1/groups/{group}/members"), &NewMember { peer: peer.to_owned() }).await
+    }
+
+    /// Ends a membership.
+    pub async fn remove_member(&self, group: GroupId, member: Fingerprint) -> Result<(), ClientError> {
+        self.command(Method::DELETE, &format!("/v1/groups/{group}/members/{member}")).await
+    }
+
+    /// Leaves a group.
+    pub async fn leave_group(&self, group: GroupId) -> Result<(), ClientError> {
+        self.command(Method::DELETE, &format!("/v1/groups/{group}")).await
+    }
+
+    /// Says something to a group.
+    pub async fn say_to_group(&self, group: GroupId, text: &str) -> Result<SaidReport, ClientError> {
+        self.post(&format!("/v1/groups/{group}/messages"), &NewGroupText { text: text.to_owned() }).await
     }
 
     /// The notices that stand.

@@ -1,4 +1,4 @@
-//! `/v1/files`: files to and from contacts.
+//! `/v1/files`: files to and from contacts, and over the mesh.
 
 use axum::Json;
 use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
@@ -23,7 +23,7 @@ const MOST: usize = 10_000;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NewFile {
-    /// A contact: a name as in `POST /v1/messages`.
+    /// A contact, somebody in reach of the mesh, or everyone: a name as in `POST /v1/messages`.
     pub to: String,
     /// The file, by its whole path on the node's machine.
     pub path: String,
@@ -52,7 +52,7 @@ pub struct FileReport {
     pub number: u64,
     /// Which way.
     pub direction: DirectionWord,
-    /// To whom or from whom.
+    /// To whom or from whom; `ffffffffffffffff` for everyone.
     #[serde(with = "text")]
     pub peer: PeerId,
     /// What it is called.
@@ -167,8 +167,9 @@ pub(super) async fn send(
     body: Result<Json<NewFile>, JsonRejection>,
 ) -> Result<(StatusCode, Json<FileReport>), Rejection> {
     let Json(NewFile { to, path }) = body?;
-    let Recipient::Peer(peer) = shared.node.resolve(&to).await? else {
-        return Err(FileError::ToEveryone.into());
+    let peer = match shared.node.resolve(&to).await? {
+        Recipient::Peer(peer) => peer,
+        Recipient::Everyone => PeerId::BROADCAST,
     };
     let transfer = files(&shared)?.send(peer, path.into()).await?;
     Ok((StatusCode::CREATED, Json((&transfer).into())))
@@ -223,11 +224,17 @@ impl From<FileError> for Rejection {
             FileError::Off => (
                 StatusCode::SERVICE_UNAVAILABLE,
                 Code::Unfit,
-                Some("switch it on in config.toml, under [direct] or [betanet], and start the daemon again"),
+                Some(
+                    "switch one on in config.toml, under [direct], [betanet] or [bitchat], and start the daemon again",
+                ),
             ),
-            FileError::ToEveryone => {
-                (StatusCode::UNPROCESSABLE_ENTITY, Code::Unfit, Some("send it to each of them"))
-            }
+            FileError::TooLargeForMesh { .. } => (
+                StatusCode::UNPROCESSABLE_ENTITY,
+                Code::Unfit,
+                Some(
+                    "make it smaller, or add its recipient as a contact: to contacts files of any size go over the Internet",
+                ),
+            ),
             FileError::NotAContact(_) => (
                 StatusCode::UNPROCESSABLE_ENTITY,
                 Code::Unfit,

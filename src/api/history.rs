@@ -50,6 +50,8 @@ pub enum HistoryLine {
         public: bool,
         /// Whether it was read here.
         read: bool,
+        /// When it was said; its place among the others.
+        said_ms: u64,
         /// When it came.
         received_ms: u64,
         /// The message.
@@ -74,6 +76,7 @@ impl From<&Line> for HistoryLine {
             Line::Received(entry) => Self::Received {
                 public: entry.public,
                 read: entry.read,
+                said_ms: entry.said().0,
                 received_ms: entry.received.0,
                 message: ReceivedMessage::new(entry, 0),
             },

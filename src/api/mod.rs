@@ -9,6 +9,7 @@ pub mod contacts;
 pub mod error;
 pub mod events;
 pub mod files;
+pub mod groups;
 pub mod history;
 mod listener;
 pub mod outbox;

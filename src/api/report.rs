@@ -17,6 +17,7 @@ use crate::transports::direct::{ConnectionStatus, PathKind};
 use crate::transports::betanet::{BetanetStatus, MailboxStatus, Part, RelayStatus};
 
 use super::board::BoardNotice;
+use super::groups::{GroupNotice, GroupRef};
 use super::people::PersonNotice;
 use super::schema::{
     AdapterReport, BetanetReport, ClockReport, ConnectionReport, Counters, EventReport, LinkCounters,
@@ -223,6 +224,7 @@ impl ReceivedMessage {
             sent_ms: message.sent.0,
             ttl: message.ttl,
             fragments,
+            group: message.room.as_ref().map(|room| GroupRef { id: room.id, name: room.name.clone() }),
         }
     }
 }
@@ -261,7 +263,11 @@ impl EventReport {
     /// A stored message.
     pub(super) fn received(message: &InboxEntry, fragments: u16) -> Self {
         let report = ReceivedMessage::new(message, fragments);
-        if message.public { Self::PublicMessage(report) } else { Self::PrivateMessage(report) }
+        match (&message.room, message.public) {
+            (Some(_), _) => Self::GroupMessage(report),
+            (None, true) => Self::PublicMessage(report),
+            (None, false) => Self::PrivateMessage(report),
+        }
     }
 
     fn of_mesh(event: mesh::event::Event) -> Option<Self> {
@@ -273,6 +279,7 @@ impl EventReport {
             Mesh::Peer(peer) => Self::Peer(peer.into()),
             Mesh::PeerGone { peer, left } => Self::PeerGone { peer, left },
             Mesh::Session { peer } => Self::Session { peer },
+            Mesh::Group(event) => return GroupNotice::new(event).map(Self::Group),
             Mesh::Board(event) => return BoardNotice::new(event).map(Self::Board),
             Mesh::People(event) => return PersonNotice::new(event).map(Self::Person),
             Mesh::ClockUnset => Self::ClockUnset,
@@ -284,6 +291,7 @@ impl EventReport {
             | Mesh::Sent { .. }
             | Mesh::Expired { .. }
             | Mesh::Refused { .. }
+            | Mesh::Media(_)
             | Mesh::Receipt { .. } => return None,
             // Whoever asked is told.
             Mesh::Diagnostics(_) => return None,

@@ -417,6 +417,10 @@ pub enum EventReport {
     PublicMessage(ReceivedMessage),
     /// A private message arrived.
     PrivateMessage(ReceivedMessage),
+    /// Something was said to a private group.
+    GroupMessage(ReceivedMessage),
+    /// Something happened to a private group.
+    Group(super::groups::GroupNotice),
     /// A message of this node came further.
     Status {
         /// Which.
@@ -471,6 +475,9 @@ pub struct ReceivedMessage {
     pub ttl: u8,
     /// Over how many fragments it came; 0 when it came whole, or is private.
     pub fragments: u16,
+    /// The private group it was said to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<super::groups::GroupRef>,
 }
 
 /// What a refused request gets.
@@ -507,6 +514,7 @@ mod tests {
             sent_ms: 5,
             ttl: 7,
             fragments: 0,
+            group: None,
         });
         let text = serde_json::to_string(&event).unwrap();
         assert_eq!(

@@ -14,7 +14,7 @@ use tokio::sync::Semaphore;
 use super::error::{Code, Rejection};
 use super::listener::{OwnerSocket, bind};
 use super::schema::{NewMessage, PeerList, SentMessage, StatusReport};
-use super::{board, contacts, events, files, history, outbox, people, route, survey};
+use super::{board, contacts, events, files, groups, history, outbox, people, route, survey};
 use crate::ids::MessageId;
 use crate::node::NodeHandle;
 
@@ -63,6 +63,11 @@ fn routes(node: NodeHandle) -> Router {
         .route("/v1/files", get(files::list).post(files::send))
         .route("/v1/files/{number}", get(files::show).delete(files::cancel))
         .route("/v1/files/{number}/accept", post(files::accept))
+        .route("/v1/groups", get(groups::list).post(groups::create))
+        .route("/v1/groups/{id}", delete(groups::leave))
+        .route("/v1/groups/{id}/members", post(groups::invite))
+        .route("/v1/groups/{id}/members/{fingerprint}", delete(groups::remove))
+        .route("/v1/groups/{id}/messages", post(groups::say))
         .route("/v1/board", get(board::list).post(board::post))
         .route("/v1/board/{id}", delete(board::remove))
         .route("/v1/history", get(history::history))

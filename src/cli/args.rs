@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{ArgAction, Parser, Subcommand, ValueHint};
 
 use super::commands::{
-    air, board, completions, config, contact, daemon, demo, file, history, htx, outbox, packet, person, ping,
-    relay, route, send, topology, trace, verify, watch,
+    air, board, completions, config, contact, daemon, demo, file, group, history, htx, outbox, packet,
+    person, ping, relay, route, send, topology, trace, verify, watch,
 };
 
 /// A peer-to-peer messaging node: the BitChat mesh over real Bluetooth.
@@ -54,6 +54,8 @@ pub(super) enum Command {
     File(file::Arguments),
     /// Show what waits to be sent and why, or give it up
     Outbox(outbox::Arguments),
+    /// Make private groups, talk to them
+    Group(group::Arguments),
     /// Show the notice board, put up a notice, withdraw one
     Board(board::Arguments),
     /// Show what was said

@@ -103,10 +103,8 @@ pub(super) enum CliError {
     NoContact(String),
     #[error("{} people called `{name}` offered a card: {}", fingerprints.len(), fingerprints.join(", "))]
     ManyOffers { name: String, fingerprints: Vec<String> },
-    #[error("no notice has an id that begins with `{0}`")]
-    NoNotice(String),
-    #[error("several notices of yours have an id that begins with `{0}`")]
-    ManyNotices(String),
+    #[error(transparent)]
+    Room(#[from] RoomError),
     #[error("nobody called `{0}` is a contact, or was heard on the mesh")]
     NoPerson(String),
     #[error("several people heard on the mesh are called `{name}`: {}", names.join(", "))]
@@ -194,8 +192,7 @@ impl CliError {
             | Self::NoPong(_)
             | Self::NoContact(_)
             | Self::ManyOffers { .. }
-            | Self::NoNotice(_)
-            | Self::ManyNotices(_)
+            | Self::Room(_)
             | Self::NoPerson(_)
             | Self::ManyPeople { .. }
             | Self::NoQrCode
@@ -218,8 +215,7 @@ impl CliError {
             Self::Client(ClientError::Refused(_))
                 | Self::NoContact(_)
                 | Self::ManyOffers { .. }
-                | Self::NoNotice(_)
-                | Self::ManyNotices(_)
+                | Self::Room(_)
                 | Self::NoPerson(_)
                 | Self::ManyPeople { .. }
                 | Self::NoQrCode
@@ -277,8 +273,7 @@ impl CliError {
             }
             Self::UnknownHost { .. } => "check the name, or give --address IP:PORT",
             Self::Unreachable { .. } => "`hopline htx probe` tells layer by layer how far it gets",
-            Self::NoNotice(_) => "`hopline board` shows the notices that stand",
-            Self::ManyNotices(_) => "give more of it; `hopline --json board` shows ids whole",
+            Self::Room(error) => error.hint(),
             Self::NoQrCode => "pass the link on as text; or --no-mailbox and --no-addresses make it shorter",
             Self::Missing(_) => "each finding above says what to do",
             Self::Control(JoinError::NoHub { .. }) => "serve one with `hopline air PATH --topology FILE`",
@@ -308,5 +303,37 @@ impl CliError {
             | Self::NotMet(_) => return None,
         };
         Some(hint.to_owned())
+    }
+}
+
+/// A notice, a group or a member that a name does not lead to.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum RoomError {
+    #[error("no notice has an id that begins with `{0}`")]
+    NoNotice(String),
+    #[error("several notices of yours have an id that begins with `{0}`")]
+    ManyNotices(String),
+    #[error("you are in no group called `{0}`")]
+    NoGroup(String),
+    #[error("several groups are called `{name}`: {}", ids.join(", "))]
+    ManyGroups { name: String, ids: Vec<String> },
+    #[error("nobody in the group is called `{0}`")]
+    NoMember(String),
+    #[error("several members are called `{0}`")]
+    ManyMembers(String),
+}
+
+impl RoomError {
+    /// What to do next.
+    fn hint(&self) -> &'static str {
+        match self {
+            Self::NoGroup(_) | Self::NoMember(_) => {
+                "`hopline group list` shows your groups and who is in them"
+            }
+            Self::ManyGroups { .. } => "use the beginning of the id of the one you mean",
+            Self::ManyMembers(_) => "use the beginning of the peer id; `hopline --json group list` shows it",
+            Self::NoNotice(_) => "`hopline board` shows the notices that stand",
+            Self::ManyNotices(_) => "give more of it; `hopline --json board` shows ids whole",
+        }
     }
 }

@@ -9,8 +9,8 @@ use tracing_subscriber::EnvFilter;
 use super::args::{Arguments, Command};
 use super::commands::person::Decision;
 use super::commands::{
-    air, board, chat, completions, config, contact, daemon, demo, doctor, file, history, htx, man, outbox,
-    packet, peers, person, ping, relay, route, send, status, topology, trace, verify, watch,
+    air, board, chat, completions, config, contact, daemon, demo, doctor, file, group, history, htx, man,
+    outbox, packet, peers, person, ping, relay, route, send, status, topology, trace, verify, watch,
 };
 use super::context::Context;
 use super::error::CliError;
@@ -51,6 +51,7 @@ async fn dispatch(context: Context, command: Command) -> Result<(), CliError> {
         Command::Watch(arguments) => watch::run(&context, arguments).await,
         Command::File(arguments) => file::run(&context, arguments).await,
         Command::Outbox(arguments) => outbox::run(&context, arguments).await,
+        Command::Group(arguments) => group::run(&context, arguments).await,
         Command::Board(arguments) => board::run(&context, arguments).await,
         Command::History(arguments) => history::run(&context, arguments).await,
         Command::Route(arguments) => route::run(&context, arguments).await,
@@ -88,6 +89,7 @@ fn log(arguments: &Arguments) -> Result<(), CliError> {
         | Command::File(_)
         | Command::Outbox(_)
         | Command::Board(_)
+        | Command::Group(_)
         | Command::History(_)
         | Command::Route(_)
         | Command::Contact(_)

@@ -5,8 +5,10 @@ use std::time::Duration;
 use crate::api::board::{BoardNews, BoardNotice};
 use crate::api::contacts::{ContactNews, ContactNotice};
 use crate::api::files::{DirectionWord, FileReport, FileWord};
+use crate::api::groups::{GroupNews, GroupNotice};
 use crate::api::people::{PersonNews, PersonNotice};
 use crate::api::schema::{EventReport, Peer, ReceivedMessage};
+use crate::ids::PeerId;
 
 use super::bar::bytes;
 use super::commands::board::{author as author_of, short};
@@ -24,6 +26,8 @@ pub(super) fn event(event: &EventReport) -> String {
         EventReport::Session { peer } => format!("* an encrypted session with {peer} stands"),
         EventReport::PublicMessage(message) => public(message),
         EventReport::PrivateMessage(message) => private(message),
+        EventReport::GroupMessage(message) => to_group(message),
+        EventReport::Group(notice) => group(notice),
         EventReport::Status { id, status, via, reason } => {
             let via = via.as_deref().map(|via| format!(" over {via}")).unwrap_or_default();
             let reason = reason.as_deref().map(|reason| format!(": {reason}")).unwrap_or_default();
@@ -42,9 +46,14 @@ pub(super) fn event(event: &EventReport) -> String {
     }
 }
 
+/// To whom a file goes, or who sent it.
+pub(super) fn file_peer(file: &FileReport) -> String {
+    if file.peer == PeerId::BROADCAST { "everyone".to_owned() } else { file.peer.to_string() }
+}
+
 /// A file as one line.
 pub(super) fn file(file: &FileReport) -> String {
-    let (number, name, peer) = (file.number, printable(&file.name), file.peer);
+    let (number, name, peer) = (file.number, printable(&file.name), file_peer(file));
     let there = format!("{} of {}", bytes(file.done), bytes(file.size));
     let why = file.reason.as_deref().map(|reason| format!(": {}", printable(reason))).unwrap_or_default();
     let subject = match file.direction {
@@ -59,6 +68,7 @@ pub(super) fn file(file: &FileReport) -> String {
         (FileWord::Waiting, _) if file.done == 0 => format!("{subject} waits{why}"),
         (FileWord::Waiting, _) => format!("{subject} waits, {there} is there{why}"),
         (FileWord::Running, _) => format!("{subject} is on its way: {there}"),
+        (FileWord::Done, DirectionWord::Out) if file.reason.is_some() => format!("{subject} is done{why}"),
         (FileWord::Done, DirectionWord::Out) => format!("{subject} is delivered, {}", bytes(file.size)),
         (FileWord::Done, DirectionWord::In) => {
             format!("{subject} is received: {}", printable(file.path.as_deref().unwrap_or_default()))
@@ -77,6 +87,33 @@ pub(super) fn public(message: &ReceivedMessage) -> String {
 /// A private message as one line.
 pub(super) fn private(message: &ReceivedMessage) -> String {
     format!("[{} to you] {}", author(message), printable(&message.text))
+}
+
+/// What was said to a group, as one line.
+pub(super) fn to_group(message: &ReceivedMessage) -> String {
+    let group = message.group.as_ref().map(|group| printable(&group.name)).unwrap_or_default();
+    format!("[#{group}] <{}> {}", author(message), printable(&message.text))
+}
+
+/// What happened to a group, as one line.
+fn group(GroupNotice { news, added, removed, group }: &GroupNotice) -> String {
+    let name = printable(&group.group.name);
+    let creator = group.members.iter().find(|member| member.fingerprint == group.creator);
+    let creator = creator.map(|creator| printable(&creator.nickname)).unwrap_or_default();
+    let names = |names: &[String]| names.iter().map(|name| printable(name)).collect::<Vec<_>>().join(", ");
+    match news {
+        GroupNews::Created => format!("* group {name} is made"),
+        GroupNews::Joined => {
+            format!("* {creator} made you a member of {name}; /group say {name} TEXT talks to it")
+        }
+        GroupNews::Members if removed.is_empty() => format!("* {} came to group {name}", names(added)),
+        GroupNews::Members if added.is_empty() => format!("* {} left group {name}", names(removed)),
+        GroupNews::Members => {
+            format!("* group {name}: {} came, {} left", names(added), names(removed))
+        }
+        GroupNews::Left => format!("* you left group {name}"),
+        GroupNews::Expelled => format!("* {creator} removed you from group {name}"),
+    }
 }
 
 /// The name of who wrote a message; the peer id of somebody whose name was not heard yet.

@@ -10,6 +10,7 @@ pub mod envelope;
 mod error;
 #[cfg(test)]
 pub(crate) mod given;
+pub mod group;
 pub mod kem;
 mod keys;
 mod mailbox;

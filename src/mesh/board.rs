@@ -110,6 +110,11 @@ pub(super) struct Board {
 }
 
 impl Board {
+    /// The packets of everything that stands or was withdrawn.
+    pub(super) fn frames(&self, now: UnixMillis) -> impl Iterator<Item = &Bytes> {
+        self.store.frames(now)
+    }
+
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
         self.sweep
     }
@@ -127,7 +132,7 @@ impl Engine {
     /// The packets of everything that stands or was withdrawn, ours and those of the absent, as they came: what whoever
     /// was away has to be told.
     pub fn board_packets(&self, now: Now) -> impl Iterator<Item = &Bytes> {
-        self.board.store.frames(now.unix)
+        self.board.frames(now.unix)
     }
 
     pub(super) fn board_packet(&mut self, received: &Received, now: Now) -> Result<(), DropReason> {
@@ -301,6 +306,6 @@ fn believed(payload: &Bytes) -> Result<Verified<wire::Board>, DropReason> {
 }
 
 /// The front of a text, so many bytes at most, no character cut.
-fn cut(text: &str, most: usize) -> &str {
+pub(super) fn cut(text: &str, most: usize) -> &str {
     &text[..text.floor_char_boundary(most)]
 }

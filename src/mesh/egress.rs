@@ -135,10 +135,13 @@ impl Engine {
     }
 
     pub(super) fn send_due_fragments(&mut self, now: Now) {
-        while let Some((frame, links)) = self.trains.pop_due(now.instant, |link| self.links.has_room(link)) {
-            for link in links {
-                let send = LinkCommand::Send { link, frame: frame.clone(), priority: Priority::Fragment };
+        while let Some(due) = self.trains.pop_due(now.instant, |link| self.links.has_room(link)) {
+            for link in due.links {
+                let send = LinkCommand::Send { link, frame: due.frame.clone(), priority: Priority::Fragment };
                 self.links.handle(link::Input::Command(send), now);
+            }
+            if let Some((attempt, to_go)) = due.of {
+                self.piece_left(attempt, to_go, now);
             }
         }
     }

@@ -19,10 +19,12 @@ use super::dedup::Dedup;
 use super::error::Counters;
 use super::event::{Command, Event, Expiry, Input, Output, PeerInfo, Reach};
 use super::gossip::Gossip;
+use super::groups::Groups;
 use super::held::Held;
 use super::incoming::Incoming;
 use super::kept::{Keep, Kept, Shelf};
 use super::limits::Limits;
+use super::media::Media;
 use super::outgoing::{Message, Outgoing};
 use super::peers::{Peer, Peers};
 use super::ping::Pings;
@@ -65,12 +67,14 @@ pub struct Engine {
     pub(super) outgoing: Outgoing,
     pub(super) incoming: Incoming,
     pub(super) announcer: Announcer,
+    pub(super) media: Media,
     pub(super) topology: Topology,
     pub(super) routes: Routes,
     pub(super) pings: Pings,
     pub(super) limits: Limits,
     pub(super) airtime: Airtime,
     pub(super) board: Board,
+    pub(super) groups: Groups,
     pub(super) gossip: Gossip,
     pub(super) trust: Trust,
     pub(super) challenges: Challenges,
@@ -113,12 +117,14 @@ impl Engine {
             outgoing: Outgoing::default(),
             incoming: Incoming::default(),
             announcer: Announcer::default(),
+            media: Media::default(),
             topology: Topology::default(),
             routes: Routes::default(),
             pings: Pings::default(),
             limits: Limits::default(),
             airtime: Airtime::default(),
             board: Board::default(),
+            groups: Groups::default(),
             gossip: Gossip::new(config.gossip.clone()),
             trust: Trust::default(),
             challenges: Challenges::default(),
@@ -170,10 +176,12 @@ impl Engine {
             self.trains.poll_timeout(),
             self.announcer.poll_timeout(),
             self.board.poll_timeout(),
+            self.groups.poll_timeout(),
             self.challenges.poll_timeout(),
             self.sessions.poll_timeout(),
             self.outgoing.poll_timeout(),
             self.reassembly.poll_timeout(),
+            self.media.poll_timeout(),
             self.routes.poll_timeout(),
             self.pings.poll_timeout(),
             self.gossip.poll_timeout(),
@@ -258,15 +266,18 @@ impl Engine {
             Command::Acknowledge { to, wire_ids } => {
                 self.mail_stored(to, &wire_ids);
                 for id in wire_ids {
+                    self.file_stored(to, &id);
                     self.send_receipt(to, NoisePayload::Delivered { id }, now);
                 }
             }
             Command::Greet { peer } => self.warm(peer, now),
+            Command::Group(command) => self.group_command(command, now),
             Command::Diagnostics(command) => self.diagnose(command, now),
             Command::Board(command) => self.board_command(command, now),
             Command::Know(introduction) => self.introduce(introduction, now),
             Command::People(command) => self.people_command(command, now),
             Command::Courier(command) => self.courier_command(command, now),
+            Command::Media(command) => self.media_command(command, now),
             Command::Leave => self.leave(now),
         }
     }
@@ -280,7 +291,7 @@ impl Engine {
                 Shelf::Courier => self.restore_courier(&kept, now),
                 Shelf::Archive => self.restore_packet(&kept, now),
                 Shelf::People => self.restore_person(&kept),
-                Shelf::Groups => false,
+                Shelf::Groups => self.restore_group(&kept, now),
             };
             if !taken {
                 let Kept { shelf, key, .. } = kept;
@@ -361,9 +372,11 @@ impl Engine {
         self.expire_challenges(now);
         self.send_due_private(now);
         self.reassembly.expire(now.instant);
+        self.media_timers(now);
         self.routes.expire(now.instant);
         self.give_up_pings(now);
         self.sweep_board(now);
+        self.run_groups(now);
         self.run_gossip(now);
         self.run_prekeys(now);
         self.run_courier(now);

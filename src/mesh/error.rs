@@ -44,10 +44,21 @@ pub enum DropReason {
     BoardStale,
     /// A notice for which the board has no place: of its author, or at all.
     BoardFull,
-    /// No session could decrypt it.
+    /// A group's state or message that is not of whom it says: of another than the creator, of no member, or not signed
+    /// by either.
+    GroupForged,
+    /// A group's state of an epoch that is over, or a message under a key that is.
+    GroupStale,
+    /// An invitation to one group too many.
+    GroupFull,
+    /// No session, and no group's key, could decrypt it.
     Undecryptable,
     /// The relay queue was full.
     RelayQueueFull,
+    /// A file of a type that is not taken, or not what it says; or more voice than is collected.
+    Media,
+    /// More Nostr events than their sender may send across the mesh.
+    NostrBudget,
     /// More packets to pass on, of one link or one sender, than are passed on.
     RelayRate,
     /// Passing it on, over some link at least, would take more of the air than relays may.
@@ -106,8 +117,13 @@ impl DropReason {
             Self::HandshakeRate => "handshake_rate",
             Self::BoardStale => "board_stale",
             Self::BoardFull => "board_full",
+            Self::GroupForged => "group_forged",
+            Self::GroupStale => "group_stale",
+            Self::GroupFull => "group_full",
             Self::Undecryptable => "undecryptable",
             Self::RelayQueueFull => "relay_queue_full",
+            Self::Media => "media",
+            Self::NostrBudget => "nostr_budget",
             Self::RelayRate => "relay_rate",
             Self::Airtime => "airtime",
             Self::Route => "route",
@@ -189,6 +205,8 @@ pub struct Counters {
     pub relays_cancelled: u64,
     /// Packets put together again from fragments.
     pub reassembled: u64,
+    /// Nostr events that passed.
+    pub nostr_events: u64,
     /// What neighbours told each other of what they missed.
     pub sync: SyncCounters,
     /// Packets thrown away, by reason.

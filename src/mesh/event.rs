@@ -8,7 +8,9 @@ use crate::mesh::board;
 use crate::mesh::courier::event as courier;
 use crate::mesh::diagnostics;
 use crate::mesh::error::Refusal;
+use crate::mesh::groups;
 use crate::mesh::kept::{Keep, Kept};
+use crate::mesh::media::event as media;
 use crate::mesh::trust::event as trust;
 use crate::mesh::trust::{Level, Standing};
 use crate::time::UnixMillis;
@@ -98,6 +100,10 @@ pub enum Command {
     /// The keys of a contact: its public packets are verified, and others announced under its id are refused,
     /// though it was not heard yet.
     Know(Introduction),
+    /// Something for a private group.
+    Group(groups::Command),
+    /// Something about files.
+    Media(media::Command),
     /// Something for the notice board.
     Board(board::Command),
     /// Something about whom we trust.
@@ -270,6 +276,10 @@ pub enum Event {
         /// A person has seen it.
         read: bool,
     },
+    /// Something in a private group.
+    Group(groups::Event),
+    /// Something about files.
+    Media(media::Event),
     /// What was found out about the mesh.
     Diagnostics(diagnostics::Event),
     /// Something on the notice board.

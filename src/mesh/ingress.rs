@@ -237,6 +237,10 @@ impl Engine {
             PacketType::Ping if for_me => self.pinged(packet, arrival.link, now),
             PacketType::Pong if for_me => self.ponged(packet, arrival.ttl, now),
             PacketType::Fragment if for_me || packet.is_broadcast() => self.fragment(received, arrival, now),
+            PacketType::GroupMessage if packet.is_broadcast() => self.group_packet(packet, arrival.ttl, now),
+            PacketType::FileTransfer if for_me || packet.is_broadcast() => self.open_file(packet),
+            PacketType::VoiceFrame if packet.is_broadcast() => self.open_voice(packet, now),
+            PacketType::NostrCarrier if !for_me => self.nostr_carrier(packet, now),
             PacketType::BoardPost if packet.is_broadcast() => self.board_packet(received, now),
             PacketType::RequestSync => self.sync_requested(packet, arrival.link, now),
             PacketType::CourierEnvelope if for_me => {
@@ -282,6 +286,7 @@ impl Engine {
         if change == Change::Appeared {
             self.announcer.met_somebody(now.instant, &mut self.rng);
             self.outgoing.wake(sender, now.instant);
+            self.met_member(sender, now);
             self.show_held(sender, now);
             if self.receipts.wait_for(sender) {
                 self.warm(sender, now);
@@ -429,6 +434,7 @@ fn proves_itself(packet_type: PacketType) -> bool {
             | PacketType::NoiseEncrypted
             | PacketType::Fragment
             | PacketType::BoardPost
+            | PacketType::GroupMessage
             | PacketType::CourierEnvelope
     )
 }

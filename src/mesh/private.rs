@@ -61,7 +61,9 @@ impl Engine {
             self.send_receipt(peer, receipt, now);
         }
         self.outgoing.wake(peer, now.instant);
+        self.met_member(peer, now);
         self.send_due_private(now);
+        self.session_for_files(peer, now);
         for (payload, packet) in self.sessions.take_early(peer) {
             if let Ok(plaintext) = self.sessions.open(peer, &payload, packet, now.instant) {
                 self.inner(peer, plaintext, packet, now);
@@ -99,11 +101,27 @@ impl Engine {
             Ok(NoisePayload::Delivered { id }) => self.receipt(peer, &id, false),
             Ok(NoisePayload::ReadReceipt { id }) => self.receipt(peer, &id, true),
             Ok(NoisePayload::Card(card)) => self.card(peer, card, stamp),
+            Ok(NoisePayload::GroupInvite(state)) => self.group_state(peer, *state, true, now),
+            Ok(NoisePayload::GroupKeyUpdate(state)) => self.group_state(peer, *state, false, now),
+            Ok(NoisePayload::Voice(voice)) => {
+                let heard = self.heard_voice(peer, true, voice, stamp.sent, now);
+                self.count_refused(heard);
+            }
+            Ok(NoisePayload::File(file)) => {
+                let taken = self.sealed_file(peer, file, stamp.sent, now);
+                self.count_refused(taken);
+            }
             Ok(NoisePayload::PeerState(state)) => self.peer_state(peer, &state, now),
             Ok(NoisePayload::VerifyChallenge(challenge)) => self.challenged(peer, challenge, now),
             Ok(NoisePayload::VerifyResponse(response)) => self.proved(peer, &response),
             Ok(NoisePayload::Vouches(vouches)) => self.vouched(peer, vouches, now),
             Err(_) => self.counters.drop(DropReason::Payload),
+        }
+    }
+
+    fn count_refused(&mut self, done: Result<(), DropReason>) {
+        if let Err(reason) = done {
+            self.counters.drop(reason);
         }
     }
 
@@ -152,6 +170,9 @@ impl Engine {
     }
 
     fn receipt(&mut self, from: PeerId, wire_id: &str, read: bool) {
+        if self.file_receipt(from, wire_id) {
+            return;
+        }
         if let Some(id) = self.receipted.accept(from, wire_id, read) {
             self.outgoing.delivered(from, id);
             self.mail_received(from, id);

@@ -125,6 +125,13 @@ impl Reassembly {
         }
     }
 
+    /// Whether it is within its limits: what a fuzz target asks after each fragment.
+    #[cfg(any(test, fuzzing))]
+    pub(super) fn is_bounded(&self) -> bool {
+        let bytes: usize = self.assemblies.values().map(|assembly| assembly.bytes).sum();
+        self.assemblies.len() <= MAX_ASSEMBLIES && bytes == self.bytes && bytes <= MAX_TOTAL_BYTES
+    }
+
     /// When the next packet will have waited too long.
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
         self.assemblies.values().map(|assembly| assembly.touched + IDLE).min()

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::ids::LinkId;
+use crate::ids::{AttemptId, LinkId};
 use crate::time::Instant;
 
 /// Trains that move at the same time.
@@ -33,9 +33,21 @@ pub(super) struct Train {
     pub(super) gap: Duration,
 }
 
+/// A fragment that is due.
+#[derive(Debug)]
+pub(super) struct DueFragment {
+    /// The encoded packet.
+    pub(super) frame: Bytes,
+    /// Where it goes.
+    pub(super) links: BTreeSet<LinkId>,
+    /// The attempt its train has the name of, and how many fragments are left behind this one.
+    pub(super) of: Option<(AttemptId, usize)>,
+}
+
 #[derive(Debug)]
 struct Moving {
     train: Train,
+    name: Option<AttemptId>,
     due: Instant,
     waiting_since: Option<Instant>,
 }
@@ -52,17 +64,25 @@ impl Trains {
         if self.queue.len() >= MAX_TRAINS {
             return false;
         }
-        self.queue.push_back(Moving { train, due: now, waiting_since: None });
+        self.queue.push_back(Moving { train, name: None, due: now, waiting_since: None });
         true
+    }
+
+    /// Gives the train that was added last the name of an attempt, for whoever wants to know how far it is.
+    pub(super) fn name_last(&mut self, attempt: AttemptId) {
+        if let Some(last) = self.queue.back_mut() {
+            last.name = Some(attempt);
+        }
+    }
+
+    /// What is left of a train with this name does not leave.
+    pub(super) fn cancel(&mut self, attempt: AttemptId) {
+        self.queue.retain(|moving| moving.name != Some(attempt));
     }
 
     /// The next fragment that is due and the links it goes to. `has_room` tells whether a link can take one:
     /// a train waits for its slowest link, but not for one that is stuck.
-    pub(super) fn pop_due(
-        &mut self,
-        now: Instant,
-        has_room: impl Fn(LinkId) -> bool,
-    ) -> Option<(Bytes, BTreeSet<LinkId>)> {
+    pub(super) fn pop_due(&mut self, now: Instant, has_room: impl Fn(LinkId) -> bool) -> Option<DueFragment> {
         self.queue.retain(|moving| !moving.train.fragments.is_empty() && !moving.train.links.is_empty());
         for moving in self.queue.iter_mut().take(MAX_MOVING).filter(|moving| moving.due <= now) {
             if !moving.train.links.iter().all(|&link| has_room(link)) {
@@ -75,8 +95,9 @@ impl Trains {
             }
             moving.waiting_since = None;
             moving.due = now + moving.train.gap;
-            if let Some(fragment) = moving.train.fragments.pop_front() {
-                return Some((fragment, moving.train.links.clone()));
+            if let Some(frame) = moving.train.fragments.pop_front() {
+                let of = moving.name.map(|name| (name, moving.train.fragments.len()));
+                return Some(DueFragment { frame, links: moving.train.links.clone(), of });
             }
         }
         None

@@ -316,13 +316,25 @@ impl Driver {
     }
 
     async fn received(&mut self, transport: TransportKey, received: port::Received) {
-        let port::Received { sender, nickname, public, id, body, sent, wire_ids, ttl, fragments } = received;
+        let port::Received { sender, nickname, public, room, id, body, sent, wire_ids, ttl, fragments } =
+            received;
         match body {
             Body::Text(text) => {
                 let (via, received) = (transport, self.clock.now().unix);
                 let nickname = self.people.name_of(sender, nickname);
-                let new =
-                    NewReceived { sender, nickname, public, id, text, sent, received, via, wire_ids, ttl };
+                let new = NewReceived {
+                    sender,
+                    nickname,
+                    public,
+                    room,
+                    id,
+                    text,
+                    sent,
+                    received,
+                    via,
+                    wire_ids,
+                    ttl,
+                };
                 self.carrier.receive(new, fragments);
             }
             Body::Card(card) => {

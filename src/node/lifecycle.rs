@@ -21,6 +21,7 @@ use crate::{mesh, router};
 use super::carrier::Carrier;
 use super::driver::Driver;
 use super::error::NodeError;
+use super::event::Event;
 use super::handle::{EVENT_BOUND, NodeHandle, REQUEST_BOUND};
 use super::people::{self, People, Told};
 use super::ports::Ports;
@@ -102,6 +103,7 @@ pub async fn start(setup: Setup) -> Result<Node, NodeError> {
     let mesh =
         mesh::Config { nickname: settings.nickname.clone(), clock_floor: RELEASE_DATE, ..settings.mesh };
     let kept = store.with(|database| database.kept()).await?;
+    let has_radio = radio.is_some();
     let (transport, bitchat) =
         bitchat::start(Identity::clone(&identity), mesh, mesh_seed, kept, radio, clock);
     let mesh_events = bitchat.subscribe().ok_or(NodeError::MeshEnded)?;
@@ -126,14 +128,9 @@ pub async fn start(setup: Setup) -> Result<Node, NodeError> {
 
     let (requests, requested) = mpsc::channel(REQUEST_BOUND);
     let (events, _) = broadcast::channel(EVENT_BOUND);
-    let ways = files::Ways { direct: direct.clone(), betanet: betanet.clone() };
-    let files = match ways.is_empty() {
-        true => None,
-        false => {
-            let (store, events) = (store.clone(), events.downgrade());
-            Some(files::start(files::Setup { store, ways, settings: settings.files, events }).await?)
-        }
-    };
+    let mesh = Some(bitchat.clone()).filter(|_| has_radio);
+    let ways = files::Ways { direct: direct.clone(), betanet: betanet.clone(), mesh };
+    let files = start_files(ways, &store, &events, settings.files).await?;
     let handle = NodeHandle {
         profile: profile.clone(),
         requests,
@@ -169,6 +166,20 @@ pub async fn start(setup: Setup) -> Result<Node, NodeError> {
         events,
     };
     Ok(Node { handle, task: tokio::spawn(driver.run()) })
+}
+
+/// The desk for files; none when no transport carries them.
+async fn start_files(
+    ways: files::Ways,
+    store: &Store,
+    events: &broadcast::Sender<Event>,
+    settings: config::sections::Files,
+) -> Result<Option<files::FilesHandle>, NodeError> {
+    if ways.is_empty() {
+        return Ok(None);
+    }
+    let (store, events) = (store.clone(), events.downgrade());
+    Ok(Some(files::start(files::Setup { store, ways, settings, events }).await?))
 }
 
 /// What betanet is told at its start.

@@ -12,6 +12,7 @@ mod driver;
 pub mod error;
 pub mod event;
 pub mod files;
+pub mod groups;
 pub mod handle;
 pub mod home;
 pub mod lifecycle;

@@ -86,6 +86,10 @@ impl Disk {
         self.full = full;
     }
 
+    pub(super) fn is_full(&self) -> bool {
+        self.full
+    }
+
     pub(super) fn store(&mut self, message: &PrivateMessage) -> Stored {
         let key = (message.fingerprint, message.id);
         match (self.received.contains(&key), self.full) {

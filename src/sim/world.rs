@@ -17,7 +17,7 @@ use crate::ids::{AdapterId, AttemptId, MessageId, PeerId};
 use crate::link::event::RadioCommand;
 use crate::mesh::error::Refusal;
 use crate::mesh::event::{Command, Event, Input as EngineInput, Output as EngineOutput};
-use crate::mesh::{Config, Engine};
+use crate::mesh::{Config, Engine, media};
 use crate::time::{Instant, Now, UnixMillis};
 
 /// What every clock of a world shows at its start: 2027-01-15, a date after any release's build date.
@@ -318,7 +318,7 @@ impl World {
     }
 
     /// Takes down what an engine told. A private message is stored first and acknowledged then; one that was there
-    /// already is acknowledged again and told no second time.
+    /// already is acknowledged again and told no second time. A file is acknowledged as soon as there is room.
     fn told(&mut self, node: NodeId, event: Event) {
         if let Event::PrivateMessage(message) = &event {
             let stored = self.node_mut(node).disk.store(message);
@@ -331,6 +331,14 @@ impl World {
             if stored != Stored::New {
                 return;
             }
+        }
+        if let Event::Media(media::event::Event::Received(file)) = &event
+            && let Some(wire_id) = &file.wire_id
+            && !self.node(node).disk.is_full()
+        {
+            let clock = self.clock(node);
+            let acknowledge = Command::Acknowledge { to: file.sender, wire_ids: vec![wire_id.clone()] };
+            self.node_mut(node).engine.handle(EngineInput::Command(acknowledge), clock);
         }
         self.records.push(Record { at: self.now, node, event });
     }

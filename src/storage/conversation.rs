@@ -34,10 +34,11 @@ impl Line {
         text.as_deref().map_err(|unsealed| *unsealed)
     }
 
-    /// When it came to this node.
-    pub const fn at(&self) -> UnixMillis {
+    /// Its place in the conversation: when it was said, if it is by somebody else; when it came to this node, if it is
+    /// ours.
+    pub fn at(&self) -> UnixMillis {
         match self {
-            Self::Received(entry) => entry.received,
+            Self::Received(entry) => entry.said(),
             Self::Sent { entry, .. } => entry.accepted,
         }
     }
@@ -80,7 +81,7 @@ impl Database {
             Some(Recipient::Everyone) => ("public = 1 AND ?2 IS NULL AND ?3 IS NULL", None, None),
             Some(Recipient::Peer(peer)) => {
                 let (first, last) = fingerprints_of(peer);
-                ("public = 0 AND +sender BETWEEN ?2 AND ?3", Some(first), Some(last))
+                ("public = 0 AND room IS NULL AND +sender BETWEEN ?2 AND ?3", Some(first), Some(last))
             }
         };
         let sql = format!("SELECT * FROM inbox WHERE number > ?1 AND {condition} {order}");
@@ -185,6 +186,18 @@ mod tests {
         let said = ["text 20", "text 10", "text 21", "text 11", "Good Morning", "text 31"];
         assert_eq!(texts(&talked(), &all), said);
         assert_eq!(texts(&talked(), &Lines { limit: 2, ..Lines::default() }), said[4..]);
+    }
+
+    #[test]
+    fn what_came_late_stands_where_it_was_said() {
+        let mut database = talked();
+        let (sent, received) = (UnixMillis(1_021), UnixMillis(3_600_000));
+        let late =
+            NewReceived { public: true, text: "an hour late".to_owned(), sent, received, ..text_from(4, 40) };
+        assert!(matches!(database.receive(&late).unwrap(), Reception::Stored(_)));
+        let all = Lines { limit: 9, ..Lines::default() };
+        let said = ["text 20", "text 10", "text 21", "an hour late", "text 11", "Good Morning", "text 31"];
+        assert_eq!(texts(&database, &all), said);
     }
 
     #[test]

@@ -13,8 +13,8 @@ use super::error::StoreError;
 use super::limits::{Bound, Full, Room};
 use super::seal::{Direction, Place, Unsealed};
 use crate::capabilities::TransportKey;
-use crate::ids::{Fingerprint, MessageId};
-use crate::message::Body;
+use crate::ids::{Fingerprint, GroupId, MessageId};
+use crate::message::{Body, GroupLabel};
 use crate::time::UnixMillis;
 use crate::wire::body;
 
@@ -23,6 +23,9 @@ const TABLE: &str = "inbox";
 
 /// How long a received id is remembered: the highest age of a message, and two days for clocks that differ.
 pub const SEEN_FOR: Duration = Duration::from_secs((7 * 24 + 48) * 60 * 60);
+
+/// How far the clocks of two nodes may differ that hear each other (spec 2.7).
+const CLOCKS_DIFFER: Duration = Duration::from_secs(120);
 
 /// A message that arrived, from an authenticated sender.
 #[derive(Debug, Clone, PartialEq)]
@@ -33,6 +36,8 @@ pub struct NewReceived {
     pub nickname: String,
     /// To everyone, or to us.
     pub public: bool,
+    /// The private group it was said to.
+    pub room: Option<GroupLabel>,
     /// Its id, chosen by the sender.
     pub id: MessageId,
     /// What it says.
@@ -52,9 +57,9 @@ pub struct NewReceived {
 impl NewReceived {
     /// The same under the number it was stored with.
     pub fn into_entry(self, number: u64) -> InboxEntry {
-        let Self { sender, nickname, public, id, text, sent, received, via, wire_ids: _, ttl } = self;
-        let (text, read) = (Ok(text), false);
-        InboxEntry { number, sender, nickname, public, id, text, sent, received, via, ttl, read }
+        let Self { sender, nickname, public, room, id, text, sent, received, via, wire_ids: _, ttl } = self;
+        let (text, read) = (Ok(text), room.is_some());
+        InboxEntry { number, sender, nickname, public, room, id, text, sent, received, via, ttl, read }
     }
 }
 
@@ -80,6 +85,8 @@ pub struct InboxEntry {
     pub nickname: String,
     /// To everyone, or to us.
     pub public: bool,
+    /// The private group it was said to.
+    pub room: Option<GroupLabel>,
     /// Its id.
     pub id: MessageId,
     /// What it says, unless somebody tampered with the database.
@@ -94,6 +101,14 @@ pub struct InboxEntry {
     pub ttl: u8,
     /// Whether it was read here.
     pub read: bool,
+}
+
+impl InboxEntry {
+    /// When it was said: by its author's clock, if it took longer to come than clocks may differ, and else when it
+    /// came, so that an answer does not stand before its question.
+    pub fn said(&self) -> UnixMillis {
+        if self.sent + CLOCKS_DIFFER < self.received { self.sent } else { self.received }
+    }
 }
 
 /// A private message that was read for the first time: what a read receipt says.
@@ -159,7 +174,7 @@ impl Database {
     pub fn mark_read(&mut self, id: MessageId) -> Result<Option<FirstRead>, StoreError> {
         self.transaction(|database| {
             let sql = "UPDATE inbox SET read = 1 WHERE number =
-                           (SELECT min(number) FROM inbox WHERE id = ?1 AND read = 0)
+                           (SELECT min(number) FROM inbox WHERE id = ?1 AND read = 0 AND room IS NULL)
                        RETURNING public, sender, wire_ids";
             let mut update = database.connection.prepare_cached(sql)?;
             let read = update.query_row([id], |row| {
@@ -246,8 +261,10 @@ impl Database {
 
     fn insert_received(&self, new: &NewReceived, sealed: &[u8]) -> Result<u64, StoreError> {
         let mut insert = self.connection.prepare_cached(
-            "INSERT INTO inbox (sender, id, public, contact, nickname, sent, received, via, wire_ids, ttl, body)
-             VALUES (:sender, :id, :public, :contact, :nickname, :sent, :received, :via, :wire_ids, :ttl, :body)",
+            "INSERT INTO inbox (sender, id, public, contact, nickname, sent, received, via, wire_ids, ttl, body,
+                                read, room, room_name)
+             VALUES (:sender, :id, :public, :contact, :nickname, :sent, :received, :via, :wire_ids, :ttl, :body,
+                     :read, :room, :room_name)",
         )?;
         insert.execute(named_params! {
             ":sender": new.sender,
@@ -261,6 +278,10 @@ impl Database {
             ":wire_ids": serde_json::Value::from(new.wire_ids.as_slice()).to_string(),
             ":ttl": new.ttl,
             ":body": sealed,
+            // Nobody waits for a receipt of it, so it may go when there is no room.
+            ":read": new.room.is_some(),
+            ":room": new.room.as_ref().map(|room| room.id.0),
+            ":room_name": new.room.as_ref().map(|room| room.name.as_str()),
         })?;
         Ok(self.connection.last_insert_rowid().cast_unsigned())
     }
@@ -277,6 +298,7 @@ impl Database {
             sender,
             nickname: row.get("nickname")?,
             public: row.get("public")?,
+            room: read_room(row)?,
             id,
             text: self.open_text(sender, id, row.get_ref("body")?.as_blob()?),
             sent: row.get("sent")?,
@@ -296,6 +318,11 @@ impl Database {
             }
         }
     }
+}
+
+fn read_room(row: &Row<'_>) -> rusqlite::Result<Option<GroupLabel>> {
+    let (id, name): (Option<[u8; 16]>, Option<String>) = (row.get("room")?, row.get("room_name")?);
+    Ok(id.map(|id| GroupLabel { id: GroupId(id), name: name.unwrap_or_default() }))
 }
 
 fn read_wire_ids(row: &Row<'_>) -> rusqlite::Result<Vec<String>> {
@@ -373,6 +400,7 @@ mod tests {
             sender: Fingerprint([2; 32]),
             nickname: "bob".to_owned(),
             public: true,
+            room: None,
             id: id(2),
             text: Ok("text 2".to_owned()),
             sent: UnixMillis(900),

@@ -14,6 +14,7 @@ const SCHEMA: Schema = Schema {
         include_str!("migrations/0002_transfers.sql"),
         include_str!("migrations/0003_betanet.sql"),
         include_str!("migrations/0004_kept.sql"),
+        include_str!("migrations/0005_rooms.sql"),
     ],
     // "HopL"
     application: 0x486F_704C,

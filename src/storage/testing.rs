@@ -57,6 +57,7 @@ pub(super) fn text_from(sender: u8, id: u8) -> NewReceived {
         sender: Fingerprint([sender; 32]),
         nickname: "bob".to_owned(),
         public: false,
+        room: None,
         id: MessageId([id; 16]),
         text: format!("text {id}"),
         sent: UnixMillis(900),

@@ -11,7 +11,7 @@ use tokio::task::JoinHandle;
 use crate::capabilities::{Capabilities, Health, Reach, TransportKey};
 use crate::ids::{AttemptId, Fingerprint, MessageId, PeerId};
 use crate::mesh::kept::Keep;
-use crate::message::{Body, Message, Recipient};
+use crate::message::{Body, GroupLabel, Message, Recipient};
 use crate::router::event::Report;
 use crate::time::UnixMillis;
 
@@ -122,6 +122,8 @@ pub struct Received {
     pub nickname: String,
     /// To everyone, or to us.
     pub public: bool,
+    /// The private group it was said to.
+    pub room: Option<GroupLabel>,
     /// The message's id.
     pub id: MessageId,
     /// What it says; a public message is a [`Body::Text`] here.

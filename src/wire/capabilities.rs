@@ -25,17 +25,28 @@ impl Capabilities {
     pub const NONE: Self = Self(0);
     /// The bit of who answers pings.
     pub const MESH_DIAGNOSTICS: u32 = 6;
-    /// The bit of who takes private files.
-    pub const PRIVATE_MEDIA: u32 = 8;
     /// The bit of who can be left mail with couriers, sealed to prekeys.
     pub const PREKEYS: u32 = 0;
+    /// The bit of who can be in private groups.
+    pub const GROUPS: u32 = 3;
     /// The bit of who keeps a notice board.
     pub const BOARD: u32 = 4;
     /// The bit of who takes vouches (spec 3.6.5).
     pub const VOUCH: u32 = 5;
     /// What this node announces.
-    pub const HOPLINE: Self =
-        Self(1 << Self::PREKEYS | 1 << Self::BOARD | 1 << Self::VOUCH | 1 << Self::MESH_DIAGNOSTICS);
+    pub const HOPLINE: Self = Self(
+        1 << Self::PREKEYS
+            | 1 << Self::GROUPS
+            | 1 << Self::BOARD
+            | 1 << Self::VOUCH
+            | 1 << Self::MESH_DIAGNOSTICS
+            | 1 << Self::PRIVATE_MEDIA
+            | 1 << Self::PRIVATE_MEDIA_RECEIPTS,
+    );
+    /// The bit of who takes private files.
+    pub const PRIVATE_MEDIA: u32 = 8;
+    /// The bit of who confirms them.
+    pub const PRIVATE_MEDIA_RECEIPTS: u32 = 9;
 
     /// The set of these bits; those beyond 63 cannot be said and are left out.
     pub fn of(bits: impl IntoIterator<Item = u32>) -> Self {

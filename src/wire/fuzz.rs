@@ -2,13 +2,15 @@
 
 use bytes::Bytes;
 
+use super::carrier::NostrCarrier;
 use super::cbor::Value;
 use super::mailbox::{Answer, Frames, Op, Request};
 use super::record::{MAX_RECORD_LEN, SignedRecord};
+use super::voice::VoicePacket;
 use super::{
     Announce, Board, CourierEnvelope, Fragment, GroupEnvelope, GroupText, Leave, MAX_CARD_LEN,
-    MAX_PAYLOAD_LEN, NoisePayload, Packet, PrekeyBundle, Probe, Received, ReceivedCard, RequestSync,
-    ScannedCode, frame_len, json, link, message, noise,
+    MAX_PAYLOAD_LEN, MediaFile, NoisePayload, Packet, PrekeyBundle, Probe, Received, ReceivedCard,
+    RequestSync, ScannedCode, frame_len, json, link, message, noise,
 };
 
 /// Bytes that came over a link.
@@ -83,6 +85,21 @@ pub fn payloads(payload: &[u8]) {
     }
     if let Ok((_, ciphertext)) = noise::transport(&payload) {
         assert!(ciphertext.len() >= noise::TAG_LEN);
+    }
+    media(&payload);
+}
+
+fn media(payload: &Bytes) {
+    if let Ok(file) = MediaFile::decode(payload) {
+        let again = file.encode().map(Bytes::from).expect("a file that was read can be written");
+        assert_eq!(MediaFile::decode(&again), Ok(file));
+    }
+    if let Ok(voice) = VoicePacket::decode(payload) {
+        assert_eq!(voice.encode().as_ref(), Ok(&payload.to_vec()), "a voice packet has one encoding");
+    }
+    if let Ok(carrier) = NostrCarrier::decode(payload) {
+        let again = carrier.encode().map(Bytes::from).expect("a carrier that was read can be written");
+        assert_eq!(NostrCarrier::decode(&again), Ok(carrier));
     }
 }
 

@@ -2,8 +2,8 @@
 //!
 //! [`Packet`] is a value that can be encoded; [`Received`] is the bytes of a frame that came, with the packet
 //! they mean. What a packet carries is read by the file named after it: [`Announce`], [`message`],
-//! [`Leave`], [`noise`], [`Fragment`], [`NoisePayload`] for what is inside a Noise session, and [`Card`] for what contacts tell each
-//! other. What a BetaNet relay says about itself is a [`record`], what is asked of it a request of [`mailbox`]; both are
+//! [`Leave`], [`noise`], [`Fragment`], [`MediaFile`], [`voice`], [`carrier`], [`NoisePayload`] for what is inside a Noise session, and
+//! [`Card`] for what contacts tell each other. What a BetaNet relay says about itself is a [`record`], what is asked of it a request of [`mailbox`]; both are
 //! written in [`cbor`].
 //!
 //! A packet is decoded once, relayed as the bytes that came (only the TTL byte changes) and verified over the
@@ -17,6 +17,7 @@ mod board;
 pub mod body;
 mod capabilities;
 mod card;
+pub mod carrier;
 pub mod cbor;
 mod compression;
 mod courier;
@@ -34,6 +35,8 @@ pub mod json;
 mod leave;
 pub mod letter;
 pub mod mailbox;
+mod media;
+mod media_type;
 pub mod message;
 pub mod noise;
 mod packet;
@@ -51,6 +54,7 @@ mod signing;
 mod sync;
 mod tlv;
 mod verify;
+pub mod voice;
 mod vouch;
 
 pub use announce::{Announce, MAX_NEIGHBOURS};
@@ -73,6 +77,8 @@ pub use header::{
     MAX_FRAME_LEN, MAX_PAYLOAD_LEN, MIN_FRAME_LEN, SIGNATURE_LEN, TTL_OFFSET, Version, frame_len,
 };
 pub use leave::Leave;
+pub use media::{MAX_MEDIA_LEN, MediaFile, NotTaken, media_id};
+pub use media_type::MediaType;
 pub use packet::Packet;
 pub use packet_type::PacketType;
 pub use part::{MAX_PARTS, ParsePartIdError, PartId, split_text};

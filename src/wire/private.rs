@@ -5,9 +5,12 @@ use bytes::Bytes;
 use super::capabilities::Capabilities;
 use super::card::MAX_CARD_LEN;
 use super::error::{EncodeError, PayloadError};
+use super::group::GroupState;
+use super::media::MediaFile;
 use super::reader::Reader;
 use super::tlv::{self, MAX_VALUE_LEN, Tlv};
 use super::verify::{VerifyChallenge, VerifyResponse};
+use super::voice::VoicePacket;
 use super::vouch::{self, Vouch};
 
 /// The most bytes of text that one private message carries: its length is one byte.
@@ -22,6 +25,12 @@ mod code {
     pub(super) const PRIVATE_MESSAGE: u8 = 0x01;
     pub(super) const READ_RECEIPT: u8 = 0x02;
     pub(super) const DELIVERED: u8 = 0x03;
+    pub(super) const GROUP_INVITE: u8 = 0x06;
+    pub(super) const GROUP_KEY_UPDATE: u8 = 0x07;
+    pub(super) const VOICE: u8 = 0x08;
+    /// What older apps call [`FILE`].
+    pub(super) const OLD_FILE: u8 = 0x09;
+    pub(super) const FILE: u8 = 0x20;
     pub(super) const VERIFY_CHALLENGE: u8 = 0x10;
     pub(super) const VERIFY_RESPONSE: u8 = 0x11;
     pub(super) const VOUCH: u8 = 0x12;
@@ -57,6 +66,14 @@ pub enum NoisePayload {
         /// The id of the message.
         id: String,
     },
+    /// The peer made us a member of its group.
+    GroupInvite(Box<GroupState>),
+    /// The peer changed its group that we are in.
+    GroupKeyUpdate(Box<GroupState>),
+    /// Live voice, a packet of it.
+    Voice(VoicePacket),
+    /// A file, whole.
+    File(MediaFile),
     /// The peer scanned our code and wants us to prove that we have its key.
     VerifyChallenge(VerifyChallenge),
     /// The proof that we asked for.
@@ -90,6 +107,12 @@ impl NoisePayload {
             }
             Self::ReadReceipt { id } => Ok([&[code::READ_RECEIPT], writable_id(id)?].concat()),
             Self::Delivered { id } => Ok([&[code::DELIVERED], writable_id(id)?].concat()),
+            Self::GroupInvite(state) => Ok([&[code::GROUP_INVITE], state.encode()?.as_slice()].concat()),
+            Self::GroupKeyUpdate(state) => {
+                Ok([&[code::GROUP_KEY_UPDATE], state.encode()?.as_slice()].concat())
+            }
+            Self::Voice(packet) => Ok([&[code::VOICE], packet.encode()?.as_slice()].concat()),
+            Self::File(file) => Ok([&[code::FILE], file.encode()?.as_slice()].concat()),
             Self::VerifyChallenge(challenge) => written(code::VERIFY_CHALLENGE, |to| challenge.put(to)),
             Self::VerifyResponse(response) => written(code::VERIFY_RESPONSE, |to| response.put(to)),
             Self::Vouches(vouches) => written(code::VOUCH, |to| vouch::put(vouches, to)),
@@ -115,6 +138,10 @@ impl NoisePayload {
             code::PRIVATE_MESSAGE => private_message(reader),
             code::READ_RECEIPT => Ok(Self::ReadReceipt { id: receipt_id(reader)? }),
             code::DELIVERED => Ok(Self::Delivered { id: receipt_id(reader)? }),
+            code::GROUP_INVITE => group_state(reader).map(Self::GroupInvite),
+            code::GROUP_KEY_UPDATE => group_state(reader).map(Self::GroupKeyUpdate),
+            code::VOICE => VoicePacket::decode(&rest(reader)?).map(Self::Voice),
+            code::OLD_FILE | code::FILE => MediaFile::decode(&rest(reader)?).map(Self::File),
             code::VERIFY_CHALLENGE => VerifyChallenge::read(reader).map(Self::VerifyChallenge),
             code::VERIFY_RESPONSE => VerifyResponse::read(reader).map(Self::VerifyResponse),
             code::VOUCH => vouch::read(reader).map(Self::Vouches),
@@ -183,6 +210,16 @@ fn peer_state(mut reader: Reader) -> Result<PeerState, PayloadError> {
         capabilities: capabilities.ok_or(PayloadError::Missing { field: "capabilities" })?,
         signing_public: signing_public.ok_or(PayloadError::Missing { field: "signing key" })?,
     })
+}
+
+fn group_state(mut reader: Reader) -> Result<Box<GroupState>, PayloadError> {
+    let payload = reader.take(reader.left()).map_err(|short| short.of_payload("group"))?;
+    GroupState::decode(&payload).map(Box::new)
+}
+
+/// A payload of its own, whose offsets count from its first byte.
+fn rest(mut reader: Reader) -> Result<Bytes, PayloadError> {
+    reader.take(reader.left()).map_err(|short| short.of_payload("payload"))
 }
 
 fn card(mut reader: Reader) -> Result<NoisePayload, PayloadError> {
@@ -281,8 +318,18 @@ mod tests {
 
     #[test]
     fn a_type_that_is_not_spoken_here_is_named() {
-        assert_eq!(decode(&[0x20, 1]), Err(PayloadError::UnknownType { code: 0x20 }));
+        assert_eq!(decode(&[0x7E, 1]), Err(PayloadError::UnknownType { code: 0x7E }));
         assert!(matches!(decode(&[]), Err(PayloadError::Truncated { offset: 0, needed: 1, left: 0, .. })));
+    }
+
+    #[test]
+    fn a_file_is_read_under_its_older_type_too() {
+        let content = Bytes::from_static(b"x");
+        let file = NoisePayload::File(MediaFile { name: "a".into(), mime: "m".into(), content });
+        let mut plaintext = file.encode().unwrap();
+        assert_eq!((plaintext[0], decode(&plaintext)), (0x20, Ok(file.clone())));
+        plaintext[0] = 0x09;
+        assert_eq!(decode(&plaintext), Ok(file));
     }
 
     #[test]

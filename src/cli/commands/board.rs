@@ -11,7 +11,7 @@ use crate::ids::PostId;
 use crate::time::UnixMillis;
 
 use crate::cli::context::Context;
-use crate::cli::error::CliError;
+use crate::cli::error::{CliError, RoomError};
 use crate::cli::words::{printable, span, table};
 
 /// Of an id, what is shown: enough to tell 200 notices apart.
@@ -107,8 +107,8 @@ async fn find(client: &Client, wanted: &str) -> Result<PostId, CliError> {
         ([id], _) => Ok(*id),
         // The daemon says that it is not ours to withdraw.
         ([], Some(notice)) => Ok(notice.id),
-        ([], None) => Err(CliError::NoNotice(wanted)),
-        (_, _) => Err(CliError::ManyNotices(wanted)),
+        ([], None) => Err(RoomError::NoNotice(wanted).into()),
+        (_, _) => Err(RoomError::ManyNotices(wanted).into()),
     }
 }
 

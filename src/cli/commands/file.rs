@@ -1,4 +1,4 @@
-//! `hopline file`: files to and from contacts.
+//! `hopline file`: files to and from contacts, and over the mesh.
 
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
@@ -32,15 +32,15 @@ Examples:
   hopline file accept 3
   hopline file cancel 3
 
-A file goes to a contact: straight where a connection stands (direct), else in pieces to the contact's mailbox
-(betanet). A cut costs nothing: it goes on where it was cut, also after a restart of either side. Its BLAKE3 hash
+A file goes to a contact, to anybody in reach of the mesh, or to everyone there: straight where a connection stands (direct), else in pieces to the contact's mailbox
+(betanet), else over BitChat, whole and of at most 1 MiB. A cut costs nothing: it goes on where it was cut, also after a restart of either side. Its BLAKE3 hash
 is compared before it counts as received.";
 
 #[derive(Debug, Subcommand)]
 enum Deed {
-    /// Send a file to a contact
+    /// Send a file
     Send {
-        /// A contact: a name, a peer id, a fingerprint; @ is optional
+        /// A contact or somebody in reach: a name, a peer id, a fingerprint; @ is optional; or `everyone`
         #[arg(value_name = "TO")]
         to: String,
         /// The file
@@ -257,7 +257,7 @@ fn row(file: &FileReport) -> Vec<String> {
         file.number.to_string(),
         printable(&file.name),
         way.to_owned(),
-        file.peer.to_string(),
+        words::file_peer(file),
         bytes(file.size),
         status,
         printable(why),

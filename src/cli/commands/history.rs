@@ -6,7 +6,7 @@ use crate::time::UnixMillis;
 
 use crate::cli::context::Context;
 use crate::cli::error::CliError;
-use crate::cli::words::{printable, private, public, span, table};
+use crate::cli::words::{printable, private, public, span, table, to_group};
 
 /// What `history` is told.
 #[derive(Debug, clap::Args)]
@@ -49,9 +49,13 @@ pub(in crate::cli) async fn run(context: &Context, arguments: Arguments) -> Resu
 fn row(line: &HistoryLine, now: UnixMillis) -> Vec<String> {
     let ago = |ms: u64| format!("{} ago", span(UnixMillis(ms).abs_diff(now)));
     match line {
-        HistoryLine::Received { public: to_everyone, received_ms, message, .. } => {
-            let text = if *to_everyone { public(message) } else { private(message) };
-            vec![message.number.to_string(), ago(*received_ms), text]
+        HistoryLine::Received { public: to_everyone, said_ms, message, .. } => {
+            let text = match (&message.group, to_everyone) {
+                (Some(_), _) => to_group(message),
+                (None, true) => public(message),
+                (None, false) => private(message),
+            };
+            vec![message.number.to_string(), ago(*said_ms), text]
         }
         HistoryLine::Sent { text, accepted_ms, message } => {
             let text = format!("[you to {}, {}] {}", message.to, message.status.as_str(), printable(text));

@@ -10,6 +10,7 @@ pub(super) mod daemon;
 pub(super) mod demo;
 pub(super) mod doctor;
 pub(super) mod file;
+pub(super) mod group;
 pub(super) mod history;
 pub(super) mod htx;
 pub(super) mod man;

@@ -132,6 +132,8 @@ async fn follow(
             | EventReport::File(_)
             | EventReport::Transport(_)
             | EventReport::Board(_)
+            | EventReport::Group(_)
+            | EventReport::GroupMessage(_)
             | EventReport::Contact(_)
             | EventReport::Person(_)
             | EventReport::ClockUnset => {}

@@ -31,7 +31,10 @@ pub(in crate::cli) async fn run(context: &Context, arguments: Arguments) -> Resu
 /// The event, and the number to come back with.
 fn line(event: &EventReport) -> String {
     let words = words::event(event);
-    if let EventReport::PublicMessage(message) | EventReport::PrivateMessage(message) = event {
+    if let EventReport::PublicMessage(message)
+    | EventReport::PrivateMessage(message)
+    | EventReport::GroupMessage(message) = event
+    {
         format!("{} {words}", message.number)
     } else {
         words

@@ -55,6 +55,17 @@ impl Archive {
         self.keep_announce(author);
     }
 
+    /// The board remembers its notices itself: what stands there, or was withdrawn there, is what is told of.
+    pub(super) fn show_board<'a>(&mut self, notices: impl Iterator<Item = &'a Bytes>, now: UnixMillis) {
+        let mut board = Store::default();
+        for received in notices.filter_map(|frame| Received::decode(frame).ok()) {
+            if let Some((kind, entry)) = self.entry(&received, received.packet().sender, now) {
+                board.insert(entry, kind.limit(&self.config));
+            }
+        }
+        self.stores.insert(Kind::Board, board);
+    }
+
     /// Takes back a value of an earlier run; what it is, unless it is of no use any more.
     pub(super) fn restore(&mut self, Kept { key, value, .. }: &Kept, now: UnixMillis) -> Option<Received> {
         let (&version, rest) = value.split_first()?;
@@ -269,4 +280,181 @@ fn is_asked(kind: Kind, entry: &Entry, request: &RequestSync) -> bool {
 fn key_of(kind: Kind, entry: &Entry) -> Bytes {
     let key = if kind == Kind::Announce { entry.author.0.to_vec() } else { entry.id.0.to_vec() };
     key.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::crypto::Identity;
+    use crate::wire::{Filter, Packet, PacketType, SyncTypes, Version};
+
+    const NOW: UnixMillis = UnixMillis(1_800_000_000_000);
+    const MINUTE: u64 = 60_000;
+    const HOUR: u64 = 60 * MINUTE;
+
+    fn packet(author: u8, packet_type: PacketType, minutes_ago: u64, payload: &[u8]) -> Received {
+        let packet = Packet {
+            version: Version::V1,
+            packet_type,
+            ttl: 7,
+            timestamp: UnixMillis(NOW.0 - minutes_ago * MINUTE),
+            sender: Identity::from_bytes(&[author; 64]).peer_id(),
+            recipient: None,
+            route: Vec::new(),
+            rsr: false,
+            payload: Bytes::copy_from_slice(payload),
+            signature: None,
+        };
+        Received::decode(&packet.encode().unwrap().into()).unwrap()
+    }
+
+    fn remember(archive: &mut Archive, received: &Received) {
+        archive.remember(received, received.packet().sender, NOW);
+    }
+
+    fn everything() -> RequestSync {
+        let types = Some(SyncTypes::of(Kind::ALL.map(Kind::packet_type)));
+        RequestSync { filter: Filter::of(&[], 400).0, types, since: None, fragment_ids: Vec::new() }
+    }
+
+    fn kinds(missing: &[(Kind, PacketId)]) -> Vec<Kind> {
+        missing.iter().map(|&(kind, _)| kind).collect()
+    }
+
+    /// What would be on disk.
+    fn disk(archive: &mut Archive, disk: &mut BTreeMap<Bytes, Kept>) {
+        for change in archive.take_changes() {
+            match change {
+                Keep::Put(kept) => disk.insert(kept.key.clone(), kept),
+                Keep::Remove { key, .. } => disk.remove(&key),
+            };
+        }
+    }
+
+    #[test]
+    fn an_old_announce_is_told_with_what_its_author_signed_and_not_without() {
+        let mut archive = Archive::new(Config::default());
+        remember(&mut archive, &packet(1, PacketType::Announce, 60, b"one"));
+        remember(&mut archive, &packet(2, PacketType::Announce, 60, b"two"));
+        remember(&mut archive, &packet(1, PacketType::Message, 61, b"text"));
+        let missing = archive.missing(&everything(), |_| true, NOW);
+        assert_eq!(kinds(&missing), [Kind::Announce, Kind::Message]);
+        let only_messages = RequestSync { types: Some(SyncTypes::of([PacketType::Message])), ..everything() };
+        assert_eq!(kinds(&archive.missing(&only_messages, |_| true, NOW)), [Kind::Message]);
+    }
+
+    #[test]
+    fn a_fresh_announce_is_told_while_its_author_is_here() {
+        let mut archive = Archive::new(Config::default());
+        remember(&mut archive, &packet(1, PacketType::Announce, 1, b"one"));
+        assert_eq!(archive.missing(&everything(), |_| true, NOW).len(), 1);
+        assert_eq!(archive.missing(&everything(), |_| false, NOW), []);
+    }
+
+    #[test]
+    fn the_newest_announce_of_an_author_counts() {
+        let mut archive = Archive::new(Config::default());
+        remember(&mut archive, &packet(1, PacketType::Announce, 5, b"five"));
+        remember(&mut archive, &packet(1, PacketType::Announce, 1, b"one"));
+        remember(&mut archive, &packet(1, PacketType::Announce, 3, b"three"));
+        let newest = packet(1, PacketType::Announce, 1, b"one").packet().id();
+        assert_eq!(archive.missing(&everything(), |_| true, NOW), [(Kind::Announce, newest)]);
+    }
+
+    #[test]
+    fn what_the_filter_does_not_cover_is_not_told_prekeys_aside() {
+        let mut archive = Archive::new(Config::default());
+        for minutes in [1, 10] {
+            remember(&mut archive, &packet(1, PacketType::Message, minutes, b"text"));
+        }
+        remember(&mut archive, &packet(1, PacketType::PrekeyBundle, 100, b"keys"));
+        let since = Some(UnixMillis(NOW.0 - 5 * MINUTE));
+        let missing = archive.missing(&RequestSync { since, ..everything() }, |_| true, NOW);
+        assert_eq!(kinds(&missing), [Kind::Prekey, Kind::Message]);
+    }
+
+    #[test]
+    fn fragments_that_are_named_are_told_whatever_their_age_and_no_others() {
+        let mut archive = Archive::new(Config::default());
+        for train in [1_u8, 2] {
+            let piece = Fragment {
+                id: [train; 8],
+                index: 0,
+                total: 2,
+                original_type: PacketType::Message,
+                data: Bytes::from_static(b"piece"),
+            };
+            remember(&mut archive, &packet(1, PacketType::Fragment, 3, &piece.encode()));
+        }
+        assert_eq!(archive.missing(&everything(), |_| true, NOW).len(), 2);
+        let (since, fragment_ids) = (Some(NOW), vec![[2; 8], [3; 8]]);
+        let named = RequestSync { since, fragment_ids, ..everything() };
+        assert_eq!(kinds(&archive.missing(&named, |_| true, NOW)), [Kind::Fragment]);
+    }
+
+    #[test]
+    fn every_kind_goes_at_its_age_and_an_announce_when_it_introduces_nothing() {
+        let mut archive = Archive::new(Config::default());
+        remember(&mut archive, &packet(1, PacketType::Announce, 0, b"one"));
+        remember(&mut archive, &packet(1, PacketType::Message, 0, b"text"));
+        remember(&mut archive, &packet(1, PacketType::FileTransfer, 0, b"file"));
+        let mut left = |minutes| {
+            archive.sweep(UnixMillis(NOW.0 + minutes * MINUTE));
+            archive.len()
+        };
+        assert_eq!([left(14), left(15), left(359), left(360)], [3, 2, 2, 0]);
+    }
+
+    #[test]
+    fn what_is_on_disk_is_what_is_remembered_and_comes_back() {
+        let mut archive = Archive::new(Config::default());
+        let mut kept = BTreeMap::new();
+        remember(&mut archive, &packet(1, PacketType::Announce, 0, b"nobody of note"));
+        disk(&mut archive, &mut kept);
+        assert_eq!(kept.len(), 0, "it introduces nothing");
+        remember(&mut archive, &packet(1, PacketType::Message, 0, b"text"));
+        remember(&mut archive, &packet(1, PacketType::FileTransfer, 0, b"short-lived"));
+        disk(&mut archive, &mut kept);
+        assert_eq!(kept.len(), 2, "the text and who wrote it");
+
+        let mut again = Archive::new(Config::default());
+        assert!(kept.values().all(|value| again.restore(value, NOW).is_some()));
+        assert_eq!(kinds(&again.missing(&everything(), |_| false, NOW)), [Kind::Announce, Kind::Message]);
+        again.sweep(UnixMillis(NOW.0 + 6 * HOUR));
+        disk(&mut again, &mut kept);
+        assert_eq!(kept.len(), 0);
+    }
+
+    #[test]
+    fn a_value_that_is_no_good_is_not_taken_back() {
+        let mut archive = Archive::new(Config::default());
+        let mut kept = BTreeMap::new();
+        remember(&mut archive, &packet(1, PacketType::Message, 0, b"text"));
+        disk(&mut archive, &mut kept);
+        let good = kept.into_values().next().unwrap();
+        let with = |value: Vec<u8>| Kept { value: value.into(), ..good.clone() };
+        let (mut later, mut cut) = (good.value.to_vec(), good.value.to_vec());
+        later[0] = 2;
+        cut.truncate(20);
+        let elsewhere = Kept { key: Bytes::from_static(b"another key"), ..good.clone() };
+        let mut again = Archive::new(Config::default());
+        for bad in [with(later), with(cut), with(Vec::new()), elsewhere] {
+            assert_eq!(again.restore(&bad, NOW), None);
+        }
+        assert_eq!(again.restore(&good, UnixMillis(NOW.0 + 6 * HOUR)), None, "it is too old");
+        assert!(again.restore(&good, NOW).is_some());
+    }
+
+    #[test]
+    fn an_announce_on_disk_is_not_written_again_for_every_one_that_comes() {
+        let mut archive = Archive::new(Config::default());
+        remember(&mut archive, &packet(1, PacketType::Message, 9, b"text"));
+        let mut writes = 0;
+        for minutes in (0..9).rev() {
+            remember(&mut archive, &packet(1, PacketType::Announce, minutes, b"one"));
+            let puts = archive.take_changes().into_iter().filter(|change| matches!(change, Keep::Put(_)));
+            writes += puts.count();
+        }
+        assert_eq!(writes, 3, "the text, the announce, and the announce five minutes later");
+    }
 }

@@ -18,7 +18,7 @@ pub struct Limit {
     pub age: Duration,
 }
 
-/// The limits of gossip sync. Defaults are the iOS app's (spec 3.7) unless said otherwise.
+/// The limits of gossip sync; those of notices are the board's own. Defaults are the iOS app's (spec 3.7) unless said otherwise.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
     /// Announces, the newest of each author. One is kept beyond its age while something signed by its author is
@@ -30,8 +30,6 @@ pub struct Config {
     pub fragments: Limit,
     /// Public files.
     pub files: Limit,
-    /// Notices for the board. They expire by themselves, after a week at the latest.
-    pub board: Limit,
     /// Prekey bundles, the newest of each author.
     pub prekeys: Limit,
     /// Messages of groups.
@@ -53,7 +51,6 @@ impl Default for Config {
             messages: Limit { count: 1_000, bytes: 4 * MIB, age: 6 * HOUR },
             fragments: Limit { count: 600, bytes: MIB, age: 15 * MINUTE },
             files: Limit { count: 200, bytes: 16 * MIB, age: 15 * MINUTE },
-            board: Limit { count: 200, bytes: MIB, age: 7 * 24 * HOUR },
             prekeys: Limit { count: 200, bytes: MIB, age: 24 * HOUR },
             groups: Limit { count: 200, bytes: MIB, age: 6 * HOUR },
             filter_bytes: 400,

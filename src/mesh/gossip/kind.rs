@@ -1,7 +1,13 @@
 //! The kinds of packet that are remembered, and what each asks for.
 
+use std::time::Duration;
+
 use super::config::{Config, Limit};
 use crate::wire::PacketType;
+
+/// What there is of notices is the board's business. They live a week, and so does what withdraws them.
+const BOARD: Limit =
+    Limit { count: usize::MAX, bytes: usize::MAX, age: Duration::from_secs(8 * 24 * 60 * 60) };
 
 /// A kind of packet that neighbours tell each other of, in the order in which they are told: who is who comes before
 /// what they said, and what is long comes last.
@@ -43,16 +49,16 @@ impl Kind {
             Self::Prekey => config.prekeys,
             Self::Message => config.messages,
             Self::Group => config.groups,
-            Self::Board => config.board,
+            Self::Board => BOARD,
             Self::Fragment => config.fragments,
             Self::File => config.files,
         }
     }
 
-    /// Whether a packet of this kind is remembered only when its signature was verified. The others are never
-    /// signed: a fragment proves itself once it is put together, a group's message to its members.
+    /// Whether a packet of this kind is remembered only when its signature was verified. Others are never signed: a
+    /// fragment proves itself once it is put together, a group's message to its members. A notice is signed inside.
     pub(super) fn must_be_proven(self) -> bool {
-        !matches!(self, Self::Fragment | Self::Group)
+        !matches!(self, Self::Fragment | Self::Group | Self::Board)
     }
 
     /// Whether a newer one makes an older one of the same author worthless.
@@ -60,8 +66,9 @@ impl Kind {
         matches!(self, Self::Announce | Self::Prekey)
     }
 
-    /// Whether it outlives a restart: what is long and worth something for a quarter of an hour only does not.
+    /// Whether it is written down here: what is long and worth something for a quarter of an hour only is not, and
+    /// the board does so itself.
     pub(super) fn is_kept(self) -> bool {
-        !matches!(self, Self::Fragment | Self::File)
+        !matches!(self, Self::Fragment | Self::File | Self::Board)
     }
 }

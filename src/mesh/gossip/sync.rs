@@ -31,7 +31,8 @@ impl Engine {
         link: Option<LinkId>,
         now: Now,
     ) {
-        let Some(kind) = Kind::of(received.packet().packet_type) else { return };
+        let kind = Kind::of(received.packet().packet_type).filter(|&kind| kind != Kind::Board);
+        let Some(kind) = kind else { return };
         let share = match (proven, kind.must_be_proven()) {
             (true, _) => received.packet().sender,
             (false, false) => link.and_then(|link| self.bindings.peer_of(link)).unwrap_or(NOBODY),
@@ -141,6 +142,7 @@ impl Engine {
             return Err(DropReason::SyncRate);
         }
         self.counters.sync.answered += 1;
+        self.gossip.archive.show_board(self.board.frames(now.unix), now.unix);
         let (me, peers) = (self.me, &self.peers);
         let is_here = |peer| peer == me || peers.get(peer).is_some_and(|peer| peer.present);
         let missing = self.gossip.archive.missing(&request, is_here, now.unix);
@@ -170,6 +172,7 @@ impl Engine {
     }
 
     fn ask(&mut self, peer: PeerId, kinds: &[Kind], now: Now) {
+        self.gossip.archive.show_board(self.board.frames(now.unix), now.unix);
         let held = self.gossip.archive.newest_first(kinds);
         let hashes: Vec<FilterHash> = held.iter().map(|&(_, hash)| hash).collect();
         let (filter, covered) = Filter::of(&hashes, self.gossip.filter_bytes);

@@ -211,7 +211,7 @@ max_age = \"8d\"
             errors(config),
             [
                 "2: bitchat.hop_limit: 9 is not between 1 and 7",
-                "3: bitchat.radios: this is not known here; known is enabled, radio, adapters, max_peers, hop_limit",
+                "3: bitchat.radios: this is not known here; known is enabled, radio, adapters, max_peers, hop_limit, remember_messages, remember_for",
                 "4: bitchat.radio: a radio is `bluez`, `sim:PATH` or `sim:PATH#NAME`, not `lora`",
                 "7: router.priority: `bitchat` is listed twice",
                 "8: router.attempts: a whole number from 0 up is wanted here, not a text",

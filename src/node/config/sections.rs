@@ -27,6 +27,9 @@ use super::load::Overrides;
 use super::radio::{Radio, RadioChoice};
 use super::relays::{RelayError, RelayRecord};
 
+/// Bytes that a remembered message may have, on average: many times what people write.
+const REMEMBERED_BYTES: usize = 4_096;
+
 /// What a daemon runs with.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {
@@ -73,6 +76,7 @@ impl Config {
         let mesh = mesh::Config {
             hop_limit: self.bitchat.hop_limit,
             max_peers: self.bitchat.max_peers,
+            gossip: self.bitchat.gossip(),
             ..mesh::Config::default()
         };
         Ok(lifecycle::Settings {
@@ -85,6 +89,17 @@ impl Config {
             usual: Requirements { max_age: self.outbox.max_age, ..Requirements::default() },
             files: self.files.clone(),
         })
+    }
+}
+
+impl Bitchat {
+    fn gossip(&self) -> mesh::gossip::config::Config {
+        let default = mesh::gossip::config::Config::default();
+        let bytes = self.remember_messages.saturating_mul(REMEMBERED_BYTES);
+        let messages =
+            mesh::gossip::config::Limit { count: self.remember_messages, bytes, age: self.remember_for };
+        let groups = mesh::gossip::config::Limit { age: self.remember_for, ..default.groups };
+        mesh::gossip::config::Config { messages, groups, ..default }
     }
 }
 
@@ -113,6 +128,10 @@ pub struct Bitchat {
     pub max_peers: usize,
     /// Hops a message of ours may take: the TTL it leaves with.
     pub hop_limit: u8,
+    /// Public messages remembered for neighbours who missed them.
+    pub remember_messages: usize,
+    /// How long.
+    pub remember_for: Duration,
 }
 
 /// `[betanet]`
@@ -167,11 +186,18 @@ pub struct Files {
     pub directory: PathBuf,
     /// The largest taken, in bytes.
     pub max_size: u64,
+    /// Bytes that the files that came over the mesh may take together; of these a quarter is for those of strangers.
+    pub mesh_quota: u64,
 }
 
 impl Default for Files {
     fn default() -> Self {
-        Self { accept: FilePolicy::Ask, directory: PathBuf::from("files"), max_size: 4 << 30 }
+        Self {
+            accept: FilePolicy::Ask,
+            directory: PathBuf::from("files"),
+            max_size: 4 << 30,
+            mesh_quota: 256 << 20,
+        }
     }
 }
 
@@ -302,6 +328,7 @@ fn bitchat(
     radio: Option<RadioChoice>,
     adapters: Option<Vec<String>>,
 ) -> Bitchat {
+    let default = mesh::gossip::config::Config::default().messages;
     let mut section = document.section("bitchat");
     let read = Bitchat {
         enabled: section.key("enabled", true, anything),
@@ -313,6 +340,8 @@ fn bitchat(
         )),
         max_peers: section.number("max_peers", 1_024, 8..=65_536),
         hop_limit: section.number("hop_limit", 7, 1..=7),
+        remember_messages: section.number("remember_messages", default.count, 0..=100_000),
+        remember_for: section.key("remember_for", Span(default.age), within(seconds(60)..=Span(MAX_AGE))).0,
     };
     section.end();
     read
@@ -411,6 +440,7 @@ fn files(document: &mut Document<'_>) -> Files {
         accept: section.key("accept", FilePolicy::Ask, anything),
         directory: section.key("directory", PathBuf::from("files"), anything),
         max_size: section.key("max_size", Size(4 << 30), anything).0,
+        mesh_quota: section.key("mesh_quota", Size(256 << 20), anything).0,
     };
     section.end();
     read

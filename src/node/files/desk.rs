@@ -7,6 +7,7 @@ use rand_core::{OsRng, RngCore};
 use tokio::sync::{Semaphore, broadcast, mpsc, watch};
 use tokio::task::JoinSet;
 
+use super::arriving;
 use super::error::FileError;
 use super::handle::{FilesHandle, Request};
 use super::receiving::Receiving;
@@ -15,6 +16,7 @@ use super::sending::Sending;
 use super::ways::Ways;
 use crate::clock::wall_clock;
 use crate::ids::{PeerId, TransferId};
+use crate::mesh::media::event::Received;
 use crate::node::config::sections::{FilePolicy, Files};
 use crate::node::event::Event;
 use crate::node::store::Store;
@@ -24,6 +26,8 @@ use crate::wire::file::{FileHash, FileName, Offer, Reason};
 
 /// Requests and offers that may wait for the desk.
 const BOUND: usize = 16;
+/// Files of the mesh that wait for the disk, of a megabyte each.
+const MAX_ARRIVED: usize = 8;
 /// Files that go to one contact at once: fewer than QUIC lets it have streams.
 const MAX_SENDING: usize = 4;
 /// Files that come at once.
@@ -44,6 +48,8 @@ struct Desk {
     settings: Files,
     requests: mpsc::Receiver<Request>,
     offers: mpsc::Receiver<FileOffer>,
+    /// What came over the mesh.
+    arrived: mpsc::Receiver<Received>,
     /// What is on its way, and how to stop it.
     active: BTreeMap<TransferKey, watch::Sender<bool>>,
     /// What a person has to say yes to.
@@ -71,11 +77,15 @@ pub(in crate::node) async fn start(setup: Setup) -> Result<FilesHandle, FileErro
     let (requests, requested) = mpsc::channel(BOUND);
     let (offering, offers) = mpsc::channel(BOUND);
     ways.take_files(offering).await;
+    let (arriving, arrived) = mpsc::channel(MAX_ARRIVED);
+    ways.take_from_mesh(arriving).await;
+    let mesh = ways.mesh.clone();
     let mut desk = Desk {
         shared: Shared { store: store.clone(), ways, directory, events },
         settings,
         requests: requested,
         offers,
+        arrived,
         active: BTreeMap::new(),
         held: BTreeMap::new(),
         turns: BTreeMap::new(),
@@ -86,7 +96,7 @@ pub(in crate::node) async fn start(setup: Setup) -> Result<FilesHandle, FileErro
         desk.send(transfer);
     }
     tokio::spawn(desk.run());
-    Ok(FilesHandle { requests, store })
+    Ok(FilesHandle { requests, store, mesh })
 }
 
 /// The directory, without the partial files of transfers that are over.
@@ -111,6 +121,7 @@ impl Desk {
                     None => return,
                 },
                 Some(offer) = self.offers.recv() => self.offered(offer).await,
+                Some(received) = self.arrived.recv() => self.arrived(received).await,
                 Some(ended) = self.tasks.join_next() => match ended {
                     Ok(Some(key)) => {
                         self.active.remove(&key);
@@ -137,6 +148,23 @@ impl Desk {
             Request::Connected => {
                 self.connected.send_replace(());
             }
+        }
+    }
+
+    /// It is stored before the next: where there is room is asked once for each.
+    async fn arrived(&mut self, received: Received) {
+        if self.settings.accept == FilePolicy::Never {
+            return;
+        }
+        let size = received.content.len() as u64;
+        if size > self.settings.max_size {
+            return;
+        }
+        if let Err(error) = arriving::keep(&self.shared, &received, self.settings.mesh_quota).await {
+            return tracing::warn!(sender = %received.sender, %error, "a file of the mesh is not kept");
+        }
+        if let (Some(mesh), Some(wire_id)) = (&self.shared.ways.mesh, received.wire_id) {
+            mesh.acknowledge_file(received.sender, wire_id).await;
         }
     }
 
@@ -423,7 +451,7 @@ mod tests {
         /// What a process that dies and begins again does to files.
         async fn restart(&mut self, accept: FilePolicy) {
             let (requests, store) = (mpsc::channel(1).0, self.store.clone());
-            self.files = FilesHandle { requests, store };
+            self.files = FilesHandle { requests, store, mesh: None };
             self.files = desk(&self.store, &self.direct, self.home.path(), accept, &self.events).await;
         }
     }
@@ -435,8 +463,9 @@ mod tests {
         accept: FilePolicy,
         events: &broadcast::Sender<Event>,
     ) -> FilesHandle {
-        let settings = Files { accept, directory: home.join("files"), max_size: 100_000_000 };
-        let ways = Ways { direct: Some(direct.clone()), betanet: None };
+        let directory = home.join("files");
+        let settings = Files { accept, directory, max_size: 100_000_000, mesh_quota: 1 << 20 };
+        let ways = Ways { direct: Some(direct.clone()), betanet: None, mesh: None };
         let (store, events) = (store.clone(), events.downgrade());
         start(Setup { store, ways, settings, events }).await.unwrap()
     }

@@ -9,18 +9,21 @@ use crate::transports::files::{DiskError, SourceError};
 /// What was asked about a file was not done.
 #[derive(Debug, thiserror::Error)]
 pub enum FileError {
-    /// This node has neither of the transports that carry files.
-    #[error("files go over direct and betanet, and both are off")]
+    /// This node has none of the transports that carry files.
+    #[error("files go over direct, betanet and BitChat, and all are off")]
     Off,
     /// The recipient is not one peer.
     #[error(transparent)]
     Name(#[from] NameError),
-    /// A file is for somebody.
-    #[error("a file goes to one contact, not to everyone")]
-    ToEveryone,
-    /// The recipient is no contact.
-    #[error("{0} is not a contact, and files go to contacts only")]
+    /// The recipient is no contact, and the mesh does not reach it.
+    #[error("{0} is neither a contact nor in reach of the mesh")]
     NotAContact(PeerId),
+    /// Over BitChat a file is one packet, and there is no other way to this recipient.
+    #[error("the file has {size} bytes, and over BitChat a file has at most 1048576 (1 MiB)")]
+    TooLargeForMesh {
+        /// Its length.
+        size: u64,
+    },
     /// The file cannot be sent.
     #[error(transparent)]
     Source(#[from] SourceError),

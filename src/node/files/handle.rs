@@ -10,7 +10,9 @@ use crate::ids::PeerId;
 use crate::node::handle::Stopped;
 use crate::node::store::Store;
 use crate::storage::Transfer;
+use crate::transports::bitchat::BitchatHandle;
 use crate::transports::files::Source;
+use crate::wire::MAX_MEDIA_LEN;
 
 pub(super) type Answer = oneshot::Sender<Result<Transfer, FileError>>;
 
@@ -28,20 +30,36 @@ pub(super) enum Request {
 pub struct FilesHandle {
     pub(super) requests: mpsc::Sender<Request>,
     pub(super) store: Store,
+    pub(super) mesh: Option<BitchatHandle>,
 }
 
 impl FilesHandle {
-    /// Takes on a file for a contact: it is on record when this returns, and is carried as soon as can be.
+    /// Takes on a file for a contact, for somebody whom the mesh reaches, or for everyone there
+    /// ([`PeerId::BROADCAST`]): it is on record when this returns, and is carried as soon as can be.
     pub async fn send(&self, peer: PeerId, path: PathBuf) -> Result<Transfer, FileError> {
         let is_contact = move |database: &mut crate::storage::Database| {
             let contacts = database.contacts()?;
             Ok(contacts.iter().any(|contact| contact.fingerprint.peer_id() == peer && !contact.blocked))
         };
-        if !self.store.with(is_contact).await? {
+        let is_contact = self.store.with(is_contact).await?;
+        if !is_contact && !self.mesh_carries(peer).await {
             return Err(FileError::NotAContact(peer));
         }
         let source = spawn_blocking(move || Source::look(&path)).await.map_err(|_| Stopped)??;
+        let size = source.stamp().size;
+        if !is_contact && size > MAX_MEDIA_LEN as u64 {
+            return Err(FileError::TooLargeForMesh { size });
+        }
         self.ask(|answer| Request::Send { peer, source, answer }).await
+    }
+
+    /// Whether the mesh is there for somebody who is no contact.
+    async fn mesh_carries(&self, peer: PeerId) -> bool {
+        match &self.mesh {
+            None => false,
+            Some(_) if peer == PeerId::BROADCAST => true,
+            Some(mesh) => mesh.reaches(peer).await,
+        }
     }
 
     /// Says yes to a file that is offered.

@@ -1,10 +1,11 @@
-//! Files to and from contacts: which are on their way, which a person has to be asked about, which are due again.
+//! Files to and from contacts, and over the mesh to and from anybody: which are on their way, which a person has to be asked about, which are due again.
 //!
 //! One task, the desk, takes what people ask and what contacts offer; each transfer is a task of its own, which
 //! goes on until the file is there, cancelled or refused. What is known of each is in the database before a byte
 //! of it is carried, so that it goes on in another run. The bytes are carried by
 //! [`crate::transports::files`].
 
+mod arriving;
 mod desk;
 mod error;
 mod handle;

@@ -7,14 +7,18 @@ use tokio::sync::{Semaphore, watch};
 use tokio::time::{interval, sleep};
 
 use super::record::{Cancelled, Shared, until_cancelled};
+use super::ways::Carried;
+use crate::ids::PeerId;
 use crate::storage::{StoreError, Transfer, TransferStatus};
 use crate::transports::files::{Progress, SendError, Source, Stamp};
-use crate::wire::file::{FileHash, Reason};
+use crate::wire::file::Reason;
 
 /// How long after a try that failed the next begins; doubled each time.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 /// The longest pause. A contact that connects ends every pause.
 const MAX_PAUSE: Duration = Duration::from_secs(30);
+/// What fits into the 256 fragments that the Android app takes of one packet (spec 3.8).
+const ANDROID_TAKES: u64 = 116_000;
 /// How often people see how far it is.
 const TELL_EVERY: Duration = Duration::from_millis(250);
 
@@ -42,8 +46,14 @@ impl Sending {
         let mut told = None;
         loop {
             match self.try_once(shared).await {
-                Ok(hash) => {
+                Ok(Carried::Compared(hash)) => {
                     shared.complete(key, hash, None).await?;
+                    return Ok(());
+                }
+                Ok(Carried::Unconfirmed) => {
+                    shared.set_done(key, self.transfer.size).await?;
+                    let said = unconfirmed(key.peer, self.transfer.size).to_owned();
+                    shared.set_status(key, TransferStatus::Done, Some(said)).await?;
                     return Ok(());
                 }
                 Err(error) => {
@@ -67,7 +77,7 @@ impl Sending {
         }
     }
 
-    async fn try_once(&self, shared: &Shared) -> Result<FileHash, SendError> {
+    async fn try_once(&self, shared: &Shared) -> Result<Carried, SendError> {
         let _turn = tokio::select! {
             turn = self.turns.acquire() => turn,
             () = until_cancelled(self.cancelled.clone()) => return Err(SendError::Cancelled),
@@ -104,6 +114,18 @@ impl Sending {
         shared.set_done(self.transfer.key, resumed).await?;
         shared.set_status(self.transfer.key, TransferStatus::Running, None).await?;
         Ok(())
+    }
+}
+
+/// What is said of a file that nobody confirmed.
+fn unconfirmed(peer: PeerId, size: u64) -> &'static str {
+    match (peer == PeerId::BROADCAST, size > ANDROID_TAKES) {
+        (true, false) => "sent to everyone in reach",
+        (true, true) => "sent to everyone in reach; phones with Android take files of up to 116 kB",
+        (false, false) => "sent over the mesh; the app there does not confirm files",
+        (false, true) => {
+            "sent over the mesh; the app there does not confirm files, and on Android takes up to 116 kB"
+        }
     }
 }
 

@@ -1,9 +1,12 @@
-//! The transports that carry files: straight where a connection stands, else by the contact's mailbox.
+//! The transports that carry files: straight where a connection stands, else by the contact's mailbox, else over the mesh
+//! to whoever is in its reach.
 
 use tokio::sync::{mpsc, watch};
 
 use crate::ids::{PeerId, TransferId};
+use crate::mesh::media::event::Received;
 use crate::transports::betanet::BetanetHandle;
+use crate::transports::bitchat::{Arrival, BitchatHandle};
 use crate::transports::direct::DirectHandle;
 use crate::transports::files::{FileOffer, Progress, SendError, Source};
 use crate::wire::file::FileHash;
@@ -13,12 +16,22 @@ use crate::wire::file::FileHash;
 pub(in crate::node) struct Ways {
     pub(in crate::node) direct: Option<DirectHandle>,
     pub(in crate::node) betanet: Option<BetanetHandle>,
+    pub(in crate::node) mesh: Option<BitchatHandle>,
+}
+
+/// What is known of a file that went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Carried {
+    /// The receiver has it, and this is its hash.
+    Compared(FileHash),
+    /// It went over the mesh, to everyone or to somebody whose app does not confirm files.
+    Unconfirmed,
 }
 
 impl Ways {
     /// Whether there is none.
     pub(in crate::node) const fn is_empty(&self) -> bool {
-        self.direct.is_none() && self.betanet.is_none()
+        self.direct.is_none() && self.betanet.is_none() && self.mesh.is_none()
     }
 
     /// Has the files that contacts offer handed to `taker`.
@@ -31,6 +44,13 @@ impl Ways {
         }
     }
 
+    /// Has the files that come over the mesh handed to `taker`.
+    pub(super) async fn take_from_mesh(&self, taker: mpsc::Sender<Received>) {
+        if let Some(mesh) = &self.mesh {
+            mesh.take_files(taker).await;
+        }
+    }
+
     /// Carries a file, from where an earlier try was cut, whichever way that one took.
     pub(super) async fn send_file(
         &self,
@@ -39,17 +59,42 @@ impl Ways {
         source: &Source,
         progress: &watch::Sender<Progress>,
         cancelled: impl Future<Output = ()>,
-    ) -> Result<FileHash, SendError> {
+    ) -> Result<Carried, SendError> {
         tokio::pin!(cancelled);
+        if peer == PeerId::BROADCAST {
+            return self.over_mesh(None, source, progress, cancelled).await;
+        }
         if let Some(direct) = &self.direct {
             match direct.send_file(peer, id, source, progress, cancelled.as_mut()).await {
                 Err(SendError::NotConnected) => {}
-                sent => return sent,
+                sent => return sent.map(Carried::Compared),
             }
         }
-        match &self.betanet {
-            Some(betanet) => betanet.send_file(peer, id, source, progress, cancelled).await,
-            None => Err(SendError::NotConnected),
+        if let Some(betanet) = &self.betanet {
+            match betanet.send_file(peer, id, source, progress, cancelled.as_mut()).await {
+                Err(SendError::NotConnected) => {}
+                sent => return sent.map(Carried::Compared),
+            }
+        }
+        self.over_mesh(Some(peer), source, progress, cancelled).await
+    }
+
+    async fn over_mesh(
+        &self,
+        to: Option<PeerId>,
+        source: &Source,
+        progress: &watch::Sender<Progress>,
+        cancelled: impl Future<Output = ()>,
+    ) -> Result<Carried, SendError> {
+        let mesh = self.mesh.as_ref().ok_or(SendError::NotConnected)?;
+        match mesh.send_file(to, source, progress, cancelled).await {
+            Ok(Arrival::Confirmed(hash)) => Ok(Carried::Compared(hash)),
+            Ok(Arrival::Unknown) => Ok(Carried::Unconfirmed),
+            Err(SendError::TooLargeForMesh { size, .. }) => {
+                let waits = to.is_some() && (self.direct.is_some() || self.betanet.is_some());
+                Err(SendError::TooLargeForMesh { size, waits })
+            }
+            Err(error) => Err(error),
         }
     }
 }

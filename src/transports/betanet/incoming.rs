@@ -119,6 +119,7 @@ impl Driver {
             sender: sender.fingerprint,
             nickname: String::new(),
             public: false,
+            room: None,
             id,
             body,
             sent,

@@ -25,6 +25,7 @@ use crate::link::event::{LinkDownReason, RadioCommand, RadioEvent};
 use crate::mesh::Engine;
 use crate::mesh::event::{self, Input, Output};
 use crate::mesh::kept::Kept;
+use crate::mesh::media::event::{Event as MediaEvent, Received};
 use crate::radio::RadioHandle;
 use crate::router::event::Failure;
 use crate::transports::port::{Command, EVENT_BOUND, Event};
@@ -66,6 +67,8 @@ pub(super) struct Driver {
     said: Option<Vec<event::Event>>,
     reached: Reached,
     board: Board,
+    /// Who stores files that come; each may have a megabyte, so they are not told to everybody.
+    files: Option<mpsc::Sender<Received>>,
     /// The radio ended by itself.
     radio_gone: bool,
     /// Nobody holds a handle any more.
@@ -97,6 +100,7 @@ impl Driver {
             said: None,
             reached: Reached::default(),
             board: Board::default(),
+            files: None,
             radio_gone: false,
             unasked: false,
             leaving: false,
@@ -237,12 +241,24 @@ impl Driver {
         if event == event::Event::ClockUnset {
             tracing::error!("the clock of this machine is not set: nothing is sent");
         }
+        if let event::Event::Media(MediaEvent::Received(file)) = event {
+            return self.hand_on(file);
+        }
         let reach = self.reached.note(&event).into_iter().map(|(to, reach)| Event::Reach { to, reach });
         self.told.extend(reach);
         self.told.extend(told(&event));
         self.said.iter_mut().for_each(|said| said.push(event.clone()));
         // Nobody may be listening, and that is no error.
         self.ends.mesh_events.send(event).ok();
+    }
+
+    /// A file that nobody has room for is not acknowledged: its sender may send it again.
+    fn hand_on(&self, file: Received) {
+        if self.files.as_ref().is_none_or(|files| files.try_send(file).is_err()) {
+            tracing::warn!(
+                "a file that came over the mesh is not stored: nobody takes it, or too many come at once"
+            );
+        }
     }
 
     fn tell_health(&mut self) {
@@ -272,10 +288,14 @@ impl Driver {
             Question::Status(answer) => {
                 answer.send(self.status()).ok();
             }
+            Question::TakeFiles(files) => self.files = Some(files),
             Question::Ask(command, answer) => {
                 self.said = Some(Vec::new());
                 self.turn(Input::Command(command));
                 answer.send(self.said.take().unwrap_or_default()).ok();
+            }
+            Question::Groups(answer) => {
+                answer.send(self.engine.groups()).ok();
             }
             Question::Notices(answer) => {
                 answer.send(self.engine.notices(self.clock.now())).ok();

@@ -5,6 +5,8 @@ use tokio::sync::{broadcast, mpsc, oneshot};
 use super::board::BitchatStatus;
 use crate::mesh::board::Notice;
 use crate::mesh::event::{Command, Event, Introduction, PeerInfo};
+use crate::mesh::groups::GroupInfo;
+use crate::mesh::media::event::Received;
 
 /// Events of the mesh that may wait for a listener; one that is slower loses the oldest.
 pub(super) const EVENT_BOUND: usize = 256;
@@ -19,8 +21,12 @@ pub(super) enum Question {
     Status(oneshot::Sender<BitchatStatus>),
     /// Something beyond the transport port.
     Command(Command),
+    /// Files that come go there.
+    TakeFiles(mpsc::Sender<Received>),
     /// The same, with what the engine tells in the same turn.
     Ask(Command, oneshot::Sender<Vec<Event>>),
+    /// Which groups are we in?
+    Groups(oneshot::Sender<Vec<GroupInfo>>),
     /// Which notices stand?
     Notices(oneshot::Sender<Vec<Notice>>),
 }
@@ -57,6 +63,11 @@ impl BitchatHandle {
     /// subscription this loses nothing.
     pub async fn ask(&self, command: Command) -> Option<Vec<Event>> {
         self.question(|answer| Question::Ask(command, answer)).await
+    }
+
+    /// The groups we are in; `None` once it has stopped.
+    pub async fn groups(&self) -> Option<Vec<GroupInfo>> {
+        self.question(Question::Groups).await
     }
 
     /// The notices that stand; `None` once it has stopped.

@@ -5,11 +5,13 @@
 
 mod board;
 mod driver;
+mod files;
 mod handle;
 mod reached;
 mod start;
 mod translate;
 
 pub use board::{BitchatStatus, RadioCounters};
+pub use files::Arrival;
 pub use handle::BitchatHandle;
 pub use start::start;

@@ -35,8 +35,10 @@ impl Reached {
             | Event::Expired { .. }
             | Event::Refused { .. }
             | Event::Receipt { .. }
+            | Event::Media(_)
             | Event::Diagnostics(_)
             | Event::Board(_)
+            | Event::Group(_)
             | Event::People(_)
             | Event::Courier(_)
             | Event::ClockUnset => false,

@@ -7,8 +7,9 @@ use crate::ids::{AttemptId, MessageId};
 use crate::mesh;
 use crate::mesh::error::Refusal;
 use crate::mesh::event::{Expiry, PrivateMessage, PublicMessage};
+use crate::mesh::groups::{self, GroupMessage};
 use crate::mesh::trust::event as trust;
-use crate::message::{Body, Message, Recipient};
+use crate::message::{Body, GroupLabel, Message, Recipient};
 use crate::router::event::{Failure, Report};
 use crate::transports::port::{Command, Event, Received};
 
@@ -51,10 +52,12 @@ pub(super) fn told(event: &mesh::event::Event) -> Vec<Event> {
             let heard = carried_on.then(|| Event::Heard { packet: message.packet.clone() });
             [Event::Received(public(message))].into_iter().chain(heard).collect()
         }
+        Engine::Group(groups::Event::Message(message)) => vec![Event::Received(said(message))],
         Engine::Card { fingerprint, card, sent, .. } => vec![Event::Received(Received {
             sender: *fingerprint,
             nickname: String::new(),
             public: false,
+            room: None,
             id: card_id(card),
             body: Body::Card(card.clone()),
             sent: *sent,
@@ -73,8 +76,10 @@ pub(super) fn told(event: &mesh::event::Event) -> Vec<Event> {
         | Engine::Peer(_)
         | Engine::PeerGone { .. }
         | Engine::Session { .. }
+        | Engine::Media(_)
         | Engine::Diagnostics(_)
         | Engine::Board(_)
+        | Engine::Group(_)
         | Engine::Courier(_)
         | Engine::ClockUnset => Vec::new(),
     }
@@ -107,6 +112,7 @@ fn private(message: &PrivateMessage) -> Received {
         sender: message.fingerprint,
         nickname: message.nickname.clone(),
         public: false,
+        room: None,
         id: message.id,
         body: Body::Text(message.text.clone()),
         sent: message.sent,
@@ -116,11 +122,28 @@ fn private(message: &PrivateMessage) -> Received {
     }
 }
 
+/// What was said to a group, by us or by another member.
+fn said(message: &GroupMessage) -> Received {
+    Received {
+        sender: message.sender,
+        nickname: message.nickname.clone(),
+        public: false,
+        room: Some(GroupLabel { id: message.group, name: message.name.clone() }),
+        id: message.id,
+        body: Body::Text(message.text.clone()),
+        sent: message.sent,
+        wire_ids: Vec::new(),
+        ttl: message.ttl,
+        fragments: 0,
+    }
+}
+
 fn public(message: &PublicMessage) -> Received {
     Received {
         sender: message.fingerprint,
         nickname: message.nickname.clone(),
         public: true,
+        room: None,
         id: message.id,
         body: Body::Text(message.text.clone()),
         sent: message.sent,

@@ -294,6 +294,7 @@ impl Peer {
                         sender: self.contact.fingerprint,
                         nickname: String::new(),
                         public: false,
+                        room: None,
                         id,
                         body,
                         sent,

@@ -7,6 +7,7 @@ use iroh::endpoint::ConnectionError;
 
 use super::frames::ReadFrameError;
 use super::pipe::Cut;
+use crate::mesh::media::event::Failure;
 use crate::wire::file::Reason;
 use crate::wire::{EncodeError, PayloadError};
 
@@ -24,7 +25,7 @@ pub struct DiskError {
 
 impl DiskError {
     /// What turns a system's error into one that says where.
-    pub(super) fn at(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+    pub fn at(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         move |source| Self { action, path: path.to_owned(), source }
     }
 }
@@ -91,6 +92,17 @@ pub enum SendError {
     /// The offer cannot be written.
     #[error(transparent)]
     Offer(#[from] EncodeError),
+    /// Over BitChat a file is one packet.
+    #[error("it has {size} bytes, and over BitChat a file has at most 1048576{}", if *.waits { "; it waits for another way" } else { "" })]
+    TooLargeForMesh {
+        /// Its length.
+        size: u64,
+        /// Whether another way may come about.
+        waits: bool,
+    },
+    /// The mesh could not carry it.
+    #[error("{0}")]
+    Mesh(Failure),
     /// The thread that reads the file is gone.
     #[error("the file's reader stopped; the log says why")]
     Reader,
@@ -101,6 +113,8 @@ impl SendError {
     pub const fn is_passing(&self) -> bool {
         match self {
             Self::Declined(reason) => reason.is_passing(),
+            Self::TooLargeForMesh { waits, .. } => *waits,
+            Self::Mesh(reason) => !matches!(reason, Failure::NotTaken | Failure::ToSelf | Failure::Unfit(_)),
             Self::NotConnected
             | Self::Connection(_)
             | Self::Cut(_)
@@ -131,6 +145,8 @@ impl SendError {
             | Self::Ended
             | Self::Stalled
             | Self::Offer(_)
+            | Self::TooLargeForMesh { .. }
+            | Self::Mesh(_)
             | Self::Reader => None,
         }
     }

@@ -62,6 +62,20 @@ impl Source {
         FileName::tame(&self.path.file_name().unwrap_or_default().to_string_lossy())
     }
 
+    /// All of it, if it still is what it was. Waits for the disk.
+    pub(in crate::transports) fn read_whole(self) -> Result<Vec<u8>, SourceError> {
+        let failed = || DiskError::at("read", &self.path);
+        let mut file = File::open(&self.path).map_err(failed())?;
+        let mut content = Vec::new();
+        // One byte more than there should be tells a file that grew.
+        let most = self.stamp.size.saturating_add(1);
+        (&mut file).take(most).read_to_end(&mut content).map_err(failed())?;
+        if stamp_of(&file, &self.path)? != self.stamp || content.len() as u64 != self.stamp.size {
+            return Err(SourceError::Changed { path: self.path });
+        }
+        Ok(content)
+    }
+
     /// Opens it, if it still is what it was, at `offset`, if the bytes before that have this hash, and at the
     /// beginning otherwise. Waits for the disk.
     pub(super) fn open_at(self, offset: u64, hash: FileHash) -> Result<Reading, SourceError> {

@@ -16,8 +16,8 @@ use crate::api::schema::{
 use crate::ids::{MessageId, PeerId};
 use crate::node::name::EVERYONE;
 
-use super::board;
 use super::table::{self, Line, Unclear, parse};
+use super::{board, group};
 use crate::cli::commands::peers;
 use crate::cli::context::Context;
 use crate::cli::ending::Ending;
@@ -105,6 +105,8 @@ impl Chat<'_> {
             | EventReport::Transport(_) => {}
             EventReport::Adapter { .. }
             | EventReport::Board(_)
+            | EventReport::Group(_)
+            | EventReport::GroupMessage(_)
             | EventReport::Contact(_)
             | EventReport::File(_)
             | EventReport::Person(_)
@@ -145,7 +147,9 @@ impl Chat<'_> {
             Ok(Line::Board(wish)) => {
                 self.or_say(board::act(self.context, &self.client, wish).await)?;
             }
+            Ok(Line::Group(wish)) => self.or_say(group::act(self.context, &self.client, wish).await)?,
             Ok(Line::Who) => peers::run(self.context).await?,
+            Ok(Line::File { to, path }) => self.file(to, path).await?,
             Ok(Line::Decide { name, decision }) => self.decide(name, decision).await?,
             Ok(Line::Verify(what)) => self.verify(what).await?,
             Ok(Line::Ping(name)) => self.ping(name).await?,

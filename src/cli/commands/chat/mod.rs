@@ -4,6 +4,8 @@
 
 mod board;
 mod conversation;
+mod files;
+mod group;
 mod people;
 mod survey;
 mod table;

@@ -1,6 +1,6 @@
 //! The commands of the chat: a row says how one is typed, what it does and how its line is read.
 
-use super::board;
+use super::{board, group};
 use crate::cli::commands::person::Decision;
 use crate::cli::words;
 
@@ -11,7 +11,9 @@ pub(super) enum Line<'a> {
     Public(&'a str),
     Private { to: &'a str, text: &'a str },
     Board(board::Wish<'a>),
+    Group(group::Wish<'a>),
     Who,
+    File { to: &'a str, path: &'a str },
     Decide { name: &'a str, decision: Decision },
     Verify(&'a str),
     Ping(&'a str),
@@ -42,6 +44,18 @@ const COMMANDS: &[Command] = &[
         arguments: "",
         help: "who has been heard",
         read: |rest| alone(rest, Line::Who),
+    },
+    Command {
+        names: &["group"],
+        arguments: "[list | create NAME | invite GROUP NAME | remove GROUP NAME | leave GROUP | say GROUP TEXT]",
+        help: "private groups: only members read what is said to one",
+        read: |rest| group::read(rest).map(Line::Group),
+    },
+    Command {
+        names: &["file"],
+        arguments: "NAME PATH",
+        help: "send a file; NAME may be `everyone`",
+        read: file,
     },
     Command {
         names: &["board"],
@@ -122,6 +136,8 @@ const COMMANDS: &[Command] = &[
 
 /// How a private line is typed in short.
 const AT: &str = "@NAME TEXT";
+/// How a line for a group is typed in short.
+const HASH: &str = "#GROUP TEXT";
 
 /// Why a line is not done.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -153,6 +169,9 @@ pub(super) fn parse(line: &str) -> Result<Line<'_>, Unclear> {
     if let Some(rest) = line.strip_prefix('@') {
         return private(rest).ok_or_else(|| Unclear::Incomplete(AT.to_owned()));
     }
+    if let Some(rest) = line.strip_prefix('#') {
+        return group::say(rest).map(Line::Group).ok_or_else(|| Unclear::Incomplete(HASH.to_owned()));
+    }
     let Some(typed) = line.strip_prefix('/') else {
         return Ok(Line::Public(line));
     };
@@ -166,6 +185,7 @@ pub(super) fn parse(line: &str) -> Result<Line<'_>, Unclear> {
 pub(super) fn help() -> String {
     let lines = [
         ("a line".to_owned(), "goes to everyone in reach, readable by all".to_owned()),
+        (HASH.to_owned(), "goes to a private group".to_owned()),
         (AT.to_owned(), "goes to one, encrypted; NAME may be a peer id".to_owned()),
     ];
     let commands = COMMANDS.iter().map(|command| {
@@ -204,6 +224,13 @@ fn private(rest: &str) -> Option<Line<'_>> {
     (!to.is_empty() && !text.is_empty()).then_some(Line::Private { to, text })
 }
 
+/// A name and the path of a file, which may have spaces in it.
+fn file(rest: &str) -> Option<Line<'_>> {
+    let (to, path) = rest.split_once(char::is_whitespace)?;
+    let path = path.trim();
+    (!to.is_empty() && !path.is_empty()).then_some(Line::File { to, path })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -215,6 +242,7 @@ mod tests {
             assert_eq!(parse(line), Ok(Line::Private { to: "ben", text: "see you" }), "{line}");
         }
         assert_eq!(parse("/w"), Ok(Line::Who));
+        assert_eq!(parse("/file ben  my notes.txt"), Ok(Line::File { to: "ben", path: "my notes.txt" }));
         assert_eq!(parse("  "), Ok(Line::Nothing));
     }
 

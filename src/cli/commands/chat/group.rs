@@ -1,0 +1,84 @@
+//! Private groups in the chat.
+
+use crate::api::Client;
+use crate::cli::commands::group;
+use crate::cli::context::Context;
+use crate::cli::error::CliError;
+
+/// What is wanted of a group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wish<'a> {
+    List,
+    Create(&'a str),
+    Invite { group: &'a str, peer: &'a str },
+    Remove { group: &'a str, member: &'a str },
+    Leave(&'a str),
+    Say { group: &'a str, text: &'a str },
+}
+
+/// Reads what follows `/group`.
+pub(super) fn read(rest: &str) -> Option<Wish<'_>> {
+    let (deed, rest) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
+    let rest = rest.trim();
+    match (deed, rest) {
+        ("" | "list", "") => Some(Wish::List),
+        ("create" | "leave" | "invite" | "remove" | "say", "") => None,
+        ("create", name) => Some(Wish::Create(name)),
+        ("leave", group) => Some(Wish::Leave(group)),
+        ("invite", rest) => two(rest).map(|(group, peer)| Wish::Invite { group, peer }),
+        ("remove", rest) => two(rest).map(|(group, member)| Wish::Remove { group, member }),
+        ("say", rest) => say(rest),
+        (_, _) => None,
+    }
+}
+
+/// Reads what follows `#`: a group, and what to say to it.
+pub(super) fn say(rest: &str) -> Option<Wish<'_>> {
+    let (group, text) = rest.split_once(char::is_whitespace)?;
+    let text = text.trim();
+    (!group.is_empty() && !text.is_empty()).then_some(Wish::Say { group, text })
+}
+
+/// A group and a person: the person is the last word, a group's name may have several.
+fn two(rest: &str) -> Option<(&str, &str)> {
+    let (group, person) = rest.rsplit_once(char::is_whitespace)?;
+    Some((group.trim(), person.strip_prefix('@').unwrap_or(person)))
+}
+
+/// Does it.
+pub(super) async fn act(context: &Context, client: &Client, wish: Wish<'_>) -> Result<(), CliError> {
+    match wish {
+        Wish::List => group::list(context, client).await,
+        Wish::Create(name) => group::create(context, client, name).await,
+        Wish::Invite { group, peer } => group::invite(context, client, group, peer).await,
+        Wish::Remove { group, member } => group::remove(context, client, group, member).await,
+        Wish::Leave(group) => group::leave(context, client, group).await,
+        Wish::Say { group, text } => {
+            client.say_to_group(group::find(client, group).await?.group.id, text).await?;
+            Ok(())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn groups_are_made_filled_and_spoken_to() {
+        assert_eq!(read(""), Some(Wish::List));
+        assert_eq!(read("create night watch"), Some(Wish::Create("night watch")));
+        let invite = Some(Wish::Invite { group: "night watch", peer: "ben" });
+        assert_eq!(read("invite night watch @ben"), invite);
+        assert_eq!(read("say crew at  8"), Some(Wish::Say { group: "crew", text: "at  8" }));
+        assert_eq!(say("crew at 8"), Some(Wish::Say { group: "crew", text: "at 8" }));
+    }
+
+    #[test]
+    fn half_a_wish_does_nothing() {
+        for rest in ["create", "invite crew", "remove ", "leave", "say crew", "dance", "list all"] {
+            assert_eq!(read(rest), None, "{rest}");
+        }
+        assert_eq!(say("crew"), None);
+    }
+}

@@ -1,0 +1,200 @@
+//! What others send for private groups, and what their members are told.
+
+use super::egress::Aim;
+use super::engine::Engine;
+use super::error::DropReason;
+use super::event;
+use super::group_store::{Change, Group, Handed, Opened, Us};
+use super::group_telling::Due;
+use super::groups::{Event, GroupInfo, GroupMessage, Later, MemberInfo, News};
+use super::kept::Kept;
+use crate::ids::{Fingerprint, GroupId, MessageId, PeerId};
+use crate::time::Now;
+use crate::wire::{GroupEnvelope, GroupKey, GroupState, Member, NoisePayload, Packet};
+
+impl Engine {
+    /// A message of some group. Whoever is no member passes it on unread.
+    pub(super) fn group_packet(&mut self, packet: &Packet, ttl: u8, now: Now) -> Result<(), DropReason> {
+        let envelope = GroupEnvelope::decode(&packet.payload).map_err(|_| DropReason::Payload)?;
+        self.group_message(envelope, ttl, now)
+    }
+
+    fn group_message(&mut self, envelope: GroupEnvelope, ttl: u8, now: Now) -> Result<(), DropReason> {
+        let (text, member) = match self.groups.store.open(&envelope, self.us(), now.unix)? {
+            Opened::Text { text, member } => (text, member),
+            Opened::Own | Opened::Foreign => return Ok(()),
+            Opened::Later => {
+                self.groups.wait_for_key(envelope, ttl);
+                return Ok(());
+            }
+        };
+        let id = MessageId::from_wire(&text.id);
+        if self.groups.seen.put((text.sender, id), ()).is_some() {
+            return Err(DropReason::Duplicate);
+        }
+        let Some(Group { state, .. }) = self.groups.store.get(envelope.group) else { return Ok(()) };
+        let (name, current) = (state.name.clone(), state.epoch == envelope.epoch);
+        if current {
+            self.groups.tellings.knows(envelope.group, member.fingerprint);
+        }
+        self.emit(event::Event::Group(Event::Message(GroupMessage {
+            group: envelope.group,
+            name,
+            id,
+            sender: member.fingerprint,
+            nickname: if member.nickname.is_empty() { text.nickname } else { member.nickname },
+            text: text.content,
+            sent: text.sent.min(now.unix),
+            ttl,
+        })));
+        Ok(())
+    }
+
+    /// A state of a group, out of a session.
+    pub(super) fn group_state(&mut self, peer: PeerId, state: GroupState, invitation: bool, now: Now) {
+        if let Err(reason) = self.try_group_state(peer, state, invitation, now) {
+            self.counters.drop(reason);
+        }
+    }
+
+    fn try_group_state(
+        &mut self,
+        peer: PeerId,
+        state: GroupState,
+        invitation: bool,
+        now: Now,
+    ) -> Result<(), DropReason> {
+        let by = self.sessions.fingerprint(peer).ok_or(DropReason::GroupForged)?;
+        let known = self.peers.get(peer);
+        let signs_so = |key: &[u8; 32]| known.is_none_or(|peer| peer.signing_public == *key);
+        if !state.member(by).is_some_and(|creator| signs_so(&creator.signing_public)) {
+            return Err(DropReason::GroupForged);
+        }
+        let handed = Handed { by, invitation, known: known.is_some_and(|peer| peer.is_contact()) };
+        let (id, epoch) = (state.id, state.epoch);
+        let change = self.groups.store.take(state.clone(), self.us(), handed, now.unix);
+        self.keep_groups();
+        let (shown, news) = match change? {
+            Change::Nothing => return Ok(()),
+            Change::Joined => (state, News::Joined),
+            Change::Changed(before) => {
+                let news = members_news(&before, &state);
+                (state, news)
+            }
+            Change::Expelled(before) => (*before, News::Expelled),
+        };
+        let group = self.group_info(&shown);
+        self.emit(event::Event::Group(Event::Changed { group, news }));
+        for Later { envelope, ttl } in self.groups.take_later(id, epoch) {
+            if let Err(reason) = self.group_message(envelope, ttl, now) {
+                self.counters.drop(reason);
+            }
+        }
+        Ok(())
+    }
+
+    /// Somebody is there, or a session with it stands.
+    pub(super) fn met_member(&mut self, peer: PeerId, now: Now) {
+        self.groups.tellings.met(peer, now.instant);
+        self.run_groups(now);
+    }
+
+    /// Tells the members of our groups what they have to be told.
+    pub(super) fn run_groups(&mut self, now: Now) {
+        let stands = |peer: PeerId| self.sessions.stands(peer, now.instant);
+        let mut dues: Vec<Due> = Vec::new();
+        while let Some(due) = self.groups.tellings.pop_due(now.instant, stands) {
+            dues.push(due);
+        }
+        for due in dues {
+            self.tell_member(due, now);
+        }
+    }
+
+    fn tell_member(&mut self, Due { group, to, invitation }: Due, now: Now) {
+        let peer = to.peer_id();
+        if !self.sessions.stands(peer, now.instant) {
+            if self.peers.get(peer).is_some_and(|peer| peer.present) {
+                self.greet(peer, now);
+            }
+            return;
+        }
+        let Some(Group { state, .. }) = self.groups.store.get(group) else { return };
+        let mut state = state.clone();
+        if state.member(to).is_none() {
+            // Who is out is told so, and not the key.
+            state.key = GroupKey::none();
+            let Ok(preimage) = state.signing_preimage() else { return };
+            state.signature = self.identity.sign(&preimage);
+            if self.groups.tellings.is_done(group, to) {
+                self.groups.tellings.knows(group, to);
+                self.groups.store.set_removed(group, |removed| removed.retain(|removed| *removed != to));
+                self.keep_groups();
+            }
+        }
+        let state = Box::new(state);
+        let payload = match invitation {
+            true => NoisePayload::GroupInvite(state),
+            false => NoisePayload::GroupKeyUpdate(state),
+        };
+        self.send_inner(Aim::Peer(peer), peer, &payload, now);
+    }
+
+    /// Takes back a group that an earlier run kept; false when it is worth nothing.
+    pub(super) fn restore_group(&mut self, kept: &Kept, now: Now) -> bool {
+        if !self.groups.store.restore(&kept.key, &kept.value) {
+            return false;
+        }
+        let us = self.identity.fingerprint();
+        let own = self.groups.store.iter().filter(|group| group.state.creator == us);
+        let tellings: Vec<(GroupId, Fingerprint)> = own
+            .filter(|group| group.state.id.0.as_slice() == kept.key)
+            .flat_map(|Group { state, removed, .. }| {
+                let members = state.members.iter().map(|member| member.fingerprint);
+                members.chain(removed.iter().copied()).map(|member| (state.id, member))
+            })
+            .filter(|(_, member)| *member != us)
+            .collect();
+        for (group, member) in tellings {
+            self.groups.tellings.tell(group, member, false, now.instant);
+        }
+        true
+    }
+
+    pub(super) fn keep_groups(&mut self) {
+        for change in self.groups.store.changes() {
+            self.keep(change);
+        }
+    }
+
+    fn us(&self) -> Us {
+        Us { fingerprint: self.identity.fingerprint(), signing_public: self.identity.signing_public() }
+    }
+
+    pub(super) fn group_info(&self, state: &GroupState) -> GroupInfo {
+        let own = state.creator == self.identity.fingerprint();
+        let told = |member: &Member| !own || self.groups.tellings.was_told(state.id, member.fingerprint);
+        let info = |member: &Member| MemberInfo {
+            fingerprint: member.fingerprint,
+            nickname: member.nickname.clone(),
+            told: told(member),
+        };
+        GroupInfo {
+            id: state.id,
+            name: state.name.clone(),
+            epoch: state.epoch,
+            creator: state.creator,
+            own,
+            members: state.members.iter().map(info).collect(),
+        }
+    }
+}
+
+/// Who came and who went from one state to the next.
+fn members_news(before: &GroupState, after: &GroupState) -> News {
+    let missing = |from: &GroupState, of: &GroupState| -> Vec<String> {
+        let gone = of.members.iter().filter(|member| from.member(member.fingerprint).is_none());
+        gone.map(|member| member.nickname.clone()).collect()
+    };
+    News::Members { added: missing(before, after), removed: missing(after, before) }
+}

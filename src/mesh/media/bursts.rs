@@ -1,0 +1,241 @@
+//! Live voice, packet by packet, until a burst is over (spec 3.10).
+//!
+//! What comes out is a stream of ADTS frames, which every player knows: the access units as they came, each behind the
+//! seven bytes that say what it is.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::ids::PeerId;
+use crate::time::{Instant, UnixMillis};
+use crate::wire::voice::{AAC_LC_16K, VoiceBody, VoicePacket};
+
+/// Bursts collected at once.
+const MAX_BURSTS: usize = 8;
+/// Bytes of one burst.
+const MAX_BYTES: usize = 384 * 1_024;
+/// Bytes a burst may have for each second since it began, and what it may have at once.
+const BYTES_PER_SECOND: usize = 6_000;
+/// How long a burst may be silent.
+const IDLE: Duration = Duration::from_secs(10);
+/// How long the packets of a burst that ended may be late.
+const LATE: Duration = Duration::from_secs(2);
+/// Bytes before each access unit in a stream.
+const ADTS_LEN: usize = 7;
+
+/// Which burst: whose, which, and whether it came in a session.
+pub(super) type Key = (PeerId, [u8; 8], bool);
+
+#[derive(Debug)]
+struct Burst {
+    packets: BTreeMap<u16, Vec<Bytes>>,
+    bytes: usize,
+    /// How many packets of sound there were, once its end came.
+    ends: Option<u16>,
+    began: Instant,
+    sent: UnixMillis,
+    due: Instant,
+}
+
+/// A burst that is over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Recording {
+    /// Which.
+    pub(super) key: Key,
+    /// When it began, by the speaker's clock.
+    pub(super) sent: UnixMillis,
+    /// A stream of ADTS frames.
+    pub(super) stream: Bytes,
+}
+
+/// The limit that a packet of a burst broke.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Refused;
+
+/// The bursts being collected.
+#[derive(Debug, Default)]
+pub(super) struct Bursts {
+    open: BTreeMap<Key, Burst>,
+}
+
+impl Bursts {
+    /// Takes a packet of a burst. A burst whose beginning was lost begins with whatever comes first.
+    pub(super) fn take(
+        &mut self,
+        peer: PeerId,
+        sealed: bool,
+        packet: VoicePacket,
+        sent: UnixMillis,
+        now: Instant,
+    ) -> Result<(), Refused> {
+        let key = (peer, packet.burst, sealed);
+        match packet.body {
+            VoiceBody::Start { codec: AAC_LC_16K } => self.open(key, sent, now).map(|_| ()),
+            VoiceBody::Start { .. } => Err(Refused),
+            VoiceBody::Sound(units) => self.open(key, sent, now)?.add(packet.number, units, now),
+            VoiceBody::End { packets, .. } => {
+                let Some(burst) = self.open.get_mut(&key) else { return Ok(()) };
+                burst.ends = Some(packets);
+                burst.due = if burst.is_whole() { now } else { now + LATE };
+                Ok(())
+            }
+            VoiceBody::Canceled => {
+                self.open.remove(&key);
+                Ok(())
+            }
+        }
+    }
+
+    /// The next burst that is over.
+    pub(super) fn pop_over(&mut self, now: Instant) -> Option<Recording> {
+        loop {
+            let key = *self.open.iter().find(|(_, burst)| burst.due <= now)?.0;
+            let burst = self.open.remove(&key)?;
+            if burst.bytes > 0 {
+                return Some(Recording { key, sent: burst.sent, stream: burst.stream() });
+            }
+        }
+    }
+
+    pub(super) fn poll_timeout(&self) -> Option<Instant> {
+        self.open.values().map(|burst| burst.due).min()
+    }
+
+    fn open(&mut self, key: Key, sent: UnixMillis, now: Instant) -> Result<&mut Burst, Refused> {
+        if self.open.len() >= MAX_BURSTS && !self.open.contains_key(&key) {
+            return Err(Refused);
+        }
+        let due = now + IDLE;
+        let begin = || Burst { packets: BTreeMap::new(), bytes: 0, ends: None, began: now, sent, due };
+        Ok(self.open.entry(key).or_insert_with(begin))
+    }
+}
+
+impl Burst {
+    fn add(&mut self, number: u16, units: Vec<Bytes>, now: Instant) -> Result<(), Refused> {
+        if self.packets.contains_key(&number) {
+            return Ok(());
+        }
+        let size: usize = units.iter().map(|unit| unit.len() + ADTS_LEN).sum();
+        let seconds = usize::try_from(now.since(self.began).as_secs()).unwrap_or(usize::MAX);
+        let allowed = seconds.saturating_add(2).saturating_mul(BYTES_PER_SECOND).min(MAX_BYTES);
+        if self.bytes + size > allowed {
+            return Err(Refused);
+        }
+        self.bytes += size;
+        self.packets.insert(number, units);
+        self.due = match self.ends {
+            None => now + IDLE,
+            Some(_) if self.is_whole() => now,
+            Some(_) => self.due,
+        };
+        Ok(())
+    }
+
+    fn is_whole(&self) -> bool {
+        self.ends.is_some_and(|ends| self.packets.len() >= usize::from(ends))
+    }
+
+    fn stream(&self) -> Bytes {
+        let mut stream = Vec::with_capacity(self.bytes);
+        for unit in self.packets.values().flatten() {
+            stream.extend(adts(unit.len()));
+            stream.extend(unit);
+        }
+        stream.into()
+    }
+}
+
+/// The header of one access unit: MPEG-4, no checksum, AAC-LC, 16 kHz, mono, of this length, alone in its frame.
+fn adts(unit: usize) -> [u8; ADTS_LEN] {
+    // A unit comes in a packet of 210 bytes: its frame's length has far fewer than 13 bits.
+    let [_, high, low] = low_bytes(unit + ADTS_LEN);
+    let len_high = high >> 3 & 0x03;
+    let len_middle = high << 5 | low >> 3;
+    [0xFF, 0xF1, 0x60, 0x40 | len_high, len_middle, low << 5 | 0x1F, 0xFC]
+}
+
+fn low_bytes(number: usize) -> [u8; 3] {
+    let [.., a, b, c] = number.to_be_bytes();
+    [a, b, c]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BOB: PeerId = PeerId([2; 8]);
+    const SENT: UnixMillis = UnixMillis(5);
+
+    fn at(seconds: u64) -> Instant {
+        Instant::from_start(Duration::from_secs(seconds))
+    }
+
+    fn say(bursts: &mut Bursts, number: u16, body: VoiceBody, now: u64) -> Result<(), Refused> {
+        bursts.take(BOB, false, VoicePacket { burst: [7; 8], number, body }, SENT, at(now))
+    }
+
+    fn sound(byte: u8, len: usize) -> VoiceBody {
+        VoiceBody::Sound(vec![vec![byte; len].into()])
+    }
+
+    #[test]
+    fn a_burst_is_put_in_order_and_over_when_all_of_it_came() {
+        let mut bursts = Bursts::default();
+        say(&mut bursts, 0, VoiceBody::Start { codec: 1 }, 0).unwrap();
+        say(&mut bursts, 2, sound(0xB, 3), 1).unwrap();
+        say(&mut bursts, 3, VoiceBody::End { packets: 2, milliseconds: 128 }, 1).unwrap();
+        assert_eq!(bursts.pop_over(at(1)), None, "a packet is late");
+        say(&mut bursts, 1, sound(0xA, 2), 2).unwrap();
+        let recording = bursts.pop_over(at(2)).unwrap();
+        let frame = |unit: &[u8]| [adts(unit.len()).as_slice(), unit].concat();
+        assert_eq!(recording.stream, [frame(&[0xA; 2]), frame(&[0xB; 3])].concat());
+        assert_eq!((recording.sent, bursts.poll_timeout()), (SENT, None));
+    }
+
+    #[test]
+    fn a_frame_says_what_it_is_and_how_long() {
+        let header = adts(200);
+        assert!(crate::wire::MediaType::Aac.begins(&header));
+        let length =
+            usize::from(header[3] & 3) << 11 | usize::from(header[4]) << 3 | usize::from(header[5]) >> 5;
+        assert_eq!(length, 207);
+        assert_eq!(header[2] >> 6, 1, "AAC-LC");
+        assert_eq!(header[2] >> 2 & 0xF, 8, "16 kHz");
+    }
+
+    #[test]
+    fn what_was_taken_back_or_has_no_sound_leaves_nothing() {
+        let mut bursts = Bursts::default();
+        say(&mut bursts, 1, sound(1, 9), 0).unwrap();
+        say(&mut bursts, 2, VoiceBody::Canceled, 0).unwrap();
+        say(&mut bursts, 0, VoiceBody::Start { codec: 1 }, 0).unwrap();
+        assert_eq!(bursts.pop_over(at(100)), None);
+        assert_eq!(say(&mut bursts, 0, VoiceBody::Start { codec: 2 }, 0), Err(Refused));
+    }
+
+    #[test]
+    fn a_burst_that_falls_silent_is_over() {
+        let mut bursts = Bursts::default();
+        say(&mut bursts, 1, sound(1, 9), 0).unwrap();
+        assert_eq!(bursts.poll_timeout(), Some(at(10)));
+        assert!(bursts.pop_over(at(9)).is_none() && bursts.pop_over(at(10)).is_some());
+    }
+
+    #[test]
+    fn nobody_says_more_than_a_voice_can() {
+        let mut bursts = Bursts::default();
+        let taken = (1..1_000).filter(|&number| say(&mut bursts, number, sound(1, 190), 0).is_ok()).count();
+        assert_eq!(taken, 2 * BYTES_PER_SECOND / 197);
+        let more = (1_000..9_000).filter(|&number| say(&mut bursts, number, sound(1, 190), 1_000).is_ok());
+        assert!((taken + more.count()) * 197 <= MAX_BYTES);
+
+        let mut bursts = Bursts::default();
+        for burst in 0..20 {
+            let packet = VoicePacket { burst: [burst; 8], number: 1, body: sound(1, 9) };
+            assert_eq!(bursts.take(BOB, false, packet, SENT, at(0)).is_ok(), burst < 8);
+        }
+    }
+}

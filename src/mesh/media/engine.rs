@@ -1,0 +1,335 @@
+//! How files and voice leave and arrive.
+
+use bytes::Bytes;
+
+use super::bursts::{Bursts, Recording};
+use super::carriers::Carriers;
+use super::departures::{Departures, Over};
+use super::event::{Command, Event, Failure, Received, Secrecy};
+use super::ledger::Ledger;
+use crate::ids::{AttemptId, PeerId, to_hex};
+use crate::mesh::egress::Aim;
+use crate::mesh::engine::Engine;
+use crate::mesh::error::DropReason;
+use crate::mesh::event::Event as MeshEvent;
+use crate::time::{Instant, Now, UnixMillis};
+use crate::wire::carrier::NostrCarrier;
+use crate::wire::voice::VoicePacket;
+use crate::wire::{
+    Capabilities, EncodeError, MAX_MEDIA_LEN, MediaFile, MediaType, NoisePayload, Packet, PacketType,
+    Version, media_id,
+};
+
+/// How old a public voice packet may be (spec 3.10).
+const VOICE_AGE: std::time::Duration = std::time::Duration::from_secs(30);
+/// After so many pieces of a file people hear how far it is.
+const TELL_EVERY: u16 = 16;
+
+/// What the engine keeps of files, voice and Nostr events.
+#[derive(Debug, Default)]
+pub(in crate::mesh) struct Media {
+    departures: Departures,
+    ledger: Ledger,
+    bursts: Bursts,
+    carriers: Carriers,
+}
+
+impl Media {
+    /// When something is over.
+    pub(in crate::mesh) fn poll_timeout(&self) -> Option<Instant> {
+        self.departures.poll_timeout().into_iter().chain(self.bursts.poll_timeout()).min()
+    }
+}
+
+impl Engine {
+    pub(in crate::mesh) fn media_command(&mut self, command: Command, now: Now) {
+        match command {
+            Command::ToEveryone { attempt, file } => {
+                if let Err(reason) = self.file_to_everyone(attempt, &file, now) {
+                    self.file_failed(attempt, reason);
+                }
+            }
+            Command::ToPeer { attempt, to, file } => {
+                if let Err(reason) = self.file_to_peer(attempt, to, file, now) {
+                    self.file_failed(attempt, reason);
+                }
+            }
+            Command::Cancel { attempt } => {
+                self.media.departures.remove(attempt);
+                self.trains.cancel(attempt);
+            }
+        }
+    }
+
+    /// What is over: files that went nowhere, bursts that fell silent.
+    pub(in crate::mesh) fn media_timers(&mut self, now: Now) {
+        while let Some((attempt, over)) = self.media.departures.pop_over(now.instant) {
+            self.trains.cancel(attempt);
+            self.tell_media(match over {
+                Over::Failed(reason) => Event::Failed { attempt, reason },
+                Over::Unconfirmed => Event::Unconfirmed { attempt },
+            });
+        }
+        while let Some(recording) = self.media.bursts.pop_over(now.instant) {
+            self.recorded(recording);
+        }
+    }
+
+    /// A session with this peer stands: the files that waited for it leave.
+    pub(in crate::mesh) fn session_for_files(&mut self, peer: PeerId, now: Now) {
+        for (attempt, file) in self.media.departures.waiting_for(peer) {
+            if let Err(reason) = self.depart(attempt, peer, file, now) {
+                self.file_failed(attempt, reason);
+            }
+        }
+    }
+
+    /// A piece of a file left, and so many are still to go.
+    pub(in crate::mesh) fn piece_left(&mut self, attempt: AttemptId, to_go: usize, now: Now) {
+        let Some(pieces) = self.media.departures.piece(attempt, now.instant) else { return };
+        let left = pieces.saturating_sub(u16::try_from(to_go).unwrap_or(u16::MAX));
+        if to_go == 0 || left % TELL_EVERY == 0 {
+            self.tell_media(Event::Progress { attempt, left, pieces });
+        }
+        if to_go == 0 {
+            self.file_gone(attempt, now);
+        }
+    }
+
+    /// Whether a receipt is for a file of ours.
+    pub(in crate::mesh) fn file_receipt(&mut self, from: PeerId, wire_id: &str) -> bool {
+        let Some(attempt) = self.media.departures.delivered(from, wire_id) else { return false };
+        self.tell_media(Event::Delivered { attempt });
+        true
+    }
+
+    /// The node has stored what it now acknowledges.
+    pub(in crate::mesh) fn file_stored(&mut self, sender: PeerId, wire_id: &str) {
+        self.media.ledger.stored(sender, wire_id);
+    }
+
+    /// A file in a packet of its own.
+    pub(in crate::mesh) fn open_file(&mut self, packet: &Packet) -> Result<(), DropReason> {
+        let file = MediaFile::decode(&packet.payload).map_err(|_| DropReason::Payload)?;
+        let media_type = file.media_type().map_err(|_| DropReason::Media)?;
+        let secrecy = if packet.is_broadcast() { Secrecy::Public } else { Secrecy::Open };
+        let author = self.peers.get(packet.sender).ok_or(DropReason::UnknownSender)?;
+        if self.trust.is_blocked(author.fingerprint) {
+            self.counters.drop(DropReason::Blocked);
+            return Ok(());
+        }
+        let received = Received {
+            sender: packet.sender,
+            fingerprint: author.fingerprint,
+            nickname: author.nickname.clone(),
+            secrecy,
+            media_type,
+            name: file.name,
+            content: file.content,
+            sent: packet.timestamp,
+            wire_id: None,
+        };
+        self.tell_media(Event::Received(received));
+        Ok(())
+    }
+
+    /// A file in a session.
+    pub(in crate::mesh) fn sealed_file(
+        &mut self,
+        sender: PeerId,
+        file: MediaFile,
+        sent: UnixMillis,
+        now: Now,
+    ) -> Result<(), DropReason> {
+        let media_type = file.media_type().map_err(|_| DropReason::Media)?;
+        let fingerprint = self.sessions.fingerprint(sender).ok_or(DropReason::UnknownSender)?;
+        if self.trust.is_blocked(fingerprint) {
+            return Err(DropReason::Blocked);
+        }
+        let id = media_id(sender, self.me, &file.name);
+        if self.media.ledger.came(sender, &id, &file.content) {
+            self.send_receipt(sender, NoisePayload::Delivered { id }, now);
+            return Ok(());
+        }
+        let nickname = self.nickname(sender);
+        self.tell_media(Event::Received(Received {
+            sender,
+            fingerprint,
+            nickname,
+            secrecy: Secrecy::Sealed,
+            media_type,
+            name: file.name,
+            content: file.content,
+            sent,
+            wire_id: Some(id),
+        }));
+        Ok(())
+    }
+
+    /// A packet of live voice for everyone.
+    pub(in crate::mesh) fn open_voice(&mut self, packet: &Packet, now: Now) -> Result<(), DropReason> {
+        let voice = VoicePacket::decode(&packet.payload).map_err(|_| DropReason::Payload)?;
+        if packet.timestamp.abs_diff(now.unix) > VOICE_AGE {
+            return Err(DropReason::Clock);
+        }
+        self.heard_voice(packet.sender, false, voice, packet.timestamp, now)
+    }
+
+    /// A packet of live voice, for everyone or in a session.
+    pub(in crate::mesh) fn heard_voice(
+        &mut self,
+        sender: PeerId,
+        sealed: bool,
+        voice: VoicePacket,
+        sent: UnixMillis,
+        now: Now,
+    ) -> Result<(), DropReason> {
+        let taken = self.media.bursts.take(sender, sealed, voice, sent, now.instant);
+        self.media_timers(now);
+        taken.map_err(|_| DropReason::Media)
+    }
+
+    /// A Nostr event that crosses this mesh: read as far as its budget is concerned, and carried on.
+    pub(in crate::mesh) fn nostr_carrier(&mut self, packet: &Packet, now: Now) -> Result<(), DropReason> {
+        let carrier = NostrCarrier::decode(&packet.payload).map_err(|_| DropReason::Payload)?;
+        let uplink = carrier.direction.is_uplink();
+        if uplink && packet.signature.is_none() {
+            return Err(DropReason::Unsigned);
+        }
+        if uplink == packet.is_broadcast() {
+            return Err(DropReason::Payload);
+        }
+        if !self.media.carriers.take(packet.sender, carrier.direction, now.instant) {
+            return Err(DropReason::NostrBudget);
+        }
+        self.counters.nostr_events += 1;
+        Ok(())
+    }
+
+    fn file_to_everyone(&mut self, attempt: AttemptId, file: &MediaFile, now: Now) -> Result<(), Failure> {
+        let payload = file.encode().map_err(Failure::Unfit)?;
+        self.may_leave(now)?;
+        if !self.media.departures.leave(attempt, now.instant) {
+            return Err(Failure::Busy);
+        }
+        let packet = self.signed_file(payload.into(), now)?;
+        self.put_file(attempt, &packet, Aim::Everyone, now)
+    }
+
+    fn file_to_peer(
+        &mut self,
+        attempt: AttemptId,
+        to: PeerId,
+        file: MediaFile,
+        now: Now,
+    ) -> Result<(), Failure> {
+        let len = file.content.len();
+        if !(1..=MAX_MEDIA_LEN).contains(&len) {
+            return Err(Failure::Unfit(EncodeError::TooLong { field: "file", len, max: MAX_MEDIA_LEN }));
+        }
+        if to == self.me {
+            return Err(Failure::ToSelf);
+        }
+        self.may_leave(now)?;
+        if !self.can(to, Capabilities::PRIVATE_MEDIA) {
+            return Err(Failure::NotTaken);
+        }
+        let id = media_id(self.me, to, &file.name);
+        if !self.media.departures.wait(attempt, to, id, file, now.instant) {
+            return Err(Failure::Busy);
+        }
+        if self.sessions.stands(to, now.instant) {
+            self.session_for_files(to, now);
+        } else {
+            self.greet(to, now);
+        }
+        Ok(())
+    }
+
+    fn may_leave(&mut self, now: Now) -> Result<(), Failure> {
+        if self.clock_refusal(now).is_some() {
+            return Err(Failure::ClockUnset);
+        }
+        if self.bindings.is_empty() { Err(Failure::NobodyNear) } else { Ok(()) }
+    }
+
+    fn depart(&mut self, attempt: AttemptId, to: PeerId, file: MediaFile, now: Now) -> Result<(), Failure> {
+        let plaintext = NoisePayload::File(file).encode().map_err(Failure::Unfit)?;
+        if !self.can(to, Capabilities::PRIVATE_MEDIA) {
+            return Err(Failure::NotTaken);
+        }
+        let sealed = self.sessions.seal(to, &plaintext, now.instant).ok_or(Failure::NoSession)?;
+        let aim = Aim::Peer(to);
+        let mut packet = self.unsigned(PacketType::NoiseEncrypted, aim, sealed.into(), now);
+        packet.version = Version::V2;
+        self.put_file(attempt, &packet, aim, now)
+    }
+
+    fn signed_file(&mut self, payload: Bytes, now: Now) -> Result<Packet, Failure> {
+        let mut packet = self.unsigned(PacketType::FileTransfer, Aim::Everyone, payload, now);
+        packet.version = Version::V2;
+        let preimage = packet.signing_preimage().map_err(Failure::Unfit)?;
+        packet.signature = Some(self.identity.sign(&preimage));
+        Ok(packet)
+    }
+
+    fn put_file(&mut self, attempt: AttemptId, packet: &Packet, aim: Aim, now: Now) -> Result<(), Failure> {
+        match self.put(packet, aim, now) {
+            None => Err(Failure::Busy),
+            Some(0) => {
+                self.file_gone(attempt, now);
+                Ok(())
+            }
+            Some(pieces) => {
+                self.media.departures.moving(attempt, pieces, now.instant);
+                self.trains.name_last(attempt);
+                Ok(())
+            }
+        }
+    }
+
+    fn file_gone(&mut self, attempt: AttemptId, now: Now) {
+        let to = self.media.departures.recipient(attempt);
+        self.tell_media(Event::Sent { attempt });
+        let confirmed = to.is_some_and(|to| self.can(to, Capabilities::PRIVATE_MEDIA_RECEIPTS));
+        self.media.departures.gone(attempt, confirmed, now.instant);
+        if to.is_some() && !confirmed {
+            self.tell_media(Event::Unconfirmed { attempt });
+        }
+    }
+
+    fn file_failed(&mut self, attempt: AttemptId, reason: Failure) {
+        self.media.departures.remove(attempt);
+        self.tell_media(Event::Failed { attempt, reason });
+    }
+
+    fn recorded(&mut self, recording: Recording) {
+        let (sender, burst, sealed) = recording.key;
+        let Some(author) = self.peers.get(sender) else { return };
+        if self.trust.is_blocked(author.fingerprint) {
+            return self.counters.drop(DropReason::Blocked);
+        }
+        let received = Received {
+            sender,
+            fingerprint: author.fingerprint,
+            nickname: author.nickname.clone(),
+            secrecy: if sealed { Secrecy::Sealed } else { Secrecy::Public },
+            media_type: MediaType::Aac,
+            name: format!("voice_{}.aac", to_hex(&burst)),
+            content: recording.stream,
+            sent: recording.sent,
+            wire_id: None,
+        };
+        self.tell_media(Event::Received(received));
+    }
+
+    /// What a peer proved that it can do, or announces as long as it has proven nothing.
+    fn can(&self, peer: PeerId, bit: u32) -> bool {
+        let announced = || self.peers.get(peer).map(|peer| peer.capabilities);
+        self.sessions.proven(peer).or_else(announced).is_some_and(|can| can.contains(bit))
+    }
+
+    fn tell_media(&mut self, event: Event) {
+        self.emit(MeshEvent::Media(event));
+    }
+}

@@ -1,0 +1,175 @@
+//! Files that came over the mesh: each came whole, in one packet, from a contact or from anybody.
+//!
+//! They are in a folder of their own, of bounded size. Those of strangers are apart from those of contacts, and may
+//! take no more than a quarter of it: nothing that a contact sent has to go for them, and nothing that is there is ever
+//! thrown away for something else.
+
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+
+use super::record::Shared;
+use crate::clock::wall_clock;
+use crate::ids::{Fingerprint, TransferId};
+use crate::mesh::media::event::{Received, Secrecy};
+use crate::storage::{NewTransfer, StoreError, TransferKey, TransferStatus, Way};
+use crate::transports::files::DiskError;
+use crate::wire::file::{FileHash, FileName};
+
+/// Where they are, in the folder of received files.
+const FOLDER: &str = "mesh";
+/// Where those of strangers are, in that folder.
+const STRANGERS: &str = "strangers";
+/// Files in one folder, whatever their size.
+const MAX_FILES: usize = 10_000;
+/// How many files may want the same name.
+const MAX_NUMBER: u32 = 1_000;
+
+/// Why a file that came is not kept.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum NotKept {
+    #[error("there is no room for files of the mesh any more: [files] mesh_quota")]
+    Full,
+    #[error("its sender is blocked")]
+    Blocked,
+    #[error("too many files from this sender are not finished")]
+    TooMany,
+    #[error(transparent)]
+    Disk(#[from] DiskError),
+    #[error(transparent)]
+    Storage(#[from] StoreError),
+    #[error("the thread that writes it failed")]
+    Writer,
+}
+
+/// Stores a file and writes it down; its sender may then be told.
+pub(super) async fn keep(shared: &Shared, received: &Received, quota: u64) -> Result<(), NotKept> {
+    let contact = contact(shared, received.fingerprint).await?;
+    let key = TransferKey { way: Way::In, peer: received.sender, id: id(received) };
+    let name = FileName::tame(&received.name);
+    let new = NewTransfer {
+        key,
+        name: name.as_str().to_owned(),
+        path: None,
+        size: received.content.len() as u64,
+        modified: received.sent.0.saturating_mul(1_000_000),
+        status: TransferStatus::Waiting,
+    };
+    let begun = shared.store.with(move |database| database.begin_transfer(&new, wall_clock())).await?;
+    let transfer = begun.ok_or(NotKept::TooMany)?;
+    if transfer.status.is_finished() {
+        return Ok(());
+    }
+    let folder = shared.directory.path().join(FOLDER);
+    let (folder, quota) = if contact { (folder, quota) } else { (folder.join(STRANGERS), quota / 4) };
+    let content = received.content.clone();
+    let write = move || write(&folder, &name, &content, quota);
+    let written = tokio::task::spawn_blocking(write).await.map_err(|_| NotKept::Writer)?;
+    match written {
+        Ok(path) => {
+            let hash = FileHash(blake3::hash(&received.content).into());
+            tracing::info!(transfer = transfer.number, path = %path.display(), "a file came over the mesh");
+            shared.complete(key, hash, Some(path)).await?;
+            Ok(())
+        }
+        Err(error) => {
+            shared.set_status(key, TransferStatus::Failed, Some(error.to_string())).await?;
+            Err(error)
+        }
+    }
+}
+
+/// Whether it is from a contact.
+async fn contact(shared: &Shared, sender: Fingerprint) -> Result<bool, NotKept> {
+    let contacts = shared.store.with(|database| database.contacts()).await?;
+    match contacts.into_iter().find(|contact| contact.fingerprint == sender) {
+        Some(contact) if contact.blocked => Err(NotKept::Blocked),
+        Some(contact) => Ok(contact.added),
+        None => Ok(false),
+    }
+}
+
+/// The same for the same file, which may come again.
+fn id(received: &Received) -> TransferId {
+    let mut digest = Sha256::new();
+    digest.update([u8::from(received.secrecy == Secrecy::Sealed)]);
+    match &received.wire_id {
+        Some(wire_id) => digest.update(wire_id),
+        None => digest.update(received.sent.0.to_be_bytes()),
+    }
+    digest.update(&received.content);
+    let mut id = TransferId([0; 16]);
+    id.0.iter_mut().zip(digest.finalize()).for_each(|(byte, hash)| *byte = hash);
+    id
+}
+
+/// Writes a file under its name, or the next that is free. Waits for the disk.
+fn write(folder: &Path, name: &FileName, content: &[u8], quota: u64) -> Result<PathBuf, NotKept> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true).mode(0o700).create(folder).map_err(DiskError::at("create", folder))?;
+    if taken(folder, MAX_FILES)?.saturating_add(content.len() as u64) > quota {
+        return Err(NotKept::Full);
+    }
+    for number in 1..=MAX_NUMBER {
+        let path = folder.join(name.numbered(number));
+        let opened = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
+        match opened {
+            Ok(mut file) => {
+                let written = file.write_all(content).and_then(|()| file.sync_all());
+                if written.is_err() {
+                    // Half a file is worse than none; that it stays there is told by the error itself.
+                    fs::remove_file(&path).ok();
+                }
+                written.map_err(DiskError::at("write", &path))?;
+                return Ok(path);
+            }
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(DiskError::at("create", &path)(error).into()),
+        }
+    }
+    let path = folder.join(name.as_str());
+    Err(DiskError::at("find a free name beside", &path)(io::ErrorKind::AlreadyExists.into()).into())
+}
+
+/// Bytes that the files of a folder take; everything when there are too many of them.
+fn taken(folder: &Path, most: usize) -> Result<u64, NotKept> {
+    let failed = || DiskError::at("read", folder);
+    let (mut count, mut bytes) = (0, 0_u64);
+    for entry in fs::read_dir(folder).map_err(failed())? {
+        let metadata = entry.and_then(|entry| entry.metadata()).map_err(failed())?;
+        if metadata.is_file() {
+            count += 1;
+            bytes = bytes.saturating_add(metadata.len());
+        }
+    }
+    Ok(if count < most { bytes } else { u64::MAX })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_has_its_name_or_the_next_and_stays_in_its_folder() {
+        let home = tempfile::tempdir().unwrap();
+        let folder = home.path().join("mesh");
+        let store = |name: &str, content: &[u8]| write(&folder, &FileName::tame(name), content, 100);
+        assert_eq!(store("../../a.jpg", b"one").unwrap(), folder.join("a.jpg"));
+        assert_eq!(store("a.jpg", b"two").unwrap(), folder.join("a (2).jpg"));
+        assert_eq!(fs::read(folder.join("a.jpg")).unwrap(), b"one");
+    }
+
+    #[test]
+    fn what_is_beyond_the_quota_is_not_written_and_displaces_nothing() {
+        let home = tempfile::tempdir().unwrap();
+        let store = |name: &str, len| write(home.path(), &FileName::tame(name), &vec![7; len], 100);
+        store("a", 60).unwrap();
+        assert!(matches!(store("b", 41), Err(NotKept::Full)));
+        store("c", 40).unwrap();
+        assert!(home.path().join("a").exists() && !home.path().join("b").exists());
+        assert!(taken(home.path(), 1).unwrap() == u64::MAX);
+    }
+}

@@ -1,0 +1,250 @@
+//! A file as the phones send it, whole in one packet: FILE_TRANSFER, and private in a Noise session (spec 3.9).
+//!
+//! The files that contacts of this program send each other travel in pieces of their own protocol: [`super::file`].
+
+use bytes::{BufMut, Bytes};
+use sha2::{Digest, Sha256};
+
+use super::error::{EncodeError, PayloadError};
+use super::media_type::MediaType;
+use super::reader::Reader;
+use super::tlv;
+use crate::ids::{PeerId, to_hex};
+
+/// The most bytes of content (spec 2.7).
+pub const MAX_MEDIA_LEN: usize = 1_048_576;
+
+/// The most bytes of a name or a MIME type: what the other fields leave under the payload ceiling.
+const MAX_LABEL_LEN: usize = 1_024;
+/// The separator of what a media id is made of.
+const ID_DOMAIN: &[u8] = b"bitchat-private-media-message-v1";
+
+mod tag {
+    pub(super) const NAME: u8 = 0x01;
+    pub(super) const SIZE: u8 = 0x02;
+    pub(super) const MIME: u8 = 0x03;
+    pub(super) const CONTENT: u8 = 0x04;
+}
+
+/// A file in one packet.
+#[derive(Clone, PartialEq, Eq)]
+pub struct MediaFile {
+    /// What its sender calls it, of at most 1,024 bytes, and empty when it has no name. Never a path: see
+    /// [`super::file::FileName::tame`].
+    pub name: String,
+    /// What its sender says it is, of at most 1,024 bytes, and empty when it says nothing; see [`Self::media_type`].
+    pub mime: String,
+    /// The bytes, 1 to [`MAX_MEDIA_LEN`] of them.
+    pub content: Bytes,
+}
+
+/// Why a file is not taken from a stranger, though it could be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
+pub enum NotTaken {
+    /// The apps do not take files of this type.
+    #[error("files of this type are not taken")]
+    Type,
+    /// It is not what it says it is.
+    #[error("the file does not begin as its type does")]
+    Content,
+}
+
+impl MediaFile {
+    /// What it is, if it is something that the apps take and begins as such a thing does.
+    pub fn media_type(&self) -> Result<MediaType, NotTaken> {
+        let media_type = MediaType::from_mime(&self.mime).ok_or(NotTaken::Type)?;
+        if media_type.begins(&self.content) { Ok(media_type) } else { Err(NotTaken::Content) }
+    }
+
+    /// The payload.
+    pub fn encode(&self) -> Result<Vec<u8>, EncodeError> {
+        let len = self.content.len();
+        let too_long = EncodeError::TooLong { field: "file", len, max: MAX_MEDIA_LEN };
+        let size = u32::try_from(len).map_err(|_| too_long)?;
+        match len {
+            0 => return Err(EncodeError::Empty { field: "file" }),
+            1..=MAX_MEDIA_LEN => {}
+            _ => return Err(too_long),
+        }
+        let mut payload = Vec::with_capacity(len + self.name.len() + self.mime.len() + 18);
+        put_label(&mut payload, tag::NAME, "file name", &self.name)?;
+        tlv::put_wide(&mut payload, tag::SIZE, "file size", &size.to_be_bytes())?;
+        put_label(&mut payload, tag::MIME, "file type", &self.mime)?;
+        payload.put_u8(tag::CONTENT);
+        payload.put_u32(size);
+        payload.extend(&self.content);
+        Ok(payload)
+    }
+
+    /// Reads a payload; the content is shared with it. Fields it does not know are skipped.
+    pub fn decode(payload: &Bytes) -> Result<Self, PayloadError> {
+        let mut reader = Reader::new(payload);
+        let (mut name, mut size, mut mime, mut content) = (None, None, None, None);
+        while reader.left() > 0 {
+            let offset = reader.offset();
+            let tag = reader.u8().map_err(|short| short.of_payload("TLV type"))?;
+            match tag {
+                tag::NAME => store(&mut name, label(&mut reader, "file name")?, "file name", offset)?,
+                tag::SIZE => store(&mut size, declared(&mut reader)?, "file size", offset)?,
+                tag::MIME => store(&mut mime, label(&mut reader, "file type")?, "file type", offset)?,
+                tag::CONTENT => store(&mut content, bytes(&mut reader)?, "file", offset)?,
+                _ => {
+                    value(&mut reader)?;
+                }
+            }
+        }
+        let content: Bytes = content.ok_or(PayloadError::Missing { field: "file" })?;
+        if let Some((size, offset)) = size
+            && u64::try_from(content.len()) != Ok(size)
+        {
+            return Err(PayloadError::Size {
+                field: "file",
+                offset,
+                expected: "as many as its size says",
+                got: content.len(),
+            });
+        }
+        Ok(Self { name: name.unwrap_or_default(), mime: mime.unwrap_or_default(), content })
+    }
+}
+
+/// The name of a private file between two people, which its receipts speak of (spec 3.6.9).
+///
+/// The apps give one only to files whose names have an id in them, `voice_00112233aabbccdd.m4a` say: they never confirm
+/// another. Among nodes of this program every file has one.
+pub fn media_id(sender: PeerId, recipient: PeerId, name: &str) -> String {
+    let mut digest = Sha256::new_with_prefix(ID_DOMAIN);
+    for part in [&sender.to_string(), &recipient.to_string(), name] {
+        // A name comes in a packet: its length fits.
+        digest.update(u32::try_from(part.len()).unwrap_or(u32::MAX).to_be_bytes());
+        digest.update(part);
+    }
+    let hash: [u8; 32] = digest.finalize().into();
+    let hex: String = to_hex(&hash).chars().take(32).collect();
+    format!("media-{hex}")
+}
+
+fn put_label(payload: &mut Vec<u8>, tag: u8, field: &'static str, text: &str) -> Result<(), EncodeError> {
+    match text.len() {
+        0 => Ok(()),
+        1..=MAX_LABEL_LEN => tlv::put_wide(payload, tag, field, text.as_bytes()),
+        len => Err(EncodeError::TooLong { field, len, max: MAX_LABEL_LEN }),
+    }
+}
+
+fn store<T>(slot: &mut Option<T>, value: T, field: &'static str, offset: usize) -> Result<(), PayloadError> {
+    match slot.replace(value) {
+        None => Ok(()),
+        Some(_) => Err(PayloadError::Repeated { field, offset }),
+    }
+}
+
+/// The value of a field with a length of two bytes.
+fn value(reader: &mut Reader) -> Result<Bytes, PayloadError> {
+    let len = reader.u16().map_err(|short| short.of_payload("TLV length"))?;
+    reader.take(usize::from(len)).map_err(|short| short.of_payload("TLV value"))
+}
+
+fn label(reader: &mut Reader, field: &'static str) -> Result<String, PayloadError> {
+    let offset = reader.offset();
+    let value = value(reader)?;
+    if value.len() > MAX_LABEL_LEN {
+        return Err(PayloadError::Size { field, offset, expected: "at most 1024", got: value.len() });
+    }
+    tlv::text(&value, field, offset.saturating_add(2)).map(str::to_owned)
+}
+
+/// The size that the sender says, and where it stands; four bytes of it, in older apps eight.
+fn declared(reader: &mut Reader) -> Result<(u64, usize), PayloadError> {
+    let offset = reader.offset();
+    let value = value(reader)?;
+    let mut number = Reader::at(&value, offset.saturating_add(2));
+    let size = match value.len() {
+        4 => number.u32().map(u64::from),
+        8 => number.u64(),
+        got => return Err(PayloadError::Size { field: "file size", offset, expected: "4 or 8", got }),
+    };
+    size.map(|size| (size, offset)).map_err(|short| short.of_payload("file size"))
+}
+
+/// The content, whose length has four bytes. Older apps gave it two, and then it ends the payload: read as four they
+/// would say more than there can be.
+fn bytes(reader: &mut Reader) -> Result<Bytes, PayloadError> {
+    let offset = reader.offset();
+    let rest = reader.take(reader.left()).map_err(|short| short.of_payload("file"))?;
+    let mut wide = Reader::at(&rest, offset);
+    let len = wide.u32().ok().and_then(|len| usize::try_from(len).ok());
+    let content = match len.filter(|&len| len <= wide.left()) {
+        Some(len) => {
+            let content = wide.take(len).map_err(|short| short.of_payload("file"))?;
+            *reader = wide;
+            content
+        }
+        None => {
+            let mut narrow = Reader::at(&rest, offset);
+            let len = narrow.u16().map_err(|short| short.of_payload("file length"))?;
+            let content = narrow.take(usize::from(len)).map_err(|short| short.of_payload("file"))?;
+            *reader = narrow;
+            content
+        }
+    };
+    match content.len() {
+        1..=MAX_MEDIA_LEN => Ok(content),
+        got => Err(PayloadError::Size { field: "file", offset, expected: "1 to 1048576", got }),
+    }
+}
+
+impl std::fmt::Debug for MediaFile {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("MediaFile")
+            .field("name", &self.name)
+            .field("mime", &self.mime)
+            .field("len", &self.content.len())
+            .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn decode(payload: &[u8]) -> Result<MediaFile, PayloadError> {
+        MediaFile::decode(&Bytes::copy_from_slice(payload))
+    }
+
+    fn file(len: usize) -> MediaFile {
+        MediaFile { name: "a".to_owned(), mime: "m".to_owned(), content: vec![7; len].into() }
+    }
+
+    #[test]
+    fn content_has_1_to_1048576_bytes() {
+        for len in [1, 65_535, 65_536, MAX_MEDIA_LEN] {
+            assert_eq!(decode(&file(len).encode().unwrap()), Ok(file(len)));
+        }
+        assert_eq!(file(0).encode(), Err(EncodeError::Empty { field: "file" }));
+        assert!(matches!(file(MAX_MEDIA_LEN + 1).encode(), Err(EncodeError::TooLong { .. })));
+        assert!(matches!(decode(&[4, 0, 0, 0, 0]), Err(PayloadError::Size { got: 0, .. })));
+        let long = [[4, 0, 16, 0, 1].as_slice(), &[7; MAX_MEDIA_LEN + 1]].concat();
+        assert!(matches!(decode(&long), Err(PayloadError::Size { got: 1_048_577, .. })));
+    }
+
+    #[test]
+    fn older_senders_write_other_lengths() {
+        assert_eq!(decode(&[4, 0, 2, 8, 9]).unwrap().content, [8, 9].as_slice());
+        assert_eq!(decode(&[2, 0, 8, 0, 0, 0, 0, 0, 0, 0, 1, 4, 0, 1, 8]).unwrap().content, [8].as_slice());
+        assert!(decode(&[4, 0, 3, 8, 9]).is_err());
+        assert!(matches!(decode(&[2, 0, 3, 0, 0, 1]), Err(PayloadError::Size { got: 3, .. })));
+    }
+
+    #[test]
+    fn a_size_that_contradicts_the_content_and_a_second_field_are_refused() {
+        assert!(matches!(
+            decode(&[2, 0, 4, 0, 0, 0, 2, 4, 0, 0, 0, 1, 8]),
+            Err(PayloadError::Size { got: 1, .. })
+        ));
+        let twice = [4, 0, 0, 0, 1, 8, 4, 0, 0, 0, 1, 8];
+        assert_eq!(decode(&twice), Err(PayloadError::Repeated { field: "file", offset: 6 }));
+        assert_eq!(decode(&[1, 0, 1, b'a']), Err(PayloadError::Missing { field: "file" }));
+        assert_eq!(decode(&[9, 0, 1, 1, 4, 0, 0, 0, 1, 8]).unwrap().content, [8].as_slice());
+    }
+}
