@@ -265,7 +265,7 @@ fn what_one_link_floods_with_is_relayed_within_bounds_and_the_others_are_still_r
     bench.written.clear();
     for n in 0..3_000_u64 {
         let sender = PeerId((n + (1 << 40)).to_be_bytes());
-        let flood = Packet { sender, ..packet(&alice, PacketType::GroupMessage, vec![7; 100], n) };
+        let flood = Packet { sender, ..packet(&alice, PacketType::from(0x7E), vec![7; 100], n) };
         bench.hear(2, &flood.encode().expect("it encodes"));
         bench.pass(Duration::from_millis(1));
     }
@@ -287,7 +287,7 @@ fn relays_leave_some_of_the_air_of_a_slow_link_to_this_node() {
     let mut bench = settled(2);
     introduce(&mut bench, 1, &alice, 0);
     for n in 0..2_000_u64 {
-        let flood = packet(&alice, PacketType::GroupMessage, vec![7; 480], n);
+        let flood = packet(&alice, PacketType::from(0x7E), vec![7; 480], n);
         let bytes = Bytes::from(flood.encode().expect("it encodes"));
         bench.hear(1, &bytes);
         bench.pass(Duration::from_millis(7));

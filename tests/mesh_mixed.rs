@@ -19,25 +19,36 @@ const KINDS: [Policy; 3] = [Policy::Ios, Policy::Android, Policy::Hopline];
 const MESSAGES: usize = 6;
 /// Time for a message to cross, and too little for anybody to ask again what they missed.
 const CROSSING: Duration = Duration::from_secs(4);
+/// Time for neighbours to ask each other for what got lost (spec 3.7), hop by hop.
+const CATCHING_UP: Duration = Duration::from_secs(90);
 
 /// What became of the messages of some worlds.
 #[derive(Debug, Clone, Copy, Default)]
 struct Figures {
     wanted: usize,
+    /// Within [`CROSSING`].
     delivered: usize,
+    /// After [`CATCHING_UP`].
+    in_the_end: usize,
     frames: u64,
 }
 
 impl Figures {
-    /// Of a thousand.
+    /// Of a thousand, at once.
     fn permille(self) -> usize {
         self.delivered * 1000 / self.wanted.max(1)
+    }
+
+    /// Of a thousand, in the end.
+    fn permille_in_the_end(self) -> usize {
+        self.in_the_end * 1000 / self.wanted.max(1)
     }
 
     fn plus(self, other: Self) -> Self {
         Self {
             wanted: self.wanted + other.wanted,
             delivered: self.delivered + other.delivered,
+            in_the_end: self.in_the_end + other.in_the_end,
             frames: self.frames + other.frames,
         }
     }
@@ -66,6 +77,11 @@ fn run(seed: u8, topology: &Topology, policies: &[Policy]) -> Figures {
             figures.delivered += public_ttls(&world, node, &text).len();
         }
     }
+    world.run_for(CATCHING_UP);
+    for number in 0..MESSAGES {
+        let text = format!("message {number}");
+        figures.in_the_end += nodes.iter().map(|&node| public_ttls(&world, node, &text).len()).sum::<usize>();
+    }
     figures
 }
 
@@ -86,11 +102,11 @@ fn compare(name: &str, topology: &Topology, seeds: std::ops::Range<u8>) -> ([Fig
 }
 
 fn tell(topology: &str, kind: &str, figures: Figures) {
-    let Figures { wanted, delivered, frames } = figures;
+    let Figures { wanted, delivered, in_the_end, frames } = figures;
     let share = figures.permille();
     let each = frames * 10 / u64::try_from(wanted.max(1)).unwrap_or(u64::MAX);
     println!(
-        "{topology:>8} {kind:>8}: {delivered} of {wanted} ({}.{} %), {}.{} frames each",
+        "{topology:>8} {kind:>8}: {delivered} of {wanted} ({}.{} %) at once with {}.{} frames each, {in_the_end} in the end",
         share / 10,
         share % 10,
         each / 10,
@@ -103,12 +119,13 @@ fn lossy() -> Edge {
     Edge { loss: 0.1, drop: 0.08, ..Edge::default() }
 }
 
-/// Sparse, dense, and as long as the TTL reaches. Each topology has a few hundred messages, so that a few of a hundred
-/// may fall either way by chance; of all together there are over six hundred of each kind, and half of that is allowed
-/// for. What is lost on the way is asked for later (spec 3.7); here only the first seconds count.
+/// Sparse, dense, and as long as the TTL reaches.
+///
+/// What counts is what arrives in the end, and of that nothing is allowed for. What crosses at once are a few dozen floods
+/// of each kind, one lost frame of which can cost everybody behind it: that much is chance.
 #[test]
 fn a_mixed_mesh_delivers_no_worse_than_the_worst_of_its_kinds() {
-    let chance = 30;
+    let chance = 60;
     let topologies = [
         ("chain", Topology::chain(8, lossy())),
         ("ring", Topology::ring(10, lossy())),
@@ -123,7 +140,8 @@ fn a_mixed_mesh_delivers_no_worse_than_the_worst_of_its_kinds() {
     let worst = |single: [Figures; 3]| single.map(Figures::permille).into_iter().min().unwrap_or_default();
     let (mut singles, mut mixed) = ([Figures::default(); 3], Figures::default());
     for ((name, _), (single, of_all)) in topologies.iter().zip(compared) {
-        assert!(of_all.permille() + chance >= worst(single), "{name}: {single:?}, mixed {of_all:?}");
+        let least = single.map(Figures::permille_in_the_end).into_iter().min().unwrap_or_default();
+        assert!(of_all.permille_in_the_end() >= least, "{name}: {single:?}, mixed {of_all:?}");
         for (sum, figures) in singles.iter_mut().zip(single) {
             *sum = sum.plus(figures);
         }
@@ -133,5 +151,5 @@ fn a_mixed_mesh_delivers_no_worse_than_the_worst_of_its_kinds() {
         tell("all", kind, figures);
     }
     tell("all", "mixed", mixed);
-    assert!(mixed.permille() + chance / 2 >= worst(singles), "{singles:?}, mixed {mixed:?}");
+    assert!(mixed.permille() + chance >= worst(singles), "{singles:?}, mixed {mixed:?}");
 }
