@@ -90,8 +90,10 @@ async fn after_a_first_message_the_next_ones_are_sealed_to_prekeys_through_a_res
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     assert_eq!(given(&ada).await, 8);
+    let to = ben.node().profile().peer_id.to_string();
     ben.sleep().await.unwrap();
-    let second = write(&ada, &ben, "to a prekey").await;
+    let sent = ada.node().send(&to, "to a prekey".to_owned(), Requirements::default()).await.unwrap();
+    let second = sent.envelope.id;
     becomes(&mut at_ada, second, DeliveryStatus::Sent).await;
     assert_eq!(given(&ada).await, 7);
     ada.sleep().await.unwrap();

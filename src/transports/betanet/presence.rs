@@ -58,9 +58,16 @@ impl Driver {
 
     fn set_people(&mut self, contacts: Vec<Contact>, blocked: Vec<Fingerprint>, now: Now) {
         self.blocked = blocked.into_iter().collect();
-        self.people.clear();
+        let before = std::mem::take(&mut self.people);
+        let known: BTreeSet<_> = contacts.iter().map(|contact| contact.peer).collect();
         for contact in contacts {
             let peer = contact.peer;
+            let last = before.get(&peer).map(|(contact, _)| (contact.mailbox.address, contact.mailbox.token));
+            if last.is_some_and(|last| last != (contact.mailbox.address, contact.mailbox.token)) {
+                // Whoever has a new token may have removed us meanwhile, and destroyed what was made for us.
+                let keep = self.prekeys.learn(peer, Vec::new());
+                self.keep(keep);
+            }
             match self.relay_of(&contact, now) {
                 Some(relay) => {
                     self.people.insert(peer, (contact, relay));
@@ -70,7 +77,7 @@ impl Driver {
                 }
             }
         }
-        for change in self.prekeys.retain(|peer| self.people.contains_key(&peer)) {
+        for change in self.prekeys.retain(|peer| known.contains(&peer)) {
             self.keep(Some(change));
         }
         let gone: Vec<_> = self.told.keys().filter(|peer| !self.people.contains_key(peer)).copied().collect();
