@@ -201,7 +201,9 @@ impl Engine {
         let (author, signature, preimage) = (*board.author(), *board.signature(), board.signing_preimage());
         let board = verify(&author, &signature, [preimage], board).map_err(|_| Refusal::NotPublic)?;
         // Nothing of ours gives way to others, and the newest of ours is this one.
-        self.take_notice(board, frame, now).map_err(|_| Refusal::NotPublic)?;
+        self.take_notice(board, frame.clone(), now).map_err(|_| Refusal::NotPublic)?;
+        // Also where nobody is there to hear it: whoever comes is told.
+        self.remember_own(&frame, now);
         self.put(&packet, Aim::Everyone, now);
         Ok(())
     }

@@ -37,6 +37,9 @@ impl Engine {
         if current {
             self.groups.tellings.knows(envelope.group, member.fingerprint);
         }
+        if self.trust.is_blocked(member.fingerprint) {
+            return Ok(());
+        }
         self.emit(event::Event::Group(Event::Message(GroupMessage {
             group: envelope.group,
             name,

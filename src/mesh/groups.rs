@@ -393,6 +393,10 @@ impl Engine {
         self.rng.fill_bytes(&mut message.0);
         let payload = self.sealed(&state, message, text, now).ok_or(Refusal::NotPublic)?;
         let packet = self.unsigned(PacketType::GroupMessage, Aim::Everyone, payload.into(), now);
+        // Also where nobody is there to hear it: whoever comes is told.
+        if let Ok(frame) = packet.encode() {
+            self.remember_own(&frame.into(), now);
+        }
         self.put(&packet, Aim::Everyone, now);
         self.emit(event::Event::Group(Event::Message(GroupMessage {
             group: id,
