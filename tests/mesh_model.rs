@@ -20,7 +20,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_core::{RngCore, SeedableRng};
 
 /// Runs when nobody says otherwise.
-const RUNS: u64 = 100;
+const RUNS: u64 = 60;
 /// Steps of one run.
 const STEPS: u32 = 24;
 /// How far a clock may be off, in milliseconds.

@@ -33,7 +33,7 @@ enum Deed {
         /// What it says, 512 bytes at most
         #[arg(value_name = "TEXT")]
         text: String,
-        /// Mark it as urgent: shown first, and carried further
+        /// Mark it as urgent: shown first
         #[arg(long)]
         urgent: bool,
         /// How long it stands: 90min, 12h, up to 7d [default: 24h]
