@@ -1,6 +1,6 @@
 //! The notice board: posts that stand for up to a week, whoever is there meanwhile (spec 3.13).
 //!
-//! A post is believed for the signature inside it, so it may come from whoever carries it. [`super::board_store`] says
+//! A post is believed for the signature inside it, so it may come from whoever carries it. `board_store` says
 //! what stands; here are the packets and what the node is told.
 
 use std::collections::BTreeSet;

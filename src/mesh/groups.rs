@@ -1,7 +1,7 @@
 //! Private groups: a creator who invites and removes, members who talk to each other in public so that nobody else
 //! understands it (spec 3.6.6, 3.14).
 //!
-//! [`super::group_store`] says what counts, [`super::group_telling`] who has to be told; here are the packets and what
+//! `group_store` says what counts, `group_telling` who has to be told; here are the packets and what
 //! the node is told.
 
 use std::collections::VecDeque;

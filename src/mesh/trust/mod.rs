@@ -1,10 +1,10 @@
 //! Whom we trust how far (spec 5.2), and what people say about that: favourites, verification, vouches.
 //!
-//! * [`level`]: the steps of trust, and what our owner decided about somebody.
-//! * [`people`]: what the mesh itself taught us of people, kept over a restart.
-//! * [`vouches`]: what the verified say of others.
-//! * [`challenges`]: verifications under way.
-//! * [`turn`]: what the engine does with it all.
+//! * `level`: the steps of trust, and what our owner decided about somebody.
+//! * `people`: what the mesh itself taught us of people, kept over a restart.
+//! * `vouches`: what the verified say of others.
+//! * `challenges`: verifications under way.
+//! * `turn`: what the engine does with it all.
 
 mod challenges;
 pub mod event;
