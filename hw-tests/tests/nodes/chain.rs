@@ -9,11 +9,8 @@ use hw_tests::record::Mark;
 use hw_tests::stage::Stage;
 use libtest_mimic::Failed;
 
-use crate::lossy::carries;
-use crate::words::{private, public, random_text, same};
+use crate::words::{private, public, same};
 
-/// Bytes of the file that goes from one end to the other.
-const FILE: usize = 100_000;
 /// The nodes in their order.
 const NAMES: [&str; 5] = ["ada", "ben", "cleo", "dan", "eve"];
 
@@ -39,9 +36,6 @@ pub(crate) async fn run(stage: Arc<Stage>) -> Result<(), Failed> {
             0,
         )?;
     }
-
-    let content = [b"%PDF-1.4\n", random_text(5, FILE - 9).as_bytes()].concat();
-    carries(ada, eve, &stage.path("plan.pdf"), &content).await?;
 
     // Next to eve, out of range of everybody else.
     let mut fay = Foreign::start("fay", stage.adapter(5)?, stage.log("fay")).await?;
