@@ -4,8 +4,8 @@
 //! version 01 ‖ fields ‖ Ed25519 signature (64) over "hopline-card-v1" ‖ everything before it
 //! ```
 //!
-//! A field is type, length and value (one byte, one byte, up to 255 bytes); fields stand in the order of their
-//! types, so a card has one encoding. What is longer than a field, the node record of a mailbox's provider, is
+//! A field is type, length and value (one byte from 1, one byte, up to 255 bytes); fields stand in the order of
+//! their types, so a card has one encoding. What is longer than a field, the node record of a mailbox's provider, is
 //! cut into fields of 255 bytes, the last one shorter, and joined in their order. Fields of later versions
 //! (prekeys) are kept as they came and are covered by the signature. The card proves who holds the signing key;
 //! that the Noise key is held by the same person is proven by a session.
@@ -249,7 +249,7 @@ fn read_fields(reader: &mut Reader) -> Result<Card, CardError> {
     let mut direct: Option<DirectAddress> = None;
     let (mut mailbox, mut provider) = (None, Pieces::default());
     let mut extra = Vec::new();
-    let mut highest = 0;
+    let mut highest = tag::SERIAL;
     while let Some(field) = Tlv::read(reader)? {
         if field.tag < highest {
             return Err(CardError::Order { tag: field.tag, offset: field.offset });
@@ -485,6 +485,14 @@ mod tests {
         assert_eq!(encoded(received.card()), bytes);
     }
 
+    #[test]
+    fn a_field_of_type_0_is_refused_for_it_could_not_be_written_where_it_stood() {
+        let fields = ada().fields().unwrap();
+        let card = [&fields[..1], &[0, 0], &fields[1..], &[9; 64]].concat();
+        let refused = ReceivedCard::decode(&card.into());
+        assert_eq!(refused, Err(CardError::Order { tag: 0, offset: 1 }));
+    }
+
     fn mailbox(record: usize) -> Mailbox {
         let provider = (0..record).map(|at| u8::try_from(at % 251).unwrap()).collect::<Vec<u8>>().into();
         Mailbox { address: [7; 32], token: [8; 16], provider }
@@ -545,7 +553,7 @@ mod tests {
         assert_eq!(error_of(with_field(0x04, &[2; 32])), "payload offset 84: a second signing key");
         assert_eq!(
             error_of(with_field(0x02, b"ada")),
-            "payload offset 84: field 0x02 stands behind a higher one"
+            "payload offset 84: field 0x02 is out of order, types rise from 0x01"
         );
         assert_eq!(error_of(with_field(0x06, &[1; 6])), "the direct key is missing");
         assert_eq!(error_of(vec![1; 64]), "payload offset 1: the signature takes 64 bytes, 63 are left");

@@ -240,8 +240,8 @@ pub enum CardError {
     /// A field does not parse, or one is missing.
     #[error(transparent)]
     Field(#[from] PayloadError),
-    /// Fields do not stand in the order of their types.
-    #[error("payload offset {offset}: field {tag:#04x} stands behind a higher one")]
+    /// Fields do not stand in the order of their types, which begin at 1.
+    #[error("payload offset {offset}: field {tag:#04x} is out of order, types rise from 0x01")]
     Order {
         /// The type byte.
         tag: u8,
