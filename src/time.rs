@@ -4,6 +4,8 @@ use std::fmt;
 use std::ops::{Add, Sub};
 use std::time::Duration;
 
+const DAY_MS: u64 = 86_400_000;
+
 /// A point on a monotonic clock that starts at zero when the node (or the simulation) starts.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Instant(Duration);
@@ -53,14 +55,31 @@ impl UnixMillis {
     pub fn abs_diff(self, other: Self) -> Duration {
         Duration::from_millis(self.0.abs_diff(other.0))
     }
+
+    /// The UTC day: Unix seconds divided by 86,400.
+    pub fn day(self) -> u32 {
+        u32::try_from(self.0 / DAY_MS).unwrap_or(u32::MAX)
+    }
 }
 
 impl Add<Duration> for UnixMillis {
     type Output = Self;
 
     fn add(self, span: Duration) -> Self {
-        Self(self.0.saturating_add(u64::try_from(span.as_millis()).unwrap_or(u64::MAX)))
+        Self(self.0.saturating_add(millis(span)))
     }
+}
+
+impl Sub<Duration> for UnixMillis {
+    type Output = Self;
+
+    fn sub(self, span: Duration) -> Self {
+        Self(self.0.saturating_sub(millis(span)))
+    }
+}
+
+fn millis(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
 }
 
 impl fmt::Display for UnixMillis {
@@ -76,4 +95,14 @@ pub struct Now {
     pub instant: Instant,
     /// The wall clock: for every packet.
     pub unix: UnixMillis,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_day_begins_at_midnight() {
+        assert_eq!((UnixMillis(DAY_MS - 1).day(), UnixMillis(DAY_MS).day()), (0, 1));
+    }
 }

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use hopline::clock::Clock;
 use hopline::crypto::Identity;
-use hopline::htx::ticket::{TicketSecret, day_of};
+use hopline::htx::ticket::TicketSecret;
 use hopline::net::decoy::Decoy;
 use hopline::net::lint::{Line, Subject, Verdict, lint};
 use hopline::net::tls::Roots;
@@ -106,7 +106,7 @@ async fn without_a_record_only_what_any_visitor_sees_is_looked_at() {
 #[tokio::test]
 async fn a_web_site_that_does_not_know_the_ticket_fails_at_the_door_and_nothing_else_is_said_of_it() {
     let host = Host::wished(Wish { clock: twenty_past(), ..Wish::default() }).await;
-    let other = TicketSecret::generate(day_of(host.clock.now().unix), &mut ChaCha20Rng::from_seed([9; 32]));
+    let other = TicketSecret::generate(host.clock.now().unix.day(), &mut ChaCha20Rng::from_seed([9; 32]));
     let record = NodeRecord { ticket_keys: vec![other.public()], ..host.record.clone() };
     let lines = linted(HOST, host.address(), Some(signed(&record)), &host.roots, host.clock).await;
     let failed = with(Verdict::NotMet, &lines);

@@ -6,14 +6,13 @@ mod bench;
 
 use std::time::Duration;
 
-use bench::{Bench, START, announce, identity, introduce, packet, signed};
+use bench::{Bench, START, announce, identity, introduce, know, packet, signed, text};
 use bytes::Bytes;
 use hopline::crypto::Identity;
 use hopline::ids::{AttemptId, MessageId, PeerId};
 use hopline::link::event::{DeviceAddress, RadioEvent, Role};
 use hopline::mesh::error::DropReason;
-use hopline::mesh::event::{Command, Event, Input, Introduction, Reach};
-use hopline::mesh::trust::Standing;
+use hopline::mesh::event::{Command, Event, Input, Reach};
 use hopline::mesh::{Config, Engine};
 use hopline::time::UnixMillis;
 use hopline::wire::{Fragment, Packet, PacketType, Probe, Received, Version, chunk_for, fragments};
@@ -30,19 +29,6 @@ fn invented(n: u16) -> Identity {
     seed[..2].copy_from_slice(&[high, low]);
     seed[32..34].copy_from_slice(&[high, low]);
     Identity::from_bytes(&seed)
-}
-
-fn know(who: &Identity) -> Input {
-    Input::Command(Command::Know(Introduction {
-        noise_public: who.noise_public(),
-        signing_public: who.signing_public(),
-        nickname: "a contact".to_owned(),
-        standing: Standing::default(),
-    }))
-}
-
-fn text(who: &Identity, text: &'static str, at: u64) -> Vec<u8> {
-    signed(who, packet(who, PacketType::Message, text, at))
 }
 
 fn to(recipient: PeerId, packet: Packet) -> Vec<u8> {

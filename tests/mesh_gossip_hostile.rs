@@ -5,7 +5,7 @@ mod bench;
 
 use std::time::Duration;
 
-use bench::{Bench, START, announce, identity, introduce, link, packet, signed};
+use bench::{Bench, START, announce, identity, introduce, link, packet, signed, text};
 use bytes::Bytes;
 use hopline::crypto::Identity;
 use hopline::ids::{LinkId, PeerId};
@@ -13,7 +13,9 @@ use hopline::mesh::Config;
 use hopline::mesh::error::DropReason;
 use hopline::mesh::gossip::config::Config as Limits;
 use hopline::mesh::kept::{Keep, Kept, Shelf};
-use hopline::wire::{Filter, FilterHash, Fragment, Packet, PacketType, Received, RequestSync, SyncTypes};
+use hopline::wire::{
+    Filter, FilterHash, Fragment, Packet, PacketType, Received, RequestSync, SyncTypes, sync_reply,
+};
 use proptest::prelude::*;
 
 const MINUTE: u64 = 60_000;
@@ -21,13 +23,9 @@ const MINUTE: u64 = 60_000;
 const FLAGS: usize = 11;
 const RSR: u8 = 0x10;
 
-fn text(who: &Identity, text: &str, at: u64) -> Vec<u8> {
-    signed(who, packet(who, PacketType::Message, text.to_owned(), at))
-}
-
 /// The same packet as somebody sends it on who was asked for it.
 fn as_reply(frame: Vec<u8>) -> Vec<u8> {
-    Received::decode(&frame.into()).expect("a frame").sync_reply().to_vec()
+    sync_reply(&frame.into()).to_vec()
 }
 
 fn request(filter: Filter) -> RequestSync {

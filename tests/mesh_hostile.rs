@@ -5,14 +5,12 @@ mod bench;
 
 use std::time::Duration;
 
-use bench::{Bench, START, announce, identity, introduce, link, packet, signed};
+use bench::{Bench, START, announce, identity, introduce, know, link, packet, signed, text};
 use bytes::Bytes;
-use hopline::crypto::Identity;
 use hopline::ids::{AttemptId, LinkId, PeerId};
 use hopline::link::event::{DeviceAddress, RadioEvent, Role};
 use hopline::mesh::error::{DropReason, Refusal};
-use hopline::mesh::event::{Command, Event, Input, Introduction, Reach};
-use hopline::mesh::trust::Standing;
+use hopline::mesh::event::{Command, Event, Input, Reach};
 use hopline::mesh::{Config, public_packet};
 use hopline::time::UnixMillis;
 use hopline::wire::{Announce, PacketType};
@@ -26,19 +24,6 @@ fn flood(text: &str) -> Input {
 
 fn bring(frame: &[u8]) -> Input {
     Input::Command(Command::Relay { packet: Bytes::copy_from_slice(frame) })
-}
-
-fn know(who: &Identity) -> Input {
-    Input::Command(Command::Know(Introduction {
-        noise_public: who.noise_public(),
-        signing_public: who.signing_public(),
-        nickname: "a contact".to_owned(),
-        standing: Standing::default(),
-    }))
-}
-
-fn text(who: &Identity, text: &'static str, at: u64) -> Vec<u8> {
-    signed(who, packet(who, PacketType::Message, text, at))
 }
 
 #[test]

@@ -30,11 +30,8 @@ fn diagnosed(world: &World, node: NodeId) -> Vec<Event> {
     world.events(node).filter_map(diagnosed).collect()
 }
 
-fn map(world: &mut World, node: NodeId) -> Graph {
-    world.command(node, event::Command::Diagnostics(Command::Topology { nonce: [9; 8] }));
-    let last = diagnosed(world, node).pop();
-    let Some(Event::Topology { graph, .. }) = last else { panic!("no answer: {last:?}") };
-    graph
+fn map(world: &World, node: NodeId) -> Graph {
+    world.engine(node).topology(world.clock(node))
 }
 
 fn ping(world: &mut World, from: NodeId, to: NodeId, nonce: u8) {
@@ -87,7 +84,7 @@ fn when_a_hop_dies_the_flood_takes_over() {
     let (mut world, nodes) = settled(3, &Topology::grid(5, 2, Edge::default()), true);
     let (from, to) = (nodes[0], nodes[4]);
     assert!(deliver(&mut world, from, to, 1, "first", MINUTE));
-    let path = map(&mut world, from).path(world.peer(to)).expect("a path");
+    let path = map(&world, from).path(world.peer(to)).expect("a path");
     assert_eq!(path.len(), 3);
     let middle = nodes.iter().copied().find(|&node| world.peer(node) == path[1]).expect("one of them");
     let before = world.engine(from).counters().routed;
@@ -99,13 +96,13 @@ fn when_a_hop_dies_the_flood_takes_over() {
 
 #[test]
 fn everybody_sees_the_same_map() {
-    let (mut world, nodes) = settled(4, &Topology::chain(5, Edge::default()), true);
+    let (world, nodes) = settled(4, &Topology::chain(5, Edge::default()), true);
     for &node in &nodes {
-        let graph = map(&mut world, node);
+        let graph = map(&world, node);
         assert_eq!((graph.nodes.len(), graph.edges.len()), (5, 4), "{node:?}");
         assert!(graph.edges.iter().all(|edge| edge.confirmed), "{:?}", graph.edges);
     }
-    let graph = map(&mut world, nodes[0]);
+    let graph = map(&world, nodes[0]);
     let way: Vec<_> = [1, 2, 3].map(|n| world.peer(nodes[n])).into();
     assert_eq!(graph.path(world.peer(nodes[4])), Some(way));
     let hops =

@@ -50,6 +50,9 @@ async fn favourites_become_mutual_and_a_blocked_one_is_not_heard() {
     assert!(listed.contains("proven, mutual favourite"), "{listed}");
 
     assert!(stdout(&bench.run(&["--home", "ben", "block", "ada"]).await).contains("ada is blocked: nothing"));
+    std::fs::write(bench.path("notes.txt"), "to nobody I blocked").unwrap();
+    let refused = bench.run(&["--home", "ben", "file", "send", &ada.peer_id, "notes.txt"]).await;
+    assert!(!refused.status.success() && stderr(&refused).contains("contact"), "{}", stderr(&refused));
     bench.json(&["--home", "ada", "send", "everyone", "can you hear me?", "--wait", "sent"]).await;
     // What answers a ping has taken what came before it on the same link.
     let ping = bench.run(&["--home", "ada", "ping", &ben.peer_id, "--count", "1"]).await;

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use hopline::clock::Clock;
-use hopline::htx::ticket::{TicketSecret, day_of, issue};
+use hopline::htx::ticket::{TicketSecret, issue};
 use hopline::ids::NodeId;
 use hopline::storage::{Bound, MailboxLimits, RelayDatabase};
 use hopline::time::UnixMillis;
@@ -218,7 +218,7 @@ async fn a_relay_that_was_off_for_long_has_erased_its_old_keys_and_shows_new_one
     let after = relay.record();
     within(relay.stop()).await.unwrap();
 
-    let today = day_of(later);
+    let today = later.day();
     let days: Vec<u32> = after.record().ticket_keys.iter().map(|key| key.day).collect();
     assert_eq!(days, (today..today + 14).collect::<Vec<_>>());
     let database = RelayDatabase::open(house.home.path(), MailboxLimits::default()).unwrap();

@@ -9,7 +9,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use hopline::htx::gate::{Gate, GateConfig, Refusal, Verdict};
-use hopline::htx::ticket::{Issued, Presented, TicketSecret, day_of, issue};
+use hopline::htx::ticket::{Issued, Presented, TicketSecret, issue};
 use hopline::storage::{MailboxLimits, RelayDatabase};
 use hopline::time::{Instant, Now, UnixMillis};
 use hopline::wire::record::{DEFAULT_COOKIE_NAME, NodeRecord, Role};
@@ -47,7 +47,7 @@ fn check(gate: &mut Gate, ticket: &Issued, unix: UnixMillis) -> Verdict {
 fn issued(home: &Path) -> Issued {
     let mut rng = ChaCha20Rng::from_seed([2; 32]);
     let mut database = open(home);
-    let today = day_of(START);
+    let today = START.day();
     for day in today..today + 3 {
         database.keep_ticket_secret(&TicketSecret::generate(day, &mut rng)).unwrap();
     }

@@ -2,39 +2,19 @@
 
 #![expect(clippy::unwrap_used, reason = "the helpers of these tests fail as the tests do")]
 
-use std::sync::LazyLock;
+#[path = "common/vectors.rs"]
+mod vectors;
 
 use bytes::Bytes;
 use ed25519_dalek::{Signer, SigningKey};
 use hopline::crypto::group::{open, seal};
-use hopline::ids::GroupId;
+use hopline::ids::{Fingerprint, GroupId};
 use hopline::wire::{Board, GroupEnvelope, GroupState, GroupText, NoisePayload};
-use serde_json::Value;
-
-static FILE: LazyLock<Value> =
-    LazyLock::new(|| serde_json::from_str(include_str!("vectors/bitchat.json")).unwrap());
-
-fn vector(name: &str) -> &'static Value {
-    let vectors = FILE["vectors"].as_array().unwrap();
-    vectors.iter().find(|vector| vector["name"] == name).unwrap_or_else(|| panic!("no vector {name}"))
-}
-
-fn hex(value: &Value) -> Bytes {
-    let text = value.as_str().unwrap();
-    (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap()).collect()
-}
-
-fn bytes(name: &str) -> Bytes {
-    hex(&vector(name)["hex"])
-}
-
-fn preimage(name: &str) -> Bytes {
-    hex(&vector(name)["signing_preimage_hex"])
-}
+use vectors::{bytes, hex, key, preimage, vector};
 
 /// Alice's signing key: what stands in the file is hers.
 fn alice() -> SigningKey {
-    SigningKey::from_bytes(&hex(&FILE["identities"]["alice"]["sign_seed"]).as_ref().try_into().unwrap())
+    SigningKey::from_bytes(&key("alice", "sign_seed"))
 }
 
 /// Read, written again, and signed as the file says.
@@ -66,7 +46,10 @@ fn a_groups_state_is_read_and_written_and_signed_by_its_creator() {
     let state = GroupState::decode(&bytes(name)).unwrap();
     assert_eq!(state.encode().unwrap().as_slice(), bytes(name));
     assert_eq!((state.name.as_str(), state.epoch, state.members.len()), ("crew", 1, 2));
+    let members: Vec<&str> = state.members.iter().map(|member| member.nickname.as_str()).collect();
+    assert_eq!(members, ["alice", "bob"]);
     assert_eq!(state.members[0].fingerprint, state.creator);
+    assert_eq!(state.creator, Fingerprint::of(&key("alice", "noise_public")));
     assert_eq!(state.signing_preimage().unwrap(), preimage(name));
     assert_eq!(state.signature, alice().sign(&preimage(name)).to_bytes());
     for inner in [6_u8, 7] {
@@ -92,6 +75,7 @@ fn a_groups_message_is_opened_and_sealed() {
     let text = GroupText::decode(&plaintext.clone().into()).unwrap();
     assert_eq!(text.encode().unwrap(), plaintext);
     assert_eq!((text.id.as_str(), text.content.as_str()), ("m-1", "hi group"));
+    assert_eq!(text.nickname, "alice");
     assert_eq!(text.signing_preimage(envelope.group, envelope.epoch), preimage(name));
     assert_eq!(text.signature, alice().sign(&preimage(name)).to_bytes());
 }

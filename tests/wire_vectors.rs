@@ -3,7 +3,8 @@
 
 #![expect(clippy::unwrap_used, reason = "the helpers of these tests fail as the tests do")]
 
-use std::sync::LazyLock;
+#[path = "common/vectors.rs"]
+mod vectors;
 
 use bytes::Bytes;
 use ed25519_dalek::{Signer, SigningKey, VerifyingKey};
@@ -19,9 +20,7 @@ use hopline::wire::{
 };
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-
-static FILE: LazyLock<Value> =
-    LazyLock::new(|| serde_json::from_str(include_str!("vectors/bitchat.json")).unwrap());
+use vectors::{FILE, bytes, hex, key, preimage, vector};
 
 /// The packets that are whole frames in the file: all of them must decode.
 const FRAMES: [&str; 28] = [
@@ -58,26 +57,8 @@ const FRAMES: [&str; 28] = [
 /// The public messages of the file were made at this time, with TTL 7.
 const TIME: UnixMillis = UnixMillis(1_750_000_000_123);
 
-fn vector(name: &str) -> &'static Value {
-    let vectors = FILE["vectors"].as_array().unwrap();
-    vectors.iter().find(|vector| vector["name"] == name).unwrap_or_else(|| panic!("no vector {name}"))
-}
-
-fn hex(value: &Value) -> Bytes {
-    let text = value.as_str().unwrap();
-    (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap()).collect()
-}
-
-fn bytes(name: &str) -> Bytes {
-    hex(&vector(name)["hex"])
-}
-
 fn received(name: &str) -> Received {
     Received::decode(&bytes(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
-}
-
-fn key(identity: &str, field: &str) -> [u8; 32] {
-    hex(&FILE["identities"][identity][field]).as_ref().try_into().unwrap()
 }
 
 fn peer(identity: &str) -> PeerId {
@@ -422,8 +403,8 @@ fn a_prekey_bundle_reads_writes_and_verifies() {
     assert_eq!((bundle.noise_public, bundle.generated), (key("alice", "noise_public"), TIME));
     assert_eq!(bundle.prekeys.iter().map(|prekey| prekey.id).collect::<Vec<_>>(), [7]);
     assert_eq!(bundle.encode().unwrap(), bytes("prekey_bundle"));
-    let preimage = bundle.signing_preimage().unwrap();
-    assert_eq!(preimage, hex(&vector("prekey_bundle")["signing_preimage_hex"]));
+    let signed = bundle.signing_preimage().unwrap();
+    assert_eq!(signed, preimage("prekey_bundle"));
     let signer = SigningKey::from_bytes(&key("alice", "sign_seed"));
     let (noise_public, prekeys) = (bundle.noise_public, bundle.prekeys.clone());
     let sign = |preimage: &[u8]| signer.sign(preimage).to_bytes();
@@ -683,9 +664,9 @@ fn verification_reads_and_writes_and_its_signatures_fit() {
     assert_eq!(payload.encode().unwrap(), typed);
     assert_eq!(NoisePayload::decode(&typed.into()), Ok(payload));
 
-    let preimage = challenge.signing_preimage();
-    assert_eq!(preimage, hex(&vector("verify_response_tlv")["signing_preimage_hex"]));
-    let signature = SigningKey::from_bytes(&key("bob", "sign_seed")).sign(&preimage).to_bytes();
+    let signed = challenge.signing_preimage();
+    assert_eq!(signed, preimage("verify_response_tlv"));
+    let signature = SigningKey::from_bytes(&key("bob", "sign_seed")).sign(&signed).to_bytes();
     let payload = NoisePayload::VerifyResponse(VerifyResponse { challenge, signature });
     let typed = [&[0x11], bytes("verify_response_tlv").as_ref()].concat();
     assert_eq!(payload.encode().unwrap(), typed);
@@ -718,11 +699,22 @@ fn a_verification_code_is_the_apps() {
 fn a_list_of_vouches_reads_and_writes() {
     let fingerprint = Fingerprint::of(&key("bob", "noise_public"));
     let signing_public = key("bob", "sign_public");
-    let preimage = Vouch::signing_preimage(&fingerprint, &signing_public, TIME);
-    assert_eq!(preimage, hex(&vector("vouch_list_payload")["signing_preimage_hex"]));
-    let signature = SigningKey::from_bytes(&key("alice", "sign_seed")).sign(&preimage).to_bytes();
+    let signed = Vouch::signing_preimage(&fingerprint, &signing_public, TIME);
+    assert_eq!(signed, preimage("vouch_list_payload"));
+    let signature = SigningKey::from_bytes(&key("alice", "sign_seed")).sign(&signed).to_bytes();
     let payload = NoisePayload::Vouches(vec![Vouch { fingerprint, signing_public, made: TIME, signature }]);
     let typed = [&[0x12], bytes("vouch_list_payload").as_ref()].concat();
     assert_eq!(payload.encode().unwrap(), typed);
     assert_eq!(NoisePayload::decode(&typed.into()), Ok(payload));
+}
+
+/// Our own message id is the packet's; this is what iOS makes of the same fields.
+#[test]
+fn the_message_id_of_ios_rests_on_fields_that_we_have() {
+    let file = vector("mesh_stable_message_id");
+    let sender: PeerId = file["inputs"]["sender"].as_str().unwrap().parse().unwrap();
+    let sent = UnixMillis(file["inputs"]["ts"].as_u64().unwrap());
+    let text = file["inputs"]["text"].as_str().unwrap();
+    let digest = Sha256::digest(format!("{sender}|{sent}|{}", text.trim()));
+    assert_eq!(to_hex(&digest[..16]), to_hex(&bytes("mesh_stable_message_id")));
 }

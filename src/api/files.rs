@@ -95,7 +95,7 @@ pub enum FileWord {
     Waiting,
     /// It is on its way.
     Running,
-    /// The receiver has it, and its hash was compared.
+    /// The receiver has it, and its hash was compared; over BitChat it left, and was confirmed if the app there does so.
     Done,
     /// The receiver does not want it.
     Declined,

@@ -12,7 +12,6 @@ use super::text;
 use crate::ids::{Fingerprint, GroupId, MessageId, PeerId};
 use crate::mesh::error::Refusal;
 use crate::mesh::groups::{Event, GroupInfo, GroupRefusal, News};
-use crate::node::error::{NameError, SendError};
 use crate::node::groups::GroupError;
 
 /// `POST /v1/groups`: a group to make.
@@ -166,9 +165,7 @@ impl From<GroupError> for Rejection {
         let unprocessable = StatusCode::UNPROCESSABLE_ENTITY;
         let (status, code, hint) = match error {
             GroupError::Stopping(stopped) => return stopped.into(),
-            GroupError::Name(name @ (NameError::Unknown { .. } | NameError::Ambiguous { .. })) => {
-                return SendError::Name(name).into();
-            }
+            GroupError::Name(name) => return name.into(),
             GroupError::Everyone => (unprocessable, Code::BadRequest, Some("name one person")),
             GroupError::Refused(refusal) => match refusal {
                 GroupRefusal::Message(Refusal::ClockUnset { .. }) => (

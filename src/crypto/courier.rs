@@ -15,11 +15,6 @@ use super::keys::Identity;
 use super::noise::x;
 use super::prekey::PrekeySecret;
 
-/// What sealing adds to a message.
-pub const SEAL_OVERHEAD: usize = x::OVERHEAD;
-
-/// Milliseconds of a day.
-const DAY: u64 = 24 * 60 * 60 * 1000;
 const TAG_DOMAIN: &[u8] = b"bitchat-courier-tag-v1";
 const STATIC_PROLOGUE: &[u8] = b"bitchat-courier-v1";
 const PREKEY_PROLOGUE: &[u8] = b"bitchat-prekey-v1";
@@ -50,11 +45,6 @@ pub enum OpenWith<'a> {
         /// The key.
         secret: &'a PrekeySecret,
     },
-}
-
-/// The UTC day of a time in milliseconds since 1970.
-pub fn day_of(unix_millis: u64) -> u32 {
-    u32::try_from(unix_millis / DAY).unwrap_or(u32::MAX)
 }
 
 /// The tag of mail to the holder of this Noise key, made on this UTC day.
@@ -141,7 +131,6 @@ mod tests {
             assert_eq!(around.contains(&tag(&key, day)), (99..=101).contains(&day));
         }
         assert!(!around.contains(&tag(&[6; 32], 100)));
-        assert_eq!((day_of(86_400_000 - 1), day_of(86_400_000)), (0, 1));
     }
 
     #[test]

@@ -102,6 +102,16 @@ impl Bindings {
         peers.into_iter().collect()
     }
 
+    /// Whether any link leads to somebody known.
+    pub(super) fn any_bound(&self) -> bool {
+        self.links.values().any(|entry| entry.peer.is_some())
+    }
+
+    /// Whether any link leads to this peer.
+    pub(super) fn is_neighbour(&self, peer: PeerId) -> bool {
+        self.links.values().any(|entry| is_bound(entry, peer))
+    }
+
     /// Whether any link is up.
     pub(super) fn is_empty(&self) -> bool {
         self.links.is_empty()

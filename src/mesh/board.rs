@@ -198,12 +198,9 @@ impl Engine {
         let payload: Bytes = board.encode().map_err(|_| Refusal::NotPublic)?.into();
         let packet = self.signed(PacketType::BoardPost, payload, now).ok_or(Refusal::NotPublic)?;
         let frame: Bytes = packet.encode().map_err(|_| Refusal::NotPublic)?.into();
-        let (author, signature, preimage) = (*board.author(), *board.signature(), board.signing_preimage());
-        let board = verify(&author, &signature, [preimage], board).map_err(|_| Refusal::NotPublic)?;
+        let board = believed(&packet.payload).map_err(|_| Refusal::NotPublic)?;
         // Nothing of ours gives way to others, and the newest of ours is this one.
-        self.take_notice(board, frame.clone(), now).map_err(|_| Refusal::NotPublic)?;
-        // Also where nobody is there to hear it: whoever comes is told.
-        self.remember_own(&frame, now);
+        self.take_notice(board, frame, now).map_err(|_| Refusal::NotPublic)?;
         self.put(&packet, Aim::Everyone, now);
         Ok(())
     }
@@ -262,9 +259,8 @@ impl Engine {
     }
 
     fn keep_board(&mut self, now: Now) {
-        for change in self.board.store.changes() {
-            self.keep(change);
-        }
+        let changes = self.board.store.take_changes();
+        self.keep_all(changes);
         let next = self.board.sweep.unwrap_or(now.instant + SWEEP_EVERY);
         self.board.sweep = (!self.board.store.is_empty()).then_some(next);
     }

@@ -257,7 +257,7 @@ impl BoardStore {
     }
 
     /// What is to be kept or no longer kept since this was last asked.
-    pub(super) fn changes(&mut self) -> Vec<Keep> {
+    pub(super) fn take_changes(&mut self) -> Vec<Keep> {
         std::mem::take(&mut self.changes)
     }
 
@@ -484,7 +484,7 @@ mod tests {
                 let frame = Bytes::from(board.encode().unwrap());
                 boards.insert(frame.clone(), board.clone());
                 store.take(board, frame, &stranger, NOW).ok();
-                for change in store.changes() {
+                for change in store.take_changes() {
                     match change {
                         Keep::Put(Kept { key, value, .. }) => disk.insert(key, value),
                         Keep::Remove { key, .. } => disk.remove(&key),

@@ -24,11 +24,6 @@ pub enum Command {
         /// Chosen by whoever asks, at random.
         nonce: Nonce,
     },
-    /// Who hears whom? Answered by `Topology` with the same nonce.
-    Topology {
-        /// Chosen by whoever asks.
-        nonce: Nonce,
-    },
 }
 
 /// What is answered.
@@ -61,13 +56,6 @@ pub enum Event {
         /// Why.
         reason: NotPinged,
     },
-    /// Who hears whom.
-    Topology {
-        /// Which question.
-        nonce: Nonce,
-        /// The mesh as this node sees it.
-        graph: Graph,
-    },
 }
 
 /// Why a ping was not sent.
@@ -86,19 +74,18 @@ pub enum NotPinged {
 
 impl Engine {
     pub(super) fn diagnose(&mut self, command: Command, now: Now) {
-        let event = match command {
-            Command::Ping { peer, nonce } => match self.ping(peer, nonce, now) {
-                Ok(()) => return,
-                Err(reason) => Event::PingRefused { peer, nonce, reason },
-            },
-            Command::Topology { nonce } => {
-                let own = self.bindings.neighbours();
-                let name =
-                    |peer| if peer == self.me { self.config.nickname.clone() } else { self.nickname(peer) };
-                Event::Topology { nonce, graph: self.view(&own, now.instant).graph(name) }
-            }
-        };
-        self.emit(super::event::Event::Diagnostics(event));
+        let Command::Ping { peer, nonce } = command;
+        if let Err(reason) = self.ping(peer, nonce, now) {
+            let refused = Event::PingRefused { peer, nonce, reason };
+            self.emit(super::event::Event::Diagnostics(refused));
+        }
+    }
+
+    /// Who hears whom, as this node was told.
+    pub fn topology(&self, now: Now) -> Graph {
+        let own = self.bindings.neighbours();
+        let name = |peer| if peer == self.me { self.config.nickname.clone() } else { self.nickname(peer) };
+        self.view(&own, now.instant).graph(name)
     }
 
     fn ping(&mut self, peer: PeerId, nonce: Nonce, now: Now) -> Result<(), NotPinged> {

@@ -19,8 +19,8 @@ use crate::link;
 use crate::link::event::{LinkCommand, Priority};
 use crate::time::{Now, UnixMillis};
 use crate::wire::{
-    Announce, MAX_NEIGHBOURS, MAX_TEXT_LEN, NoisePayload, Packet, PacketType, PartId, PeerState, Received,
-    Version, chunk_for, fragments, padding, split_text,
+    Announce, EncodeError, MAX_NEIGHBOURS, MAX_TEXT_LEN, NoisePayload, Packet, PacketType, PartId, PeerState,
+    Received, Version, chunk_for, fragments, padding, split_text,
 };
 
 /// Before or after what else waits on a link (spec 1.4).
@@ -278,7 +278,7 @@ impl Engine {
         links: BTreeSet<LinkId>,
         now: Now,
     ) -> Option<u16> {
-        if packet.sender == self.me {
+        if packet.sender == self.me && packet.is_broadcast() {
             self.remember_own(frame, now);
         }
         let limit = |link: &LinkId| self.bindings.max_frame(*link).unwrap_or(0);
@@ -338,9 +338,14 @@ impl Engine {
     }
 
     fn signed_to(&mut self, packet_type: PacketType, aim: Aim, payload: Bytes, now: Now) -> Option<Packet> {
-        let mut packet = self.unsigned(packet_type, aim, payload, now);
-        packet.signature = Some(self.identity.sign(&packet.signing_preimage().ok()?));
-        Some(packet)
+        let packet = self.unsigned(packet_type, aim, payload, now);
+        self.sign(packet).ok()
+    }
+
+    /// A packet of ours with its signature.
+    pub(super) fn sign(&self, mut packet: Packet) -> Result<Packet, EncodeError> {
+        packet.signature = Some(self.identity.sign(&packet.signing_preimage()?));
+        Ok(packet)
     }
 
     pub(super) fn unsigned(&mut self, packet_type: PacketType, aim: Aim, payload: Bytes, now: Now) -> Packet {

@@ -305,8 +305,12 @@ impl Engine {
         self.outputs.push_back(Output::Keep(change));
     }
 
+    pub(super) fn keep_all(&mut self, changes: Vec<Keep>) {
+        self.outputs.extend(changes.into_iter().map(Output::Keep));
+    }
+
     pub(super) fn warm(&mut self, peer: PeerId, now: Now) {
-        let there = self.peers.get(peer).is_some_and(|peer| peer.present);
+        let there = self.peers.is_present(peer);
         if there && !self.sessions.stands(peer, now.instant) && self.clock_refusal(now).is_none() {
             self.greet(peer, now);
         }

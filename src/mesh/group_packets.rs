@@ -117,7 +117,7 @@ impl Engine {
     fn tell_member(&mut self, Due { group, to, invitation }: Due, now: Now) {
         let peer = to.peer_id();
         if !self.sessions.stands(peer, now.instant) {
-            if self.peers.get(peer).is_some_and(|peer| peer.present) {
+            if self.peers.is_present(peer) {
                 self.greet(peer, now);
             }
             return;
@@ -165,9 +165,8 @@ impl Engine {
     }
 
     pub(super) fn keep_groups(&mut self) {
-        for change in self.groups.store.changes() {
-            self.keep(change);
-        }
+        let changes = self.groups.store.take_changes();
+        self.keep_all(changes);
     }
 
     fn us(&self) -> Us {

@@ -117,7 +117,7 @@ impl GroupStore {
     }
 
     /// What is to be kept or no longer kept since this was last asked.
-    pub(super) fn changes(&mut self) -> Vec<Keep> {
+    pub(super) fn take_changes(&mut self) -> Vec<Keep> {
         std::mem::take(&mut self.changes)
     }
 

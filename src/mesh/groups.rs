@@ -256,7 +256,7 @@ impl Engine {
             Command::Create { name } => self.create_group(&name, now),
             Command::Invite { group, peer } => self.invite(group, peer, now),
             Command::Remove { group, member } => self.remove_member(group, member, now),
-            Command::Leave { group } => self.leave_group(group, now),
+            Command::Leave { group } => self.leave_group(group),
             Command::Say { group, text } => self.say_to_group(group, &text, now),
         };
         if let Err(refusal) = done {
@@ -331,7 +331,7 @@ impl Engine {
         Ok(())
     }
 
-    fn leave_group(&mut self, id: GroupId, _now: Now) -> Result<(), GroupRefusal> {
+    fn leave_group(&mut self, id: GroupId) -> Result<(), GroupRefusal> {
         let state = self.groups.store.leave(id).ok_or(GroupRefusal::NoSuchGroup)?;
         self.groups.tellings.forget(id);
         self.keep_groups();
@@ -393,11 +393,12 @@ impl Engine {
         self.rng.fill_bytes(&mut message.0);
         let payload = self.sealed(&state, message, text, now).ok_or(Refusal::NotPublic)?;
         let packet = self.unsigned(PacketType::GroupMessage, Aim::Everyone, payload.into(), now);
-        // Also where nobody is there to hear it: whoever comes is told.
-        if let Ok(frame) = packet.encode() {
+        if self.put(&packet, Aim::Everyone, now).is_none()
+            && let Ok(frame) = packet.encode()
+        {
+            // Nobody is there to hear it: whoever comes is told.
             self.remember_own(&frame.into(), now);
         }
-        self.put(&packet, Aim::Everyone, now);
         self.emit(event::Event::Group(Event::Message(GroupMessage {
             group: id,
             name: state.name,

@@ -223,6 +223,7 @@ impl Engine {
             self.routes.speaks_v2(packet.sender);
         }
         let for_me = packet.recipient == Some(self.me);
+        let stamp = Stamp { sent: packet.timestamp, ttl: arrival.ttl, fragments: arrival.fragments };
         #[expect(clippy::wildcard_enum_match_arm, reason = "every other type is relayed unparsed")]
         match packet.packet_type {
             PacketType::Message => self.public_message(received, arrival),
@@ -230,10 +231,7 @@ impl Engine {
             PacketType::NoiseHandshake if for_me => {
                 self.handshake(packet.sender, &packet.payload, arrival.link, now)
             }
-            PacketType::NoiseEncrypted if for_me => {
-                let stamp = Stamp { sent: packet.timestamp, ttl: arrival.ttl, fragments: arrival.fragments };
-                self.encrypted(packet, stamp, now)
-            }
+            PacketType::NoiseEncrypted if for_me => self.encrypted(packet, stamp, now),
             PacketType::Ping if for_me => self.pinged(packet, arrival.link, now),
             PacketType::Pong if for_me => self.ponged(packet, arrival.ttl, now),
             PacketType::Fragment if for_me || packet.is_broadcast() => self.fragment(received, arrival, now),
@@ -243,10 +241,7 @@ impl Engine {
             PacketType::NostrCarrier if !for_me => self.nostr_carrier(packet, now),
             PacketType::BoardPost if packet.is_broadcast() => self.board_packet(received, now),
             PacketType::RequestSync => self.sync_requested(packet, arrival.link, now),
-            PacketType::CourierEnvelope if for_me => {
-                let stamp = Stamp { sent: packet.timestamp, ttl: arrival.ttl, fragments: arrival.fragments };
-                self.courier_mail(packet, proven, stamp, now)
-            }
+            PacketType::CourierEnvelope if for_me => self.courier_mail(packet, proven, stamp, now),
             PacketType::PrekeyBundle if packet.is_broadcast() => self.prekey_bundle(packet, now),
             _ if for_me => Err(DropReason::Unsupported),
             _ => Ok(()),

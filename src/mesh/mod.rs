@@ -5,6 +5,7 @@ mod announcer;
 mod bindings;
 pub mod board;
 mod board_store;
+mod budget;
 pub mod config;
 pub mod courier;
 mod dedup;

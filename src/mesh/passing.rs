@@ -19,13 +19,15 @@ impl Engine {
     /// A copy of a packet we know: whoever sent it has it; and an announce may still bind its link.
     pub(super) fn heard_again(&mut self, key: Key, received: &Received, arrival: Arrival, now: Now) {
         let Some(link) = arrival.link else { return };
-        let mut heard: BTreeSet<LinkId> = BTreeSet::from([link]);
-        if let Some(peer) = self.bindings.peer_of(link) {
-            heard.extend(self.bindings.links_of(peer));
-        }
-        let rules = (self.config.policy, self.bindings.degree());
-        if self.relays.heard_again(key, received.bytes(), &heard, rules) {
-            self.counters.relays_cancelled += 1;
+        if self.relays.waits(key) {
+            let mut heard: BTreeSet<LinkId> = BTreeSet::from([link]);
+            if let Some(peer) = self.bindings.peer_of(link) {
+                heard.extend(self.bindings.links_of(peer));
+            }
+            let rules = (self.config.policy, self.bindings.degree());
+            if self.relays.heard_again(key, received.bytes(), &heard, rules) {
+                self.counters.relays_cancelled += 1;
+            }
         }
         let packet = received.packet();
         if packet.packet_type == PacketType::Announce
@@ -75,14 +77,12 @@ impl Engine {
         if arrival.via != Via::Transport && arrival.fragments > 0 {
             return None;
         }
-        let ttl = arrival.ttl.min(ORIGIN_TTL - 1);
-        let came = if arrival.via == Via::Transport {
-            Packet { ttl: ttl + 1, ..packet.clone() }
-        } else {
-            packet.clone()
+        let ttl = match arrival.via {
+            Via::Transport => arrival.ttl.min(ORIGIN_TTL - 1) + 1,
+            Via::Mesh | Via::Sync => packet.ttl,
         };
         let degree = self.bindings.degree();
-        self.config.policy.hop(&came, self.me, degree, &mut self.rng)
+        self.config.policy.hop(packet, ttl, (self.me, degree), &mut self.rng)
     }
 
     fn onward(&self, key: Key, packet: &Packet, arrival: Arrival) -> BTreeSet<LinkId> {

@@ -240,6 +240,11 @@ impl Peers {
         self.known.values().filter(|peer| peer.signing_public == *key).max_by_key(|peer| peer.contact)
     }
 
+    /// Whether this peer is present.
+    pub(super) fn is_present(&self, id: PeerId) -> bool {
+        self.known.get(&id).is_some_and(|peer| peer.present)
+    }
+
     /// How many peers are present.
     pub(super) fn present(&self) -> usize {
         self.known.values().filter(|peer| peer.present).count()

@@ -1,8 +1,9 @@
 //! Pings of ours that wait for their pong, and how many of others are answered (spec 3.15).
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::budget::Budget;
 use super::diagnostics::Nonce;
 use crate::ids::{LinkId, PeerId};
 use crate::time::Instant;
@@ -13,25 +14,6 @@ const BUDGET: usize = 5;
 const WINDOW: Duration = Duration::from_secs(10);
 /// How long a pong is waited for.
 const PATIENCE: Duration = Duration::from_secs(10);
-
-/// The times of the last few pings.
-#[derive(Debug, Default)]
-struct Budget {
-    spent: VecDeque<Instant>,
-}
-
-impl Budget {
-    fn spend(&mut self, now: Instant) -> bool {
-        while self.spent.front().is_some_and(|&at| now.since(at) >= WINDOW) {
-            self.spent.pop_front();
-        }
-        let left = self.spent.len() < BUDGET;
-        if left {
-            self.spent.push_back(now);
-        }
-        left
-    }
-}
 
 /// Both sides of pinging.
 #[derive(Debug, Default)]
@@ -45,7 +27,7 @@ impl Pings {
     /// Whether one more ping of ours may leave; it waits for its pong from here on. At most [`BUDGET`] leave in ten
     /// seconds, because a neighbour relays or answers no more of one link.
     pub(super) fn begin(&mut self, to: PeerId, nonce: Nonce, now: Instant) -> bool {
-        if self.waiting.contains_key(&nonce) || !self.own.spend(now) {
+        if self.waiting.contains_key(&nonce) || !self.own.spend(BUDGET, WINDOW, now) {
             return false;
         }
         self.waiting.insert(nonce, (to, now));
@@ -54,7 +36,7 @@ impl Pings {
 
     /// Whether a ping that came over this link is answered.
     pub(super) fn answers(&mut self, link: LinkId, now: Instant) -> bool {
-        self.answered.entry(link).or_default().spend(now)
+        self.answered.entry(link).or_default().spend(BUDGET, WINDOW, now)
     }
 
     /// A pong: how long after its ping, when that was ours and went to this peer.

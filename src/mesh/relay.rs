@@ -55,23 +55,24 @@ pub(super) struct Hop {
 }
 
 impl Policy {
-    /// Whether, with what TTL and after what wait a packet is passed on by a node with `degree` neighbours.
+    /// Whether, with what TTL and after what wait a packet that came with `ttl` is passed on by a node with `degree`
+    /// neighbours.
     ///
     /// A TTL above 7 counts as 7. Sync requests and replies belong to one link only.
     pub(super) fn hop(
         self,
         packet: &Packet,
-        me: PeerId,
-        degree: usize,
+        ttl: u8,
+        (me, degree): (PeerId, usize),
         rng: &mut impl RngCore,
     ) -> Option<Hop> {
         let mine = packet.sender == me || packet.recipient == Some(me);
         let of_one_link = packet.packet_type == PacketType::RequestSync || packet.rsr;
         let least = if self == Self::Android { 1 } else { 2 };
-        if mine || of_one_link || packet.ttl < least {
+        if mine || of_one_link || ttl < least {
             return None;
         }
-        let ttl = self.limit(packet, degree).min(packet.ttl.min(ORIGIN_TTL)).saturating_sub(1);
+        let ttl = self.limit(packet, degree).min(ttl.min(ORIGIN_TTL)).saturating_sub(1);
         if self == Self::Android && !tossed(ttl, degree, rng) {
             return None;
         }
@@ -197,6 +198,11 @@ impl Relays {
         done
     }
 
+    /// Whether a packet waits to be passed on.
+    pub(super) fn waits(&self, key: Key) -> bool {
+        self.pending.contains_key(&key)
+    }
+
     /// Forgets a link that is gone.
     pub(super) fn link_down(&mut self, link: LinkId) {
         self.pending.retain(|_, relay| {
@@ -254,7 +260,7 @@ mod tests {
     }
 
     fn ttl_out(policy: Policy, packet: &Packet, degree: usize) -> Option<u8> {
-        policy.hop(packet, ME, degree, &mut ChaCha20Rng::seed_from_u64(1)).map(|hop| hop.ttl)
+        policy.hop(packet, packet.ttl, (ME, degree), &mut ChaCha20Rng::seed_from_u64(1)).map(|hop| hop.ttl)
     }
 
     #[test]
@@ -295,7 +301,9 @@ mod tests {
         let mut rng = ChaCha20Rng::seed_from_u64(1);
         let mut passed = |ttl, degree| {
             let packet = packet(PacketType::Message, ttl, None);
-            (0..1_000).filter(|_| Policy::Android.hop(&packet, ME, degree, &mut rng).is_some()).count()
+            (0..1_000)
+                .filter(|_| Policy::Android.hop(&packet, packet.ttl, (ME, degree), &mut rng).is_some())
+                .count()
         };
         assert_eq!((passed(7, 200), passed(5, 200), passed(2, 10)), (1_000, 1_000, 1_000));
         for (degree, percent) in [(11, 85_usize), (31, 70), (51, 55), (101, 40)] {

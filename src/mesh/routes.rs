@@ -115,13 +115,17 @@ impl Engine {
         if own.contains(&to) || !self.reads_v2(to) {
             return None;
         }
+        self.routes.expire(now.instant);
+        if self.routes.barred.contains_key(&to) {
+            return None;
+        }
         let route = self.view(&own, now.instant).path(to, |peer| self.reads_v2(peer))?;
         let first = *route.first().filter(|_| route.len() <= MAX_HOPS)?;
         if !self.routes.try_one(to, now.instant) {
             return None;
         }
-        let mut routed = Packet { version: Version::V2, route, signature: None, ..packet.clone() };
-        routed.signature = Some(self.identity.sign(&routed.signing_preimage().ok()?));
+        let routed = Packet { version: Version::V2, route, signature: None, ..packet.clone() };
+        let routed = self.sign(routed).ok()?;
         self.counters.routed += 1;
         Some((routed, first))
     }

@@ -115,11 +115,6 @@ impl Sessions {
         live.is_some_and(|live| live.capabilities.replace(capabilities).is_none())
     }
 
-    /// What the peer proved in its session that it can do.
-    pub(super) fn proven(&self, peer: PeerId) -> Option<Capabilities> {
-        self.peers.get(&peer)?.live.as_ref()?.capabilities
-    }
-
     /// Message 1 of a new handshake, unless one is under way or the limits forbid it.
     pub(super) fn begin(
         &mut self,

@@ -116,8 +116,7 @@ impl View<'_> {
     /// The peers between this node and another, on the shortest way over confirmed edges and `usable` peers.
     pub(super) fn path(&self, to: PeerId, usable: impl Fn(PeerId) -> bool) -> Option<Vec<PeerId>> {
         shortest(self.me, to, |peer| {
-            let confirmed = self.listed(peer).filter(|&other| self.lists(other, peer));
-            confirmed.filter(|&other| other == to || usable(other)).collect()
+            self.confirmed(peer).filter(|&other| other == to || usable(other)).collect()
         })
     }
 
@@ -137,8 +136,7 @@ impl View<'_> {
             let confirmed = self.lists(a, b) && self.lists(b, a);
             Edge { a, b, confirmed }
         });
-        let distances =
-            distances(self.me, |peer| self.listed(peer).filter(|&other| self.lists(other, peer)).collect());
+        let distances = distances(self.me, |peer| self.confirmed(peer).collect());
         let nodes = peers.into_iter().map(|peer| Place {
             peer,
             nickname: nickname(peer),
@@ -147,20 +145,26 @@ impl View<'_> {
         Graph { me: self.me, nodes: nodes.collect(), edges: edges.collect() }
     }
 
+    fn confirmed(&self, peer: PeerId) -> impl Iterator<Item = PeerId> {
+        self.listed(peer).filter(move |&other| self.lists(other, peer))
+    }
+
+    fn fresh(&self, peer: PeerId) -> Option<&Claim> {
+        self.topology.claims.get(&peer).filter(|claim| claim.is_fresh(self.now))
+    }
+
     fn listed(&self, peer: PeerId) -> Box<dyn Iterator<Item = PeerId> + '_> {
         if peer == self.me {
             return Box::new(self.own.iter().copied());
         }
-        let claim = self.topology.claims.get(&peer).filter(|claim| claim.is_fresh(self.now));
-        Box::new(claim.into_iter().flat_map(|claim| claim.neighbours.iter().copied()))
+        Box::new(self.fresh(peer).into_iter().flat_map(|claim| claim.neighbours.iter().copied()))
     }
 
     fn lists(&self, peer: PeerId, other: PeerId) -> bool {
         if peer == self.me {
             return self.own.contains(&other);
         }
-        let claim = self.topology.claims.get(&peer).filter(|claim| claim.is_fresh(self.now));
-        claim.is_some_and(|claim| claim.neighbours.contains(&other))
+        self.fresh(peer).is_some_and(|claim| claim.neighbours.contains(&other))
     }
 }
 

@@ -1,6 +1,6 @@
 //! Private groups, as the rest of the program uses them.
 
-use super::error::NameError;
+use super::error::SendError;
 use super::handle::{NodeHandle, Stopped};
 use crate::ids::{Fingerprint, GroupId};
 use crate::mesh::event;
@@ -15,7 +15,7 @@ pub enum GroupError {
     Refused(#[from] GroupRefusal),
     /// The name leads to no one person.
     #[error(transparent)]
-    Name(#[from] NameError),
+    Name(#[from] SendError),
     /// Everyone is no member.
     #[error("a group's members are invited one by one")]
     Everyone,
@@ -37,8 +37,7 @@ impl NodeHandle {
 
     /// Makes somebody a member of a group of ours; the key goes to them once they are there.
     pub async fn invite(&self, group: GroupId, whom: &str) -> Result<GroupInfo, GroupError> {
-        let recipient = super::name::resolve(whom, &self.petnames().await?, &self.peers().await?)?;
-        let Recipient::Peer(peer) = recipient else { return Err(GroupError::Everyone) };
+        let Recipient::Peer(peer) = self.resolve(whom).await? else { return Err(GroupError::Everyone) };
         self.change(Command::Invite { group, peer }).await
     }
 
@@ -76,12 +75,11 @@ impl NodeHandle {
     }
 
     async fn ask_groups(&self, command: Command) -> Result<Vec<Event>, Stopped> {
-        let told = self.bitchat.ask(event::Command::Group(command)).await.ok_or(Stopped)?;
         #[expect(clippy::wildcard_enum_match_arm, reason = "an answer of the groups is one of their events")]
         let of_groups = |event| match event {
             event::Event::Group(event) => Some(event),
             _ => None,
         };
-        Ok(told.into_iter().filter_map(of_groups).collect())
+        self.ask_engine(event::Command::Group(command), of_groups).await
     }
 }

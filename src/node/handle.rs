@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use tokio::sync::{broadcast, mpsc, oneshot};
 
 use crate::ids::{MessageId, PeerId};
+use crate::mesh;
 use crate::mesh::event::PeerInfo;
 use crate::message::{Recipient, Requirements};
 use crate::router::Explanation;
@@ -186,6 +187,16 @@ impl NodeHandle {
     /// Whom a name means.
     pub async fn resolve(&self, name: &str) -> Result<Recipient, SendError> {
         Ok(resolve(name, &self.petnames().await?, &self.peers().await?)?)
+    }
+
+    /// Asks something of the mesh, and picks what answers it of what it tells in the same turn.
+    pub(super) async fn ask_engine<T>(
+        &self,
+        command: mesh::event::Command,
+        answer: impl Fn(mesh::event::Event) -> Option<T>,
+    ) -> Result<Vec<T>, Stopped> {
+        let told = self.bitchat.ask(command).await.ok_or(Stopped)?;
+        Ok(told.into_iter().filter_map(answer).collect())
     }
 
     pub(super) async fn ask<T>(&self, request: impl FnOnce(Answer<T>) -> Request) -> Result<T, Stopped> {

@@ -60,12 +60,11 @@ impl NodeHandle {
     }
 
     async fn ask_board(&self, command: Command) -> Result<Vec<Event>, Stopped> {
-        let told = self.bitchat.ask(event::Command::Board(command)).await.ok_or(Stopped)?;
         #[expect(clippy::wildcard_enum_match_arm, reason = "an answer of the board is one of its events")]
         let of_board = |event| match event {
             event::Event::Board(event) => Some(event),
             _ => None,
         };
-        Ok(told.into_iter().filter_map(of_board).collect())
+        self.ask_engine(event::Command::Board(command), of_board).await
     }
 }

@@ -191,7 +191,7 @@ impl People {
     }
 
     fn knows(&self, fingerprint: Fingerprint) -> bool {
-        self.contacts.people().any(|contact| contact.fingerprint == fingerprint)
+        self.contacts.find(fingerprint.peer_id()).is_some_and(|contact| contact.fingerprint == fingerprint)
     }
 
     /// Somebody who was heard on the mesh.

@@ -59,16 +59,8 @@ impl From<Stopped> for SurveyError {
 
 impl NodeHandle {
     /// Who hears whom, as far as this node was told.
-    pub async fn topology(&self) -> Result<Graph, SurveyError> {
-        let nonce = nonce();
-        let answered = self.ask_mesh(Command::Topology { nonce }, |event| match event {
-            Event::Topology { nonce: of, graph } if of == nonce => Some(graph),
-            Event::Topology { .. }
-            | Event::Pong { .. }
-            | Event::PingLost { .. }
-            | Event::PingRefused { .. } => None,
-        });
-        answered.await
+    pub async fn topology(&self) -> Result<Graph, Stopped> {
+        self.bitchat.topology().await.ok_or(Stopped)
     }
 
     /// Asks whoever has this name whether they are there, and waits for the answer.
@@ -81,10 +73,7 @@ impl NodeHandle {
             }
             Event::PingLost { nonce: of, .. } if of == nonce => Some(Ok(Pinged { peer, pong: None })),
             Event::PingRefused { nonce: of, reason, .. } if of == nonce => Some(Err(reason)),
-            Event::Topology { .. }
-            | Event::Pong { .. }
-            | Event::PingLost { .. }
-            | Event::PingRefused { .. } => None,
+            Event::Pong { .. } | Event::PingLost { .. } | Event::PingRefused { .. } => None,
         });
         Ok(answered.await??)
     }

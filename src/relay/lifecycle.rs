@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 use crate::clock::Clock;
 use crate::crypto::Identity;
 use crate::htx::gate::{Gate, GateConfig};
-use crate::htx::ticket::{TicketSecret, day_of};
+use crate::htx::ticket::TicketSecret;
 use crate::net::decoy::Decoy;
 use crate::net::server::{Arrival, Server, ServerConfig};
 use crate::net::tls;
@@ -65,7 +65,7 @@ pub async fn start(setup: Setup) -> Result<Relay, RelayError> {
     let lock = lock(&home)?;
     let keys = storage::load_or_create_relay(&home, &mut rng)?;
     let mut database = RelayDatabase::open(&home, config.mailboxes.clone())?;
-    let today = day_of(clock.now().unix);
+    let today = clock.now().unix.day();
     let (secrets, known) = ticket_keys(&mut database, clock.now().unix, &mut rng)?;
     let gate = gate(&config, &database, secrets, clock, draw(&mut rng))?;
     let metrics = Metrics::default();
@@ -172,7 +172,7 @@ fn ticket_keys(
         database.ticket_secrets()?.into_iter().partition(|secret| secret.ends() <= now);
     database.erase_ticket_secrets(&over.iter().map(TicketSecret::id).collect::<Vec<_>>())?;
     let publics = |secrets: &[TicketSecret]| secrets.iter().map(TicketSecret::public).collect::<Vec<_>>();
-    let made = rotation::missing(&publics(&secrets), day_of(now), rng);
+    let made = rotation::missing(&publics(&secrets), now.day(), rng);
     database.transaction(|database| made.iter().try_for_each(|made| database.keep_ticket_secret(made)))?;
     secrets.extend(made);
     let known = publics(&secrets);

@@ -8,7 +8,7 @@ use rand_chacha::ChaCha20Rng;
 use tokio::sync::watch;
 
 use crate::clock::Clock;
-use crate::htx::ticket::{TicketSecret, day_of};
+use crate::htx::ticket::TicketSecret;
 use crate::net::server::GateHandle;
 use crate::time::{Instant, Now};
 use crate::wire::record::{SignedRecord, TicketKey};
@@ -59,12 +59,12 @@ pub(super) struct Rotation {
 impl Rotation {
     /// Runs until it is aborted.
     pub(super) async fn run(mut self) {
-        let mut day = day_of(self.clock.now().unix);
+        let mut day = self.clock.now().unix.day();
         loop {
             self.clean().await;
             let now = self.clock.now();
             self.clock.sleep_until(Some(next(now))).await;
-            let today = day_of(self.clock.now().unix);
+            let today = self.clock.now().unix.day();
             if today != day {
                 match self.renew(today).await {
                     Ok(()) => day = today,

@@ -187,8 +187,7 @@ impl Database {
 
     /// Forgets the ids of messages so old that no copy of them can be under way.
     fn forget_seen(&self, now: UnixMillis) -> Result<(), StoreError> {
-        let span = u64::try_from(SEEN_FOR.as_millis()).unwrap_or(u64::MAX);
-        let before = UnixMillis(now.0.saturating_sub(span));
+        let before = now - SEEN_FOR;
         self.connection.prepare_cached("DELETE FROM seen WHERE received < ?1")?.execute([before])?;
         Ok(())
     }

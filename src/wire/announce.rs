@@ -8,7 +8,7 @@ use super::capabilities::Capabilities;
 use super::error::{EncodeError, PayloadError};
 use super::header::ID_LEN;
 use super::reader::Reader;
-use super::tlv::{self, Tlv};
+use super::tlv::{self, Tlv, at_most};
 
 /// The most neighbours an announce names.
 pub const MAX_NEIGHBOURS: usize = 10;
@@ -110,10 +110,6 @@ fn peer_ids(value: &[u8]) -> Vec<PeerId> {
 fn geohash(value: &[u8]) -> Option<String> {
     let text = std::str::from_utf8(value).ok()?;
     (1..=MAX_GEOHASH_LEN).contains(&text.len()).then(|| text.to_owned())
-}
-
-fn at_most(field: &'static str, len: usize, max: usize) -> Result<(), EncodeError> {
-    if len > max { Err(EncodeError::TooLong { field, len, max }) } else { Ok(()) }
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use crate::time::UnixMillis;
 use super::error::{EncodeError, PayloadError};
 use super::header::SIGNATURE_LEN;
 use super::reader::Reader;
-use super::tlv::{self, Tlv};
+use super::tlv::{self, Tlv, at_most, need};
 
 /// The most bytes of what a post says.
 pub const MAX_POST_LEN: usize = 512;
@@ -234,10 +234,10 @@ impl Fields {
             tag::KIND => self.kind = Some((u8::from_be_bytes(field.array("kind", "1")?), field.offset)),
             tag::ID => self.id = Some(field.array("post id", "16")?),
             tag::GEOHASH => self.geohash = Some(geohash(field)?),
-            tag::CONTENT => self.content = Some(bounded(field, "post", 1..=MAX_POST_LEN, "1 to 512")?),
+            tag::CONTENT => self.content = Some(field.bounded_text("post", 1..=MAX_POST_LEN, "1 to 512")?),
             tag::AUTHOR => self.author = Some(field.array("author's key", "32")?),
             tag::NICKNAME => {
-                self.nickname = Some(bounded(field, "nickname", 0..=MAX_POST_NICKNAME_LEN, "0 to 64")?);
+                self.nickname = Some(field.bounded_text("nickname", 0..=MAX_POST_NICKNAME_LEN, "0 to 64")?);
             }
             tag::CREATED => self.created = Some(u64::from_be_bytes(field.array("time", "8")?)),
             tag::EXPIRES => {
@@ -283,25 +283,8 @@ impl Fields {
     }
 }
 
-fn need<T>(value: Option<T>, field: &'static str) -> Result<T, PayloadError> {
-    value.ok_or(PayloadError::Missing { field })
-}
-
-fn bounded(
-    field: &Tlv,
-    name: &'static str,
-    bounds: std::ops::RangeInclusive<usize>,
-    expected: &'static str,
-) -> Result<String, PayloadError> {
-    let got = field.value.len();
-    if !bounds.contains(&got) {
-        return Err(PayloadError::Size { field: name, offset: field.offset, expected, got });
-    }
-    field.text(name)
-}
-
 fn geohash(field: &Tlv) -> Result<String, PayloadError> {
-    let geohash = bounded(field, "geohash", 0..=MAX_GEOHASH_LEN, "0 to 12")?;
+    let geohash = field.bounded_text("geohash", 0..=MAX_GEOHASH_LEN, "0 to 12")?;
     match geohash.bytes().find(|digit| !GEOHASH_DIGITS.contains(digit)) {
         None => Ok(geohash),
         Some(digit) => {
@@ -309,10 +292,6 @@ fn geohash(field: &Tlv) -> Result<String, PayloadError> {
             Err(PayloadError::Value { field, offset, value: digit.into() })
         }
     }
-}
-
-fn at_most(field: &'static str, len: usize, max: usize) -> Result<(), EncodeError> {
-    if len > max { Err(EncodeError::TooLong { field, len, max }) } else { Ok(()) }
 }
 
 /// A signature's context behind its length: both have fewer than 256 bytes.

@@ -73,19 +73,29 @@ impl Capabilities {
 
     /// As sent: as many bytes as the highest bit needs, at least one.
     pub fn encode(self) -> Vec<u8> {
-        let mut bytes = self.0.to_le_bytes().to_vec();
-        while bytes.len() > 1 && bytes.last() == Some(&0) {
-            bytes.pop();
-        }
-        bytes
+        shortest(self.0)
     }
 
     /// Reads what an announce says: of any length, bits beyond 63 are not looked at.
     pub fn decode(bytes: &[u8]) -> Self {
-        let mut set = [0; 8];
-        set.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
-        Self(u64::from_le_bytes(set))
+        Self(bits_of(bytes))
     }
+}
+
+/// A bit field as sent: little-endian, as many bytes as the highest bit needs, at least one.
+pub(super) fn shortest(bits: u64) -> Vec<u8> {
+    let mut bytes = bits.to_le_bytes().to_vec();
+    while bytes.len() > 1 && bytes.last() == Some(&0) {
+        bytes.pop();
+    }
+    bytes
+}
+
+/// The first 64 bits of a bit field.
+pub(super) fn bits_of(bytes: &[u8]) -> u64 {
+    let mut first = [0; 8];
+    first.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
+    u64::from_le_bytes(first)
 }
 
 impl fmt::Debug for Capabilities {

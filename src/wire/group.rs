@@ -14,7 +14,7 @@ use crate::time::UnixMillis;
 use super::error::{EncodeError, PayloadError};
 use super::header::SIGNATURE_LEN;
 use super::reader::Reader;
-use super::tlv::{self, Tlv};
+use super::tlv::{self, Tlv, at_most, count, need};
 
 /// The most members, the creator included.
 pub const MAX_MEMBERS: usize = 16;
@@ -130,7 +130,7 @@ impl GroupState {
             match field.tag {
                 state_tag::ID => id = Some(GroupId(field.array("group id", "16")?)),
                 state_tag::NAME => {
-                    name = Some(bounded(&field, "group name", MAX_GROUP_NAME_LEN, "at most 1024")?);
+                    name = Some(field.bounded_text("group name", 0..=MAX_GROUP_NAME_LEN, "at most 1024")?);
                 }
                 state_tag::KEY => key = Some(GroupKey(Zeroizing::new(field.array("group key", "32")?))),
                 state_tag::EPOCH => epoch = Some(u32::from_be_bytes(field.array("epoch", "4")?)),
@@ -175,9 +175,7 @@ fn encode_roster(members: &[Member]) -> Result<Vec<u8>, EncodeError> {
     if members.is_empty() {
         return Err(EncodeError::Empty { field: "roster" });
     }
-    let count = u8::try_from(members.len()).ok().filter(|_| members.len() <= MAX_MEMBERS);
-    let too_many = EncodeError::TooMany { field: "members", count: members.len(), max: MAX_MEMBERS };
-    let mut roster = vec![count.ok_or(too_many)?];
+    let mut roster = vec![count("members", members.len(), MAX_MEMBERS)?];
     for Member { fingerprint, signing_public, nickname } in members {
         at_most("member's name", nickname.len(), MAX_MEMBER_NAME_LEN)?;
         roster.extend(fingerprint.0);
@@ -338,14 +336,14 @@ impl GroupText {
         let mut reader = Reader::new(plaintext);
         while let Some(field) = Tlv::read_wide(&mut reader)? {
             match field.tag {
-                text_tag::ID => id = Some(message_id(&field)?),
+                text_tag::ID => id = Some(field.bounded_text("message id", 1..=MAX_LABEL_LEN, "1 to 255")?),
                 text_tag::SENDER => sender = Some(field.array("sender's key", "32")?),
                 text_tag::NICKNAME => {
-                    nickname = Some(bounded(&field, "nickname", MAX_LABEL_LEN, "at most 255")?);
+                    nickname = Some(field.bounded_text("nickname", 0..=MAX_LABEL_LEN, "at most 255")?);
                 }
                 text_tag::SENT => sent = Some(u64::from_be_bytes(field.array("time", "8")?)),
                 text_tag::CONTENT => {
-                    content = Some(bounded(&field, "text", MAX_GROUP_TEXT_LEN, "at most 60000")?);
+                    content = Some(field.bounded_text("text", 0..=MAX_GROUP_TEXT_LEN, "at most 60000")?);
                 }
                 text_tag::SIGNATURE => signature = Some(field.array("signature", "64")?),
                 _ => {}
@@ -360,36 +358,6 @@ impl GroupText {
             signature: need(signature, "signature")?,
         })
     }
-}
-
-fn message_id(field: &Tlv) -> Result<String, PayloadError> {
-    let id = bounded(field, "message id", MAX_LABEL_LEN, "1 to 255")?;
-    if id.is_empty() {
-        let (field, offset) = ("message id", field.offset);
-        return Err(PayloadError::Size { field, offset, expected: "1 to 255", got: 0 });
-    }
-    Ok(id)
-}
-
-fn bounded(
-    field: &Tlv,
-    name: &'static str,
-    most: usize,
-    expected: &'static str,
-) -> Result<String, PayloadError> {
-    let got = field.value.len();
-    if got > most {
-        return Err(PayloadError::Size { field: name, offset: field.offset, expected, got });
-    }
-    field.text(name)
-}
-
-fn need<T>(value: Option<T>, field: &'static str) -> Result<T, PayloadError> {
-    value.ok_or(PayloadError::Missing { field })
-}
-
-fn at_most(field: &'static str, len: usize, max: usize) -> Result<(), EncodeError> {
-    if len > max { Err(EncodeError::TooLong { field, len, max }) } else { Ok(()) }
 }
 
 #[cfg(test)]

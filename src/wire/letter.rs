@@ -17,8 +17,6 @@ use crate::time::UnixMillis;
 pub const MAX_PIECE_LEN: usize = (1 << 20) - 4 - STREAM_HEAD;
 /// The most prekeys in one letter.
 pub const MAX_PREKEYS: usize = 8;
-/// Id and key.
-const PREKEY_LEN: usize = 4 + 32;
 /// Kind, stream id, number.
 const STREAM_HEAD: usize = 1 + 16 + 8;
 
@@ -100,10 +98,7 @@ impl Letter {
             Self::Declined(id) => put(&mut letter, kind::DECLINED, &id.0),
             Self::Prekeys(prekeys) => {
                 letter.put_u8(kind::PREKEYS);
-                for Prekey { id, public } in prekeys {
-                    letter.put_u32(*id);
-                    letter.put_slice(public);
-                }
+                prekeys.iter().for_each(|prekey| prekey.put(&mut letter));
             }
             Self::Piece { stream, number, bytes } => {
                 letter.reserve(STREAM_HEAD + bytes.len());
@@ -172,12 +167,11 @@ fn read(kind: u8, reader: &mut Reader) -> Result<Result<Letter, Short>, PayloadE
 
 fn prekeys(reader: &mut Reader) -> Result<Result<Letter, Short>, PayloadError> {
     let (offset, got) = (reader.offset(), reader.left());
-    if got == 0 || !got.is_multiple_of(PREKEY_LEN) || got > MAX_PREKEYS * PREKEY_LEN {
+    if got == 0 || !got.is_multiple_of(Prekey::LEN) || got > MAX_PREKEYS * Prekey::LEN {
         let expected = "36 for each of 1 to 8";
         return Err(PayloadError::Size { field: "list of prekeys", offset, expected, got });
     }
-    let key = |reader: &mut Reader| Ok(Prekey { id: reader.u32()?, public: reader.array()? });
-    let keys: Result<Vec<Prekey>, Short> = (0..got / PREKEY_LEN).map(|_| key(reader)).collect();
+    let keys: Result<Vec<Prekey>, Short> = (0..got / Prekey::LEN).map(|_| Prekey::read(reader)).collect();
     Ok(keys.map(Letter::Prekeys))
 }
 

@@ -43,6 +43,7 @@ mod packet;
 mod packet_type;
 pub mod padding;
 mod part;
+mod percent;
 mod prefixed;
 mod prekey;
 mod private;
@@ -82,9 +83,10 @@ pub use media_type::MediaType;
 pub use packet::Packet;
 pub use packet_type::PacketType;
 pub use part::{MAX_PARTS, ParsePartIdError, PartId, split_text};
+pub use percent::unescape;
 pub use prekey::{MAX_PREKEYS, Prekey, PrekeyBundle};
 pub use private::{MAX_TEXT_LEN, NoisePayload, PeerState};
-pub use received::Received;
+pub use received::{Received, sync_reply};
 pub use record_link::{
     RECORD_LINK_PREFIX, RecordLinkError, is_record_link, read_record, read_record_link, record_link,
 };

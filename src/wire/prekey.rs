@@ -1,9 +1,9 @@
 //! PREKEY BUNDLE: keys for mail to somebody who is not there, each used once (spec 3.12).
 
-use bytes::Bytes;
+use bytes::{BufMut, Bytes};
 
 use super::error::{EncodeError, PayloadError};
-use super::reader::Reader;
+use super::reader::{Reader, Short};
 use super::tlv::{self, Tlv};
 use crate::time::UnixMillis;
 
@@ -12,8 +12,6 @@ pub const MAX_PREKEYS: usize = 8;
 
 /// What the signature covers begins with the length of this, and this.
 const DOMAIN: &[u8] = b"bitchat-prekey-bundle-v1";
-/// Bytes of one key and its id.
-const ENTRY_LEN: usize = 4 + 32;
 
 mod tag {
     pub(super) const NOISE_PUBLIC: u8 = 0x01;
@@ -29,6 +27,21 @@ pub struct Prekey {
     pub id: u32,
     /// The X25519 key.
     pub public: [u8; 32],
+}
+
+impl Prekey {
+    /// Bytes of a key and its id.
+    pub(super) const LEN: usize = 4 + 32;
+
+    /// Writes the id and the key.
+    pub fn put(&self, to: &mut impl BufMut) {
+        to.put_u32(self.id);
+        to.put_slice(&self.public);
+    }
+
+    pub(super) fn read(reader: &mut Reader) -> Result<Self, Short> {
+        Ok(Self { id: reader.u32()?, public: reader.array()? })
+    }
 }
 
 /// What the owner of prekeys tells everyone; whether the signature is good is not checked here.
@@ -109,35 +122,31 @@ impl PrekeyBundle {
     }
 
     fn count(&self) -> Result<u8, EncodeError> {
-        let count = self.prekeys.len();
-        let fits = u8::try_from(count).ok().filter(|_| count <= MAX_PREKEYS);
-        fits.ok_or(EncodeError::TooMany { field: "prekeys", count, max: MAX_PREKEYS })
+        tlv::count("prekeys", self.prekeys.len(), MAX_PREKEYS)
     }
 
     fn entries(&self) -> Vec<u8> {
-        self.prekeys
-            .iter()
-            .flat_map(|prekey| prekey.id.to_be_bytes().into_iter().chain(prekey.public))
-            .collect()
+        let mut entries = Vec::with_capacity(self.prekeys.len() * Prekey::LEN);
+        self.prekeys.iter().for_each(|prekey| prekey.put(&mut entries));
+        entries
     }
 }
 
 fn read_prekeys(field: &Tlv) -> Result<Vec<Prekey>, PayloadError> {
     let got = field.value.len();
-    if !got.is_multiple_of(ENTRY_LEN) || got > MAX_PREKEYS * ENTRY_LEN {
+    if !got.is_multiple_of(Prekey::LEN) || got > MAX_PREKEYS * Prekey::LEN {
         let expected = "up to 8 times 36";
         return Err(PayloadError::Size { field: "list of prekeys", offset: field.offset, expected, got });
     }
     let mut reader = field.reader();
-    let mut prekeys: Vec<Prekey> = Vec::with_capacity(got / ENTRY_LEN);
+    let mut prekeys: Vec<Prekey> = Vec::with_capacity(got / Prekey::LEN);
     while reader.left() > 0 {
         let offset = reader.offset();
-        let id = reader.u32().map_err(|short| short.of_payload("prekey id"))?;
-        let public = reader.array().map_err(|short| short.of_payload("prekey"))?;
-        if prekeys.iter().any(|other| other.id == id) {
+        let prekey = Prekey::read(&mut reader).map_err(|short| short.of_payload("prekey"))?;
+        if prekeys.iter().any(|other| other.id == prekey.id) {
             return Err(PayloadError::Repeated { field: "prekey id", offset });
         }
-        prekeys.push(Prekey { id, public });
+        prekeys.push(prekey);
     }
     Ok(prekeys)
 }

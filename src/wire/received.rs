@@ -84,22 +84,22 @@ impl Received {
         frame.into()
     }
 
-    /// The packet as the answer to a sync request: TTL 0 and flag 10, neither of which is signed; without padding.
-    pub fn sync_reply(&self) -> Bytes {
-        let mut frame = self.frame.slice(..self.len).to_vec();
-        if let Some(byte) = frame.get_mut(TTL_OFFSET) {
-            *byte = 0;
-        }
-        if let Some(byte) = frame.get_mut(FLAGS_OFFSET) {
-            *byte |= flag::RSR;
-        }
-        frame.into()
-    }
-
     /// What the signature may be over, the likeliest first (spec 2.4); each is made only when asked for.
     pub fn signing_preimages(&self) -> impl Iterator<Item = Vec<u8>> {
         signing::preimages(&self.packet, &self.payload)
     }
+}
+
+/// A packet without padding as the answer to a sync request: TTL 0 and flag 10, neither of which is signed.
+pub fn sync_reply(frame: &Bytes) -> Bytes {
+    let mut frame = frame.to_vec();
+    if let Some(byte) = frame.get_mut(TTL_OFFSET) {
+        *byte = 0;
+    }
+    if let Some(byte) = frame.get_mut(FLAGS_OFFSET) {
+        *byte |= flag::RSR;
+    }
+    frame.into()
 }
 
 fn read_id(reader: &mut Reader, field: Field) -> Result<PeerId, DecodeError> {

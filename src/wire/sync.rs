@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 
+use super::capabilities::{bits_of, shortest};
 use super::error::{EncodeError, PayloadError};
 use super::gcs::{Filter, MAX_FILTER_LEN, MAX_P};
 use super::packet_type::PacketType;
@@ -53,26 +54,20 @@ impl SyncTypes {
     }
 
     fn bit(packet_type: PacketType) -> Option<u64> {
-        Self::BITS.iter().zip(0_u32..).find(|(named, _)| **named == packet_type).map(|(_, bit)| 1 << bit)
+        Self::BITS.iter().position(|named| *named == packet_type).map(|bit| 1 << bit)
     }
 
     /// As sent: little-endian, as many bytes as the highest bit needs, at least one.
     pub fn encode(self) -> Vec<u8> {
-        let mut bytes = self.0.to_le_bytes().to_vec();
-        while bytes.len() > 1 && bytes.last() == Some(&0) {
-            bytes.pop();
-        }
-        bytes
+        shortest(self.0)
     }
 
     fn read(field: &Tlv) -> Result<Self, PayloadError> {
         let got = field.value.len();
-        let mut bytes = [0; 8];
-        if got == 0 || got > bytes.len() {
+        if got == 0 || got > 8 {
             return Err(PayloadError::Size { field: "types", offset: field.offset, expected: "1 to 8", got });
         }
-        bytes.iter_mut().zip(&field.value).for_each(|(to, from)| *to = *from);
-        Ok(Self(u64::from_le_bytes(bytes)))
+        Ok(Self(bits_of(&field.value)))
     }
 }
 

@@ -1,5 +1,7 @@
 //! Type, length, value: one byte of type; a length of one byte, or of two in the payloads of spec 3.7 and from 3.11 on.
 
+use std::ops::RangeInclusive;
+
 use bytes::Bytes;
 
 use super::error::{EncodeError, PayloadError};
@@ -69,6 +71,20 @@ impl Tlv {
         text(&self.value, field, self.value_offset).map(str::to_owned)
     }
 
+    /// The same, where the text has so many bytes; `expected` is that number in words.
+    pub(super) fn bounded_text(
+        &self,
+        field: &'static str,
+        bounds: RangeInclusive<usize>,
+        expected: &'static str,
+    ) -> Result<String, PayloadError> {
+        let got = self.value.len();
+        if !bounds.contains(&got) {
+            return Err(PayloadError::Size { field, offset: self.offset, expected, got });
+        }
+        self.text(field)
+    }
+
     /// The same, for a field that may be there only once.
     pub(super) fn store<T>(
         &self,
@@ -81,6 +97,22 @@ impl Tlv {
             Some(_) => Err(PayloadError::Repeated { field, offset: self.offset }),
         }
     }
+}
+
+/// What a field has to say, if it was there.
+pub(super) fn need<T>(value: Option<T>, field: &'static str) -> Result<T, PayloadError> {
+    value.ok_or(PayloadError::Missing { field })
+}
+
+/// That a value to be written is not longer than its receivers take.
+pub(super) fn at_most(field: &'static str, len: usize, max: usize) -> Result<(), EncodeError> {
+    if len > max { Err(EncodeError::TooLong { field, len, max }) } else { Ok(()) }
+}
+
+/// The number of entries of a list, as one byte.
+pub(super) fn count(field: &'static str, count: usize, max: usize) -> Result<u8, EncodeError> {
+    let fits = u8::try_from(count).ok().filter(|_| count <= max);
+    fits.ok_or(EncodeError::TooMany { field, count, max })
 }
 
 /// Writes one field.

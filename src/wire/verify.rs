@@ -5,6 +5,7 @@ use data_encoding::BASE64URL_NOPAD;
 
 use super::error::{EncodeError, PayloadError};
 use super::header::SIGNATURE_LEN;
+use super::percent::{escape, unescape};
 use super::reader::Reader;
 use super::tlv::{self, MAX_VALUE_LEN, Tlv};
 use crate::ids::{parse_hex, to_hex};
@@ -176,27 +177,6 @@ fn optional(query: &str, name: &'static str) -> Result<Option<String>, CodeError
         return Err(CodeError::Repeated { part: name });
     }
     unescape(value).map(Some).ok_or(CodeError::Part { part: name })
-}
-
-/// Everything but letters, digits and `-._~` as `%` and two digits of hex.
-fn escape(text: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
-    text.bytes()
-        .map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })
-        .collect()
-}
-
-fn unescape(text: &str) -> Option<String> {
-    let mut bytes = Vec::new();
-    let mut rest = text;
-    while let Some((before, behind)) = rest.split_once('%') {
-        bytes.extend(before.as_bytes());
-        let (digits, behind) = behind.split_at_checked(2)?;
-        bytes.extend(parse_hex::<1>(digits).ok()?);
-        rest = behind;
-    }
-    bytes.extend(rest.as_bytes());
-    String::from_utf8(bytes).ok()
 }
 
 /// "Prove that you have the signing key": inner payload 10.

@@ -84,13 +84,10 @@ impl Vouch {
 
 /// Writes a list of 1 to [`MAX_VOUCHES`].
 pub(super) fn put(vouches: &[Vouch], plaintext: &mut Vec<u8>) -> Result<(), EncodeError> {
-    let count = vouches.len();
-    if count == 0 {
+    if vouches.is_empty() {
         return Err(EncodeError::Empty { field: "list of vouches" });
     }
-    let too_many = EncodeError::TooMany { field: "vouches", count, max: MAX_VOUCHES };
-    let number = u8::try_from(count).ok().filter(|_| count <= MAX_VOUCHES).ok_or(too_many)?;
-    plaintext.push(number);
+    plaintext.push(tlv::count("vouches", vouches.len(), MAX_VOUCHES)?);
     vouches.iter().try_for_each(|vouch| vouch.put(plaintext))
 }
 

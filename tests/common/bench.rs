@@ -8,8 +8,9 @@ use hopline::crypto::Identity;
 use hopline::ids::{AdapterId, LinkId, PeerId};
 use hopline::link::event::{DeviceAddress, RadioCommand, RadioEvent, Role};
 use hopline::mesh::error::DropReason;
-use hopline::mesh::event::{Event, Input, Output, Reach};
+use hopline::mesh::event::{Command, Event, Input, Introduction, Output, Reach};
 use hopline::mesh::kept::Keep;
+use hopline::mesh::trust::Standing;
 use hopline::mesh::{Config, Engine};
 use hopline::time::{Instant, Now, UnixMillis};
 use hopline::wire::{Announce, Packet, PacketType, Version};
@@ -134,6 +135,21 @@ pub(crate) fn packet(who: &Identity, packet_type: PacketType, payload: impl Into
 pub(crate) fn signed(who: &Identity, mut packet: Packet) -> Vec<u8> {
     packet.signature = Some(who.sign(&packet.signing_preimage().expect("it encodes")));
     packet.encode().expect("it encodes")
+}
+
+/// A text for everyone.
+pub(crate) fn text(who: &Identity, text: &str, at: u64) -> Vec<u8> {
+    signed(who, packet(who, PacketType::Message, text.to_owned(), at))
+}
+
+/// A contact of the bench's node.
+pub(crate) fn know(who: &Identity) -> Input {
+    Input::Command(Command::Know(Introduction {
+        noise_public: who.noise_public(),
+        signing_public: who.signing_public(),
+        nickname: "a contact".to_owned(),
+        standing: Standing::default(),
+    }))
 }
 
 pub(crate) fn announce(who: &Identity, signing_public: [u8; 32], at: u64) -> Vec<u8> {

@@ -19,7 +19,7 @@ use hopline::clock::Clock;
 use hopline::htx::buckets::{BucketsConfig, Rate};
 use hopline::htx::gate::{Gate, GateConfig, ReplayEntry};
 use hopline::htx::handshake::{Classical, Suite};
-use hopline::htx::ticket::{Policy, TicketSecret, day_of};
+use hopline::htx::ticket::{Policy, TicketSecret};
 use hopline::net::client::{Client, ClientOptions, Preflight, Target};
 use hopline::net::decoy::Decoy;
 use hopline::net::server::{Arrival, Limits, Server, ServerConfig};
@@ -140,7 +140,7 @@ impl Host {
         let mut rng = ChaCha20Rng::from_seed([1; 32]);
         let made = wish.identity.unwrap_or_else(|| Made::for_host(HOST));
         let static_secret = StaticSecret::from([7; 32]);
-        let secret = TicketSecret::generate(day_of(wish.clock.now().unix), &mut rng);
+        let secret = TicketSecret::generate(wish.clock.now().unix.day(), &mut rng);
         let mut record = record(*PublicKey::from(&static_secret).as_bytes(), &secret);
         let site = site();
         let gate_config = GateConfig { buckets: wish.buckets, ..GateConfig::new(record.cookie_name.clone()) };

@@ -12,7 +12,7 @@ use hopline::clock::Clock;
 use hopline::htx::frame::{Kind, Reader};
 use hopline::htx::handshake::{Binding, Responder, Suite, message_len};
 use hopline::htx::sealing::{Opener, RekeyLimits, Sealer};
-use hopline::htx::ticket::{TicketSecret, day_of};
+use hopline::htx::ticket::TicketSecret;
 use hopline::net::tls::{Roots, certificates_from_pem};
 use hopline::wire::record::NodeRecord;
 use http::{Request, Response};
@@ -40,7 +40,7 @@ impl Careless {
     pub(crate) async fn start() -> Self {
         let made = hopline::net::tls::Identity::self_made(HOST).unwrap();
         let tls = Arc::new(tls(&made.certificate_pem, &made.key_pem));
-        let secret = TicketSecret::generate(day_of(NOON), &mut ChaCha20Rng::from_seed([1; 32]));
+        let secret = TicketSecret::generate(NOON.day(), &mut ChaCha20Rng::from_seed([1; 32]));
         let mut record = record(*PublicKey::from(&StaticSecret::from(SECRET)).as_bytes(), &secret);
         record.policy = "BN-Ticket: v1; carriers=cookie:1; len=24..64".to_owned();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -5,7 +5,7 @@ One question a line on the input, one answer a line on the output, both JSON:
     {"read": KIND, "hex": BYTES}    ->  {"fields": {...}, "hex": BYTES WRITTEN AGAIN}, or {"refused": true}
     {"make": KIND, "seed": NUMBER}  ->  {"fields": {...}, "hex": BYTES}
 
-A kind is `packet`, `padded` (a packet), `announce`, `private_message` or `request_sync`.
+A kind is `packet`, `padded` (a packet), `announce` or `private_message`.
 """
 
 import json
@@ -114,36 +114,12 @@ def make_message(dice):
     return theirs.PrivateMessagePacket("M" + short_text(dice, 254), short_text(dice, 255))
 
 
-def sync_fields(request):
-    return {
-        "p": request.p,
-        "m": request.m,
-        "filter": request.data.hex(),
-        "types": request.types,
-        "since": request.since_timestamp,
-        "fragments": request.fragment_id_filter,
-    }
-
-
-def make_sync(dice):
-    fragments = ",".join(dice.randbytes(8).hex() for _ in range(dice.randrange(61)))
-    return theirs.RequestSyncPacket(
-        p=dice.randint(1, 32),
-        m=dice.randint(1, 2**32 - 1),
-        data=dice.randbytes(dice.randrange(1_025)),
-        types=dice.choice((None, dice.getrandbits(11) or 1)),
-        since_timestamp=dice.choice((None, dice.getrandbits(64))),
-        fragment_id_filter=fragments or None,
-    )
-
-
 # kind: how it is read, told, written and made
 KINDS = {
     "packet": (theirs.decode, packet_fields, theirs.encode, make_packet),
     "padded": (theirs.decode, packet_fields, write_padded, make_packet),
     "announce": (theirs.decode_announcement, announce_fields, theirs.encode_announcement, make_announce),
     "private_message": (theirs.decode_private_message, message_fields, theirs.encode_private_message, make_message),
-    "request_sync": (theirs.decode_request_sync, sync_fields, theirs.encode_request_sync, make_sync),
 }
 
 

@@ -33,8 +33,8 @@ Examples:
   hopline file cancel 3
 
 A file goes to a contact, to anybody in reach of the mesh, or to everyone there: straight where a connection stands (direct), else in pieces to the contact's mailbox
-(betanet), else over BitChat, whole and of at most 1 MiB. A cut costs nothing: it goes on where it was cut, also after a restart of either side. Its BLAKE3 hash
-is compared before it counts as received.";
+(betanet), else over BitChat, whole and of at most 1 MiB. Over the first two it goes on where it was cut, also after a restart of either side,
+and its BLAKE3 hash is compared before it counts as received.";
 
 #[derive(Debug, Subcommand)]
 enum Deed {

@@ -11,6 +11,7 @@ use crate::api::contacts::{ContactNews, ContactNotice, ContactReport};
 use crate::api::people::{CodeReport, PersonNews, PersonNotice};
 use crate::api::schema::EventReport;
 use crate::ids::Fingerprint;
+use crate::node::contacts::CODE_LIFETIME;
 
 use super::person::{self, Decision};
 use crate::cli::context::Context;
@@ -18,8 +19,6 @@ use crate::cli::error::CliError;
 use crate::cli::qr::qr;
 use crate::cli::words::printable;
 
-/// How long a code counts.
-const CODE_LIFETIME: Duration = Duration::from_secs(300);
 /// How long a proof is waited for: longer than the daemon does, which says so when none came.
 const PROOF_TIMEOUT: Duration = Duration::from_secs(60);
 

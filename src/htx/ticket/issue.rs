@@ -10,7 +10,7 @@ use super::carrier::{Carrier, FORM_NAME};
 use super::error::IssueError;
 use super::payload::{Payload, access, tunnel_id};
 use super::policy::Policy;
-use super::secret::{begins, day_of, ends, hour_of};
+use super::secret::{begins, ends, hour_of};
 use crate::time::UnixMillis;
 use crate::wire::record::{NodeRecord, TicketKey};
 
@@ -80,7 +80,7 @@ pub fn issue<R: RngCore + CryptoRng + ?Sized>(
 /// Today's key; where there is none, because the record is of yesterday or its relay's clock is ahead, one that is
 /// accepted as well.
 fn key_for(keys: &[TicketKey], now: UnixMillis) -> Result<&TicketKey, IssueError> {
-    let day = day_of(now);
+    let day = now.day();
     let today = keys.iter().find(|key| key.day == day);
     let accepted = || keys.iter().find(|key| (begins(key.day)..ends(key.day)).contains(&now));
     today.or_else(accepted).ok_or(IssueError::NoKey { day })

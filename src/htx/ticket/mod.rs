@@ -22,5 +22,5 @@ pub use issue::{Issued, issue};
 pub use payload::{MAX_TICKET_TEXT, MIN_TICKET_TEXT, PADDING};
 pub(super) use payload::{Payload, access, tunnel_id};
 pub use policy::Policy;
-pub use secret::{TicketSecret, day_of};
+pub use secret::TicketSecret;
 pub(super) use secret::{hour_of, start_of_hour};

@@ -15,11 +15,6 @@ const DAY_MS: u64 = 24 * HOUR_MS;
 /// How long before and after its day a key is accepted.
 const MARGIN_MS: u64 = 3 * HOUR_MS;
 
-/// The UTC day of a time: Unix seconds divided by 86,400.
-pub fn day_of(time: UnixMillis) -> u32 {
-    u32::try_from(time.0 / DAY_MS).unwrap_or(u32::MAX)
-}
-
 /// The hour of a time: Unix seconds divided by 3,600.
 pub(in crate::htx) fn hour_of(time: UnixMillis) -> u64 {
     time.0 / HOUR_MS

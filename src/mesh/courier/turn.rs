@@ -60,7 +60,7 @@ impl Engine {
         now: Now,
     ) -> Result<(), DropReason> {
         let envelope = CourierEnvelope::decode(&packet.payload).map_err(|_| DropReason::Payload)?;
-        let day = courier::day_of(now.unix.0);
+        let day = now.unix.day();
         if courier::tags_around(&self.identity.noise_public(), day).contains(&envelope.tag) {
             return self.open_mail(&envelope, stamp, now);
         }
@@ -95,7 +95,7 @@ impl Engine {
     /// A text is wanted no longer, or has arrived.
     fn recall(&mut self, id: MessageId) {
         if self.deposits.remove(id) {
-            self.keep(Keep::Remove { shelf: Shelf::Courier, key: deposit_key(id) });
+            self.forget_deposit(id);
         }
     }
 
@@ -146,7 +146,7 @@ impl Engine {
         }
         let expires = expires.min(now.unix + LIFETIME);
         if let Some(gone) = self.deposits.add(id, (to, expires), payloads) {
-            self.keep(Keep::Remove { shelf: Shelf::Courier, key: deposit_key(gone) });
+            self.forget_deposit(gone);
         }
         self.sweep_at(now.instant);
     }
@@ -154,7 +154,7 @@ impl Engine {
     /// Gives a courier the texts of ours it may have, as far as their recipients are away.
     fn leave_deposits(&mut self, courier: PeerId, now: Now) {
         for (id, to) in self.deposits.for_courier(courier) {
-            if self.peers.get(to).is_some_and(|peer| peer.present) || !self.seal(id, to, now) {
+            if self.peers.is_present(to) || !self.seal(id, to, now) {
                 continue;
             }
             let envelopes = self.deposits.envelopes(id);
@@ -180,7 +180,7 @@ impl Engine {
         let Some((parts, expires)) = self.deposits.plain(id) else { return true };
         let Some(peer) = self.peers.get(to) else { return false };
         let (recipient, owner) = (peer.noise_public, peer.fingerprint);
-        let tag = courier::tag(&recipient, courier::day_of(now.unix.0));
+        let tag = courier::tag(&recipient, now.unix.day());
         let mut envelopes = Vec::new();
         for part in parts {
             let prekey = self.bundles.take(&owner, now.unix, &mut self.rng);
@@ -217,7 +217,7 @@ impl Engine {
         if self.carried.len() == 0 {
             return;
         }
-        let direct = !self.bindings.links_of(peer).is_empty();
+        let direct = self.bindings.is_neighbour(peer);
         let tags = self.tags_of(peer, now);
         for digest in self.carried.due_for(&tags, direct, now.instant) {
             let Some(envelope) = self.carried.envelope(digest) else { continue };
@@ -261,7 +261,7 @@ impl Engine {
         };
         self.courier_counts.opened += 1;
         self.opened_mail.opened(digest, sender.peer_id(), id.clone());
-        let sealed = UnixMillis(envelope.expires.0.saturating_sub(millis(LIFETIME)));
+        let sealed = envelope.expires - LIFETIME;
         let stamp = Stamp { sent: sealed.min(stamp.sent), ..stamp };
         self.text_of(sender, id, content, stamp, now);
         Ok(())
@@ -288,7 +288,7 @@ impl Engine {
     }
 
     fn tags_of(&self, peer: PeerId, now: Now) -> Vec<[u8; 16]> {
-        let tags = |key: &[u8; 32]| courier::tags_around(key, courier::day_of(now.unix.0)).to_vec();
+        let tags = |key: &[u8; 32]| courier::tags_around(key, now.unix.day()).to_vec();
         self.peers.get(peer).map(|peer| tags(&peer.noise_public)).unwrap_or_default()
     }
 
@@ -301,7 +301,7 @@ impl Engine {
             self.forget_carried(digest);
         }
         for id in self.deposits.expire(now) {
-            self.keep(Keep::Remove { shelf: Shelf::Courier, key: deposit_key(id) });
+            self.forget_deposit(id);
         }
     }
 
@@ -309,6 +309,10 @@ impl Engine {
         if let Some(value) = self.carried.encode(digest) {
             self.keep(Keep::Put(Kept { shelf: Shelf::Courier, key: carried_key(digest), value }));
         }
+    }
+
+    fn forget_deposit(&mut self, id: MessageId) {
+        self.keep(Keep::Remove { shelf: Shelf::Courier, key: deposit_key(id) });
     }
 
     fn forget_carried(&mut self, digest: Digest) {
@@ -322,10 +326,6 @@ fn carried_key(digest: Digest) -> Bytes {
 
 fn deposit_key(id: MessageId) -> Bytes {
     [&[mark::DEPOSIT], id.0.as_slice()].concat().into()
-}
-
-fn millis(span: Duration) -> u64 {
-    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]
@@ -437,7 +437,7 @@ mod tests {
         let mut rng = ChaCha20Rng::from_seed([from; 32]);
         let sealed = courier::seal(&identity(from), key, &text.encode().unwrap(), &mut rng).unwrap();
         CourierEnvelope {
-            tag: courier::tag(&recipient, courier::day_of(now.unix.0)),
+            tag: courier::tag(&recipient, now.unix.day()),
             expires: now.unix + LIFETIME,
             ciphertext: sealed.into(),
             copies: COPIES,
@@ -458,7 +458,7 @@ mod tests {
         assert_eq!(Node::thief_of(&mut reader, 2, at(DAY - 1)).takes(&envelope, 9, at(DAY - 1)), Ok(()));
         reader.engine.handle(Input::Timeout, at(2 * DAY));
         let mut later = CourierEnvelope { expires: at(3 * DAY).unix, ..envelope };
-        later.tag = courier::tag(&identity(2).noise_public(), courier::day_of(at(2 * DAY).unix.0));
+        later.tag = courier::tag(&identity(2).noise_public(), at(2 * DAY).unix.day());
         let mut thief = Node::thief_of(&mut reader, 2, at(2 * DAY));
         assert!(thief.engine.own_prekeys.left() > 0, "the other prekeys are there");
         assert_eq!(thief.takes(&later, 9, at(2 * DAY)), Err(DropReason::Undecryptable));

@@ -11,6 +11,7 @@ use bytes::Bytes;
 use super::config::Config;
 use super::kind::Kind;
 use crate::ids::{LinkId, PacketId, PeerId};
+use crate::mesh::budget::Budget;
 use crate::time::Instant;
 
 /// The span in which answers and bytes are counted (spec 3.7).
@@ -63,7 +64,7 @@ impl Allowance {
 
 #[derive(Debug)]
 struct Neighbour {
-    answered: VecDeque<Instant>,
+    answered: Budget,
     allowance: Allowance,
     /// What was sent lately.
     sent: BTreeMap<PacketId, Instant>,
@@ -98,7 +99,7 @@ impl Replies {
             self.make_room();
         }
         let neighbour = self.neighbours.entry(peer).or_insert_with(|| Neighbour {
-            answered: VecDeque::new(),
+            answered: Budget::default(),
             allowance: Allowance::new(self.answer_bytes, now),
             sent: BTreeMap::new(),
             link,
@@ -106,14 +107,7 @@ impl Replies {
             pieces: VecDeque::new(),
             due: now,
         });
-        while neighbour.answered.front().is_some_and(|&at| now.since(at) >= WINDOW) {
-            neighbour.answered.pop_front();
-        }
-        if neighbour.answered.len() >= self.answers {
-            return false;
-        }
-        neighbour.answered.push_back(now);
-        true
+        neighbour.answered.spend(self.answers, WINDOW, now)
     }
 
     /// Begins an answer, in the place of what is left of the one before: the neighbour has just said what it has.
@@ -196,7 +190,7 @@ impl Replies {
 
     fn make_room(&mut self) {
         if self.neighbours.len() >= MAX_NEIGHBOURS {
-            let last = |neighbour: &Neighbour| neighbour.answered.back().copied();
+            let last = |neighbour: &Neighbour| neighbour.answered.last();
             let oldest = self.neighbours.iter().min_by_key(|(_, neighbour)| last(neighbour));
             if let Some(oldest) = oldest.map(|(&peer, _)| peer) {
                 self.neighbours.remove(&oldest);

@@ -16,7 +16,7 @@ use crate::mesh::engine::Engine;
 use crate::mesh::error::DropReason;
 use crate::mesh::kept::Kept;
 use crate::time::{Now, UnixMillis};
-use crate::wire::{Filter, FilterHash, Packet, PacketType, Received, RequestSync, SyncTypes};
+use crate::wire::{Filter, FilterHash, Packet, PacketType, Received, RequestSync, SyncTypes, sync_reply};
 
 /// Whose share unsigned packets take that came over a link which leads to nobody known.
 const NOBODY: PeerId = PeerId([0; 8]);
@@ -142,9 +142,11 @@ impl Engine {
             return Err(DropReason::SyncRate);
         }
         self.counters.sync.answered += 1;
-        self.gossip.archive.show_board(self.board.frames(now.unix), now.unix);
+        if request.wanted().contains(PacketType::BoardPost) {
+            self.gossip.archive.show_board(self.board.frames(now.unix), now.unix);
+        }
         let (me, peers) = (self.me, &self.peers);
-        let is_here = |peer| peer == me || peers.get(peer).is_some_and(|peer| peer.present);
+        let is_here = |peer| peer == me || peers.is_present(peer);
         let missing = self.gossip.archive.missing(&request, is_here, now.unix);
         self.gossip.replies.begin(peer, link, missing, now.instant);
         self.send_replies(now);
@@ -159,7 +161,7 @@ impl Engine {
         }
         self.send_replies(now);
         while let Some((peer, kinds)) =
-            self.gossip.schedule.pop_due(now.instant, |peer| !self.bindings.links_of(peer).is_empty())
+            self.gossip.schedule.pop_due(now.instant, |peer| self.bindings.is_neighbour(peer))
         {
             self.ask(peer, &kinds, now);
         }
@@ -172,7 +174,9 @@ impl Engine {
     }
 
     fn ask(&mut self, peer: PeerId, kinds: &[Kind], now: Now) {
-        self.gossip.archive.show_board(self.board.frames(now.unix), now.unix);
+        if kinds.contains(&Kind::Board) {
+            self.gossip.archive.show_board(self.board.frames(now.unix), now.unix);
+        }
         let held = self.gossip.archive.newest_first(kinds);
         let hashes: Vec<FilterHash> = held.iter().map(|&(_, hash)| hash).collect();
         let (filter, covered) = Filter::of(&hashes, self.gossip.filter_bytes);
@@ -196,10 +200,8 @@ impl Engine {
     fn request(&mut self, peer: PeerId, request: RequestSync, now: Now) {
         let Ok(payload) = request.encode() else { return };
         let aim = Aim::Peer(peer);
-        let mut packet = self.unsigned(PacketType::RequestSync, aim, payload.into(), now);
-        packet.ttl = 0;
-        let Ok(preimage) = packet.signing_preimage() else { return };
-        packet.signature = Some(self.identity.sign(&preimage));
+        let packet = self.unsigned(PacketType::RequestSync, aim, payload.into(), now);
+        let Ok(packet) = self.sign(Packet { ttl: 0, ..packet }) else { return };
         if self.put(&packet, aim, now).is_some() {
             self.gossip.schedule.asked(peer, now.instant);
             self.counters.sync.asked += 1;
@@ -228,7 +230,7 @@ impl Engine {
             self.counters.sync.cut_short += 1;
             return None;
         }
-        let frame = Received::decode(self.gossip.archive.frame(kind, id)?).ok()?.sync_reply();
+        let frame = sync_reply(self.gossip.archive.frame(kind, id)?);
         let limit = self.bindings.max_frame(link)?;
         let mut pieces = VecDeque::from([frame.clone()]);
         if frame.len() > limit {
@@ -243,9 +245,8 @@ impl Engine {
 
     fn write_archive(&mut self) {
         self.counters.sync.remembered = u64::try_from(self.gossip.archive.len()).unwrap_or(u64::MAX);
-        for change in self.gossip.archive.take_changes() {
-            self.keep(change);
-        }
+        let changes = self.gossip.archive.take_changes();
+        self.keep_all(changes);
     }
 }
 

@@ -1,12 +1,12 @@
 //! Nostr events that cross the mesh: so many a minute of each who sends them (spec 3.16).
 
-use std::collections::VecDeque;
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use lru::LruCache;
 
 use crate::ids::PeerId;
+use crate::mesh::budget::Budget;
 use crate::time::Instant;
 use crate::wire::carrier::Direction;
 
@@ -18,7 +18,7 @@ const SENDERS: NonZeroUsize = NonZeroUsize::new(256).expect("not zero");
 /// When the events of each sender came.
 #[derive(Debug)]
 pub(super) struct Carriers {
-    events: LruCache<(PeerId, Direction), VecDeque<Instant>>,
+    events: LruCache<(PeerId, Direction), Budget>,
 }
 
 impl Default for Carriers {
@@ -30,13 +30,8 @@ impl Default for Carriers {
 impl Carriers {
     /// An event came; whether it is within its sender's budget.
     pub(super) fn take(&mut self, sender: PeerId, direction: Direction, now: Instant) -> bool {
-        let times = self.events.get_or_insert_mut((sender, direction), VecDeque::new);
-        times.retain(|&time| now.since(time) < MINUTE);
-        let within = times.len() < budget(direction);
-        if within {
-            times.push_back(now);
-        }
-        within
+        let spent = self.events.get_or_insert_mut((sender, direction), Budget::default);
+        spent.spend(budget(direction), MINUTE, now)
     }
 }
 

@@ -266,11 +266,8 @@ impl Engine {
     }
 
     fn signed_file(&mut self, payload: Bytes, now: Now) -> Result<Packet, Failure> {
-        let mut packet = self.unsigned(PacketType::FileTransfer, Aim::Everyone, payload, now);
-        packet.version = Version::V2;
-        let preimage = packet.signing_preimage().map_err(Failure::Unfit)?;
-        packet.signature = Some(self.identity.sign(&preimage));
-        Ok(packet)
+        let packet = self.unsigned(PacketType::FileTransfer, Aim::Everyone, payload, now);
+        self.sign(Packet { version: Version::V2, ..packet }).map_err(Failure::Unfit)
     }
 
     fn put_file(&mut self, attempt: AttemptId, packet: &Packet, aim: Aim, now: Now) -> Result<(), Failure> {
@@ -326,7 +323,7 @@ impl Engine {
     /// What a peer proved that it can do, or announces as long as it has proven nothing.
     fn can(&self, peer: PeerId, bit: u32) -> bool {
         let announced = || self.peers.get(peer).map(|peer| peer.capabilities);
-        self.sessions.proven(peer).or_else(announced).is_some_and(|can| can.contains(bit))
+        self.sessions.capabilities(peer).or_else(announced).is_some_and(|can| can.contains(bit))
     }
 
     fn tell_media(&mut self, event: Event) {

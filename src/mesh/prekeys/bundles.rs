@@ -8,6 +8,7 @@ use rand_core::RngCore;
 
 use crate::crypto::Verified;
 use crate::ids::Fingerprint;
+use crate::mesh::error::DropReason;
 use crate::mesh::random;
 use crate::time::UnixMillis;
 use crate::wire::{MAX_PREKEYS, Prekey, PrekeyBundle};
@@ -21,15 +22,6 @@ const AHEAD: Duration = Duration::from_secs(60 * 60);
 /// Bundles held at once; of people who are no contacts the oldest goes first, a contact's never for one of theirs.
 const MAX_BUNDLES: usize = 256;
 const VERSION: u8 = 1;
-
-/// Why a bundle was not taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::mesh) enum NotTaken {
-    /// Older than the one we have, or too old for anything, or of tomorrow.
-    Outdated,
-    /// There are too many, and none of them may go for this one.
-    Full,
-}
 
 #[derive(Debug)]
 struct Held {
@@ -51,29 +43,29 @@ impl Bundles {
         bundle: Verified<PrekeyBundle>,
         is_contact: impl Fn(&Fingerprint) -> bool,
         now: UnixMillis,
-    ) -> Result<Vec<Fingerprint>, NotTaken> {
+    ) -> Result<Option<Fingerprint>, DropReason> {
         let bundle = bundle.into_inner();
         let owner = Fingerprint::of(&bundle.noise_public);
         if is_old(&bundle, KEPT_FOR, now) || bundle.generated > now + AHEAD {
-            return Err(NotTaken::Outdated);
+            return Err(DropReason::OldBundle);
         }
         let mut spent = Vec::new();
-        let mut gone = Vec::new();
+        let mut gone = None;
         if let Some(held) = self.held.get(&owner) {
             if bundle.generated < held.bundle.generated {
-                return Err(NotTaken::Outdated);
+                return Err(DropReason::OldBundle);
             }
             let in_both = |id: &u32| bundle.prekeys.iter().any(|prekey| prekey.id == *id);
             spent = held.spent.iter().copied().filter(in_both).collect();
         } else if self.held.len() >= MAX_BUNDLES {
             let oldest =
                 self.held.iter().min_by_key(|(whose, held)| (is_contact(whose), held.bundle.generated));
-            let &oldest = oldest.map(|(whose, _)| whose).ok_or(NotTaken::Full)?;
+            let &oldest = oldest.map(|(whose, _)| whose).ok_or(DropReason::BundlesFull)?;
             if is_contact(&oldest) && !is_contact(&owner) {
-                return Err(NotTaken::Full);
+                return Err(DropReason::BundlesFull);
             }
             self.held.remove(&oldest);
-            gone.push(oldest);
+            gone = Some(oldest);
         }
         self.held.insert(owner, Held { bundle, spent });
         Ok(gone)
@@ -204,10 +196,10 @@ mod tests {
         bundles.accept(bundle(&ann, NOW, &[9]), nobody, NOW).unwrap();
         let older = UnixMillis(NOW.0 - 1);
         let refused = bundles.accept(bundle(&ann, older, &[1]), nobody, NOW);
-        assert_eq!(refused, Err(NotTaken::Outdated));
+        assert_eq!(refused, Err(DropReason::OldBundle));
         assert_eq!(bundles.take(&ann.fingerprint(), NOW, &mut rng()).unwrap().id, 9);
         let tomorrow = bundle(&ann, NOW + DAY, &[1]);
-        assert_eq!(bundles.accept(tomorrow, nobody, NOW), Err(NotTaken::Outdated), "from the future");
+        assert_eq!(bundles.accept(tomorrow, nobody, NOW), Err(DropReason::OldBundle), "from the future");
     }
 
     #[test]
@@ -219,7 +211,10 @@ mod tests {
         assert_eq!(bundles.take(&ann.fingerprint(), NOW + 7 * DAY, &mut rng()), None);
         assert_eq!(bundles.expire(NOW + 29 * DAY), []);
         assert_eq!(bundles.expire(NOW + 30 * DAY), [ann.fingerprint()]);
-        assert_eq!(bundles.accept(bundle(&ann, NOW, &[1]), nobody, NOW + 30 * DAY), Err(NotTaken::Outdated));
+        assert_eq!(
+            bundles.accept(bundle(&ann, NOW, &[1]), nobody, NOW + 30 * DAY),
+            Err(DropReason::OldBundle)
+        );
     }
 
     #[test]
@@ -236,7 +231,7 @@ mod tests {
         assert!(bundles.accept(bundle(&owner(900), NOW, &[1]), everybody, NOW).is_ok());
         let all_but_her = |whose: &Fingerprint| *whose != owner(901).fingerprint();
         let refused = bundles.accept(bundle(&owner(901), NOW, &[1]), all_but_her, NOW);
-        assert_eq!(refused, Err(NotTaken::Full));
+        assert_eq!(refused, Err(DropReason::BundlesFull));
     }
 
     #[test]

@@ -82,7 +82,6 @@ impl OwnPrekeys {
         }
         self.used.push_back((now.unix, key));
         self.renew(now);
-        self.tick = self.tick.min(now.instant + USED_FOR);
         true
     }
 

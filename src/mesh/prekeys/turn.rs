@@ -2,7 +2,6 @@
 
 use bytes::Bytes;
 
-use super::bundles::NotTaken;
 use super::own::OwnPrekeys;
 use crate::crypto::verify;
 use crate::ids::Fingerprint;
@@ -29,13 +28,8 @@ impl Engine {
         let (key, signature) = (peer.signing_public, bundle.signature);
         let bundle = verify(&key, &signature, [preimage], bundle).map_err(|_| DropReason::Signature)?;
         let is_contact = |whose: &Fingerprint| self.peers.is_contact(whose.peer_id());
-        let taken = self.bundles.accept(bundle, is_contact, now.unix);
-        let gone = taken.map_err(|not| match not {
-            NotTaken::Outdated => DropReason::OldBundle,
-            NotTaken::Full => DropReason::BundlesFull,
-        })?;
-        for owner in gone {
-            self.forget_bundle(owner);
+        if let Some(gone) = self.bundles.accept(bundle, is_contact, now.unix)? {
+            self.forget_bundle(gone);
         }
         self.keep_bundle(owner);
         Ok(())
@@ -75,7 +69,7 @@ impl Engine {
     /// When [`Self::run_prekeys`] has something to do.
     pub(in crate::mesh) fn prekeys_timeout(&self) -> Option<Instant> {
         let able = self.config.capabilities.contains(Capabilities::PREKEYS) && !self.clock_reported;
-        able.then(|| self.own_prekeys.poll_timeout(self.anybody_near())).flatten()
+        able.then(|| self.own_prekeys.poll_timeout(self.bindings.any_bound())).flatten()
     }
 
     /// Takes back what was kept; false when it is of no use.
@@ -88,7 +82,7 @@ impl Engine {
     }
 
     fn tell_prekeys(&mut self, now: Now) {
-        if !self.anybody_near() || !self.own_prekeys.is_due(now.instant) {
+        if !self.bindings.any_bound() || !self.own_prekeys.is_due(now.instant) {
             return;
         }
         let identity = &self.identity;
@@ -98,10 +92,6 @@ impl Engine {
         if let Ok(payload) = bundle.and_then(|bundle| bundle.encode()) {
             self.send_signed(PacketType::PrekeyBundle, Aim::Everyone, payload.into(), now);
         }
-    }
-
-    fn anybody_near(&self) -> bool {
-        !self.bindings.neighbours().is_empty()
     }
 
     fn keep_own_prekeys(&mut self) {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::people::Keys;
 use crate::crypto::verify;
 use crate::ids::{Fingerprint, PeerId};
 use crate::time::Instant;
@@ -13,17 +14,10 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// Verifications at once; a person makes them one by one.
 const MAX_CHALLENGES: usize = 8;
 
-/// The code that has to be proven.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Claim {
-    pub(super) noise_public: [u8; 32],
-    pub(super) signing_public: [u8; 32],
-    pub(super) nickname: String,
-}
-
 #[derive(Debug)]
 struct Waiting {
-    claim: Claim,
+    /// The keys of the code that has to be proven.
+    claim: Keys,
     nonce: [u8; 16],
     deadline: Instant,
 }
@@ -36,7 +30,7 @@ pub(in crate::mesh) struct Challenges {
 
 impl Challenges {
     /// Begins one, in the place of an earlier one with the same peer; false when there are too many.
-    pub(super) fn begin(&mut self, peer: PeerId, claim: Claim, nonce: [u8; 16], now: Instant) -> bool {
+    pub(super) fn begin(&mut self, peer: PeerId, claim: Keys, nonce: [u8; 16], now: Instant) -> bool {
         if !self.waiting.contains_key(&peer) && self.waiting.len() >= MAX_CHALLENGES {
             return false;
         }
@@ -51,7 +45,7 @@ impl Challenges {
     }
 
     /// Takes an answer; what is proven by it. A false one changes nothing.
-    pub(super) fn answered(&mut self, peer: PeerId, response: &VerifyResponse) -> Option<Claim> {
+    pub(super) fn answered(&mut self, peer: PeerId, response: &VerifyResponse) -> Option<Keys> {
         let challenge = self.of(peer).filter(|challenge| *challenge == response.challenge)?;
         let key = self.waiting.get(&peer)?.claim.signing_public;
         verify(&key, &response.signature, [challenge.signing_preimage()], ()).ok()?;
@@ -81,9 +75,9 @@ mod tests {
         Identity::from_bytes(&[2; 64])
     }
 
-    fn claim() -> Claim {
+    fn claim() -> Keys {
         let (noise_public, signing_public) = (ben().noise_public(), ben().signing_public());
-        Claim { noise_public, signing_public, nickname: "ben".to_owned() }
+        Keys { noise_public, signing_public, nickname: "ben".to_owned() }
     }
 
     fn answer(challenge: VerifyChallenge, by: &Identity) -> VerifyResponse {

@@ -12,13 +12,13 @@ use super::level::{Level, Standing};
 use super::vouches::Vouches;
 use crate::ids::Fingerprint;
 use crate::mesh::kept::{Keep, Kept, Shelf};
+use crate::mesh::peers::KeyChanged;
 use crate::time::UnixMillis;
 
 /// People remembered.
 const MAX_PEOPLE: usize = 1_024;
 /// Days after which somebody who was not heard makes room.
 const QUIET_DAYS: u32 = 7;
-const DAY: u64 = 24 * 60 * 60 * 1_000;
 /// The version of a value on the shelf.
 const VERSION: u8 = 1;
 /// What a key on the shelf begins with.
@@ -54,11 +54,6 @@ pub(super) enum Restored {
     /// The word of a voucher.
     Word,
 }
-
-/// Another key is pinned.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("another signing key is pinned")]
-pub(super) struct KeyChanged;
 
 /// The public keys of a person, and the name they last went by.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -120,11 +115,6 @@ impl Trust {
         self.standing(who).blocked
     }
 
-    /// Whether somebody is a favourite of ours.
-    pub(in crate::mesh) fn is_favourite(&self, who: Fingerprint) -> bool {
-        self.standing(who).favourite
-    }
-
     /// Whether we are a favourite of theirs.
     pub(in crate::mesh) fn favours_us(&self, who: Fingerprint) -> bool {
         self.people.get(&who).is_some_and(|person| person.favours_us)
@@ -152,7 +142,7 @@ impl Trust {
     /// Pins somebody's keys, or finds that others are.
     pub(super) fn pin(&mut self, keys: &Keys, proof: Proof, now: UnixMillis) -> Result<Pinned, KeyChanged> {
         let who = Fingerprint::of(&keys.noise_public);
-        let today = day(now);
+        let today = now.day();
         let Some(person) = self.people.get(&who) else {
             if self.has_room(proof, today) {
                 let person = Person::new(keys.clone(), proof, today);
@@ -306,12 +296,10 @@ fn shortened(nickname: &str) -> String {
     if nickname.len() <= MAX_NICKNAME { nickname.to_owned() } else { String::new() }
 }
 
-fn day(now: UnixMillis) -> u32 {
-    u32::try_from(now.0 / DAY).unwrap_or(u32::MAX)
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     const NOW: UnixMillis = UnixMillis(1_800_000_000_000);
@@ -405,7 +393,7 @@ mod tests {
         assert_eq!(trust.level(late, NOW), Level::Unknown);
         let proven = numbered(2_001, Proof::Session, &mut trust, NOW);
         assert_eq!((trust.level(proven, NOW), trust.people.len()), (Level::Proven, MAX_PEOPLE));
-        let week = UnixMillis(NOW.0 + 7 * DAY);
+        let week = NOW + Duration::from_secs(7 * 24 * 60 * 60);
         let fresh = numbered(2_002, Proof::Announced, &mut trust, week);
         assert_eq!((trust.level(fresh, week), trust.people.len()), (Level::Known, MAX_PEOPLE));
     }

@@ -3,7 +3,6 @@
 
 use rand_core::RngCore;
 
-use super::challenges::Claim;
 use super::event::{Command, Event, Unverified};
 use super::level::Standing;
 use super::people::{Keys, Pinned, Proof, Restored};
@@ -41,7 +40,7 @@ impl Engine {
         match command {
             Command::Challenge { noise_public, signing_public, nickname } => {
                 let who = Fingerprint::of(&noise_public);
-                let claim = Claim { noise_public, signing_public, nickname };
+                let claim = Keys { noise_public, signing_public, nickname };
                 if let Err(reason) = self.challenge(who, claim, now) {
                     self.emit_trust(Event::NotVerified { fingerprint: who, reason });
                 }
@@ -130,7 +129,7 @@ impl Engine {
             return;
         }
         self.keep_trust();
-        let mutual = by_them && self.trust.is_favourite(who);
+        let mutual = by_them && self.trust.standing(who).favourite;
         let nickname = self.nickname(peer);
         self.emit_trust(Event::Favoured { peer, fingerprint: who, nickname, by_them, mutual });
         self.show_person(peer, now);
@@ -152,7 +151,7 @@ impl Engine {
     /// Somebody proves, or does not, that the keys of the code we scanned are theirs.
     pub(in crate::mesh) fn proved(&mut self, peer: PeerId, response: &VerifyResponse) {
         match self.challenges.answered(peer, response) {
-            Some(Claim { noise_public, signing_public, nickname }) => {
+            Some(Keys { noise_public, signing_public, nickname }) => {
                 self.emit_trust(Event::Verified { noise_public, signing_public, nickname });
             }
             None => self.counters.drop(DropReason::Verification),
@@ -190,7 +189,7 @@ impl Engine {
         }
     }
 
-    fn challenge(&mut self, who: Fingerprint, claim: Claim, now: Now) -> Result<(), Unverified> {
+    fn challenge(&mut self, who: Fingerprint, claim: Keys, now: Now) -> Result<(), Unverified> {
         let peer = who.peer_id();
         if peer == self.me {
             return Err(Unverified::Own);
@@ -279,9 +278,8 @@ impl Engine {
     }
 
     fn keep_trust(&mut self) {
-        for change in self.trust.take_changes() {
-            self.keep(change);
-        }
+        let changes = self.trust.take_changes();
+        self.keep_all(changes);
     }
 
     fn emit_trust(&mut self, event: Event) {

@@ -11,6 +11,7 @@ use bytes::Bytes;
 
 use super::page::Page;
 use crate::time::UnixMillis;
+use crate::wire::unescape;
 
 /// Bytes of all pages together, at most.
 const MAX_BYTES: u64 = 64 * 1024 * 1024;
@@ -69,7 +70,7 @@ impl Folder {
 
     /// Looks a path up, as it stands in the request line.
     pub(super) fn find(&self, path: &str) -> Found<'_> {
-        let Some(path) = decoded(path) else { return Found::Nothing(&self.not_found) };
+        let Some(path) = unescape(path) else { return Found::Nothing(&self.not_found) };
         let name = if path.ends_with('/') { format!("{path}index.html") } else { path };
         match self.pages.get(&name) {
             Some(page) => Found::Page(page),
@@ -119,19 +120,4 @@ impl Reading {
         self.pages.insert(name, Page::of(path, content.into(), modified));
         Ok(())
     }
-}
-
-/// A path without its percent signs; `None` when that is no text.
-fn decoded(path: &str) -> Option<String> {
-    let mut bytes = path.bytes();
-    let mut decoded = Vec::with_capacity(path.len());
-    while let Some(byte) = bytes.next() {
-        if byte == b'%' {
-            let digits = [bytes.next()?, bytes.next()?];
-            decoded.push(*data_encoding::HEXLOWER_PERMISSIVE.decode(&digits).ok()?.first()?);
-        } else {
-            decoded.push(byte);
-        }
-    }
-    String::from_utf8(decoded).ok()
 }

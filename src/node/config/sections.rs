@@ -189,7 +189,8 @@ pub struct Files {
     pub directory: PathBuf,
     /// The largest taken, in bytes.
     pub max_size: u64,
-    /// Bytes that the files that came over the mesh may take together; of these a quarter is for those of strangers.
+    /// Bytes that the files of contacts that came over the mesh may take together; those of strangers may take a quarter as
+    /// much beside them.
     pub mesh_quota: u64,
 }
 

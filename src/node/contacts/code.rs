@@ -10,7 +10,7 @@ use crate::time::UnixMillis;
 use crate::wire::{EncodeError, ScannedCode, VerifyCode};
 
 /// How old a code may be, and how far ahead of our clock.
-pub(crate) const CODE_LIFETIME: Duration = Duration::from_secs(5 * 60);
+pub const CODE_LIFETIME: Duration = Duration::from_secs(5 * 60);
 
 /// Our own code.
 pub fn own_code(

@@ -15,7 +15,7 @@ mod request;
 mod safety;
 
 pub use book::{Change, ContactEvent, Contacts, MAX_CONTACTS, MAX_OFFERS};
-pub use code::own_code;
+pub use code::{CODE_LIFETIME, own_code};
 pub use contact::{Contact, ContactInfo};
 pub use error::{ContactError, KeyKind};
 pub use met::Met;

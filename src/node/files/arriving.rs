@@ -37,6 +37,8 @@ pub(super) enum NotKept {
     Blocked,
     #[error("too many files from this sender are not finished")]
     TooMany,
+    #[error("it came before, and was given up")]
+    GivenUp,
     #[error(transparent)]
     Disk(#[from] DiskError),
     #[error(transparent)]
@@ -60,8 +62,8 @@ pub(super) async fn keep(shared: &Shared, received: &Received, quota: u64) -> Re
     };
     let begun = shared.store.with(move |database| database.begin_transfer(&new, wall_clock())).await?;
     let transfer = begun.ok_or(NotKept::TooMany)?;
-    if transfer.status.is_finished() {
-        return Ok(());
+    if let Some(settled) = settled(transfer.status) {
+        return settled;
     }
     let folder = shared.directory.path().join(FOLDER);
     let (folder, quota) = if contact { (folder, quota) } else { (folder.join(STRANGERS), quota / 4) };
@@ -82,10 +84,20 @@ pub(super) async fn keep(shared: &Shared, received: &Received, quota: u64) -> Re
     }
 }
 
+/// What becomes of a file that came before: only one that is there may be confirmed.
+fn settled(status: TransferStatus) -> Option<Result<(), NotKept>> {
+    match status {
+        TransferStatus::Done => Some(Ok(())),
+        TransferStatus::Declined | TransferStatus::Cancelled | TransferStatus::Failed => {
+            Some(Err(NotKept::GivenUp))
+        }
+        TransferStatus::Offered | TransferStatus::Waiting | TransferStatus::Running => None,
+    }
+}
+
 /// Whether it is from a contact.
 async fn contact(shared: &Shared, sender: Fingerprint) -> Result<bool, NotKept> {
-    let contacts = shared.store.with(|database| database.contacts()).await?;
-    match contacts.into_iter().find(|contact| contact.fingerprint == sender) {
+    match shared.store.with(move |database| database.contact(sender)).await? {
         Some(contact) if contact.blocked => Err(NotKept::Blocked),
         Some(contact) => Ok(contact.added),
         None => Ok(false),
@@ -160,6 +172,14 @@ mod tests {
         assert_eq!(store("../../a.jpg", b"one").unwrap(), folder.join("a.jpg"));
         assert_eq!(store("a.jpg", b"two").unwrap(), folder.join("a (2).jpg"));
         assert_eq!(fs::read(folder.join("a.jpg")).unwrap(), b"one");
+    }
+
+    #[test]
+    fn only_a_file_that_is_there_is_confirmed_again() {
+        assert!(matches!(settled(TransferStatus::Done), Some(Ok(()))));
+        assert!(matches!(settled(TransferStatus::Failed), Some(Err(NotKept::GivenUp))));
+        assert!(matches!(settled(TransferStatus::Cancelled), Some(Err(NotKept::GivenUp))));
+        assert!(settled(TransferStatus::Waiting).is_none());
     }
 
     #[test]

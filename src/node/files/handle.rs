@@ -37,12 +37,11 @@ impl FilesHandle {
     /// Takes on a file for a contact, for somebody whom the mesh reaches, or for everyone there
     /// ([`PeerId::BROADCAST`]): it is on record when this returns, and is carried as soon as can be.
     pub async fn send(&self, peer: PeerId, path: PathBuf) -> Result<Transfer, FileError> {
-        let is_contact = move |database: &mut crate::storage::Database| {
-            let contacts = database.contacts()?;
-            Ok(contacts.iter().any(|contact| contact.fingerprint.peer_id() == peer && !contact.blocked))
-        };
-        let is_contact = self.store.with(is_contact).await?;
-        if !is_contact && !self.mesh_carries(peer).await {
+        let contacts = self.store.with(|database| database.contacts()).await?;
+        let known = contacts.iter().find(|contact| contact.fingerprint.peer_id() == peer);
+        let blocked = known.is_some_and(|contact| contact.blocked);
+        let is_contact = known.is_some() && !blocked;
+        if blocked || (!is_contact && !self.mesh_carries(peer).await) {
             return Err(FileError::NotAContact(peer));
         }
         let source = spawn_blocking(move || Source::look(&path)).await.map_err(|_| Stopped)??;

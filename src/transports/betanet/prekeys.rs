@@ -144,10 +144,7 @@ impl Prekeys {
             value.put_u32(*id);
             value.put_slice(secret.to_bytes().as_slice());
         }
-        for Prekey { id, public } in theirs {
-            value.put_u32(*id);
-            value.put_slice(public);
-        }
+        theirs.iter().for_each(|prekey| prekey.put(&mut value));
         Some(Keep::Put(Kept { shelf: Shelf::Letters, key: key_of(peer), value: value.into() }))
     }
 }

@@ -300,6 +300,9 @@ impl Driver {
             Question::Notices(answer) => {
                 answer.send(self.engine.notices(self.clock.now())).ok();
             }
+            Question::Topology(answer) => {
+                answer.send(self.engine.topology(self.clock.now())).ok();
+            }
             Question::Command(command) => self.turn(Input::Command(command)),
         }
     }

@@ -7,6 +7,7 @@ use crate::mesh::board::Notice;
 use crate::mesh::event::{Command, Event, Introduction, PeerInfo};
 use crate::mesh::groups::GroupInfo;
 use crate::mesh::media::event::Received;
+use crate::mesh::topology::Graph;
 
 /// Events of the mesh that may wait for a listener; one that is slower loses the oldest.
 pub(super) const EVENT_BOUND: usize = 256;
@@ -29,6 +30,8 @@ pub(super) enum Question {
     Groups(oneshot::Sender<Vec<GroupInfo>>),
     /// Which notices stand?
     Notices(oneshot::Sender<Vec<Notice>>),
+    /// Who hears whom?
+    Topology(oneshot::Sender<Graph>),
 }
 
 /// The node's second hand on a running BLE mesh. All its verbs come to nothing once it has stopped.
@@ -73,6 +76,11 @@ impl BitchatHandle {
     /// The notices that stand; `None` once it has stopped.
     pub async fn notices(&self) -> Option<Vec<Notice>> {
         self.question(Question::Notices).await
+    }
+
+    /// Who hears whom, as far as we were told; `None` once it has stopped.
+    pub async fn topology(&self) -> Option<Graph> {
+        self.question(Question::Topology).await
     }
 
     /// What happens on the mesh from here on; `None` once it has stopped.

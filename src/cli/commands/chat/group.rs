@@ -1,5 +1,6 @@
 //! Private groups in the chat.
 
+use super::table::pair;
 use crate::api::Client;
 use crate::cli::commands::group;
 use crate::cli::context::Context;
@@ -34,9 +35,7 @@ pub(super) fn read(rest: &str) -> Option<Wish<'_>> {
 
 /// Reads what follows `#`: a group, and what to say to it.
 pub(super) fn say(rest: &str) -> Option<Wish<'_>> {
-    let (group, text) = rest.split_once(char::is_whitespace)?;
-    let text = text.trim();
-    (!group.is_empty() && !text.is_empty()).then_some(Wish::Say { group, text })
+    pair(rest).map(|(group, text)| Wish::Say { group, text })
 }
 
 /// A group and a person: the person is the last word, a group's name may have several.

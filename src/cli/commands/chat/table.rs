@@ -217,18 +217,20 @@ fn decide(rest: &str, decision: Decision) -> Option<Line<'_>> {
     one(rest).map(|name| Line::Decide { name, decision })
 }
 
-/// A name and a text.
-fn private(rest: &str) -> Option<Line<'_>> {
-    let (to, text) = rest.split_once(char::is_whitespace)?;
-    let text = text.trim();
-    (!to.is_empty() && !text.is_empty()).then_some(Line::Private { to, text })
+/// A name of one word, and what follows it.
+pub(super) fn pair(rest: &str) -> Option<(&str, &str)> {
+    let (name, rest) = rest.split_once(char::is_whitespace)?;
+    let rest = rest.trim();
+    (!name.is_empty() && !rest.is_empty()).then_some((name, rest))
 }
 
-/// A name and the path of a file, which may have spaces in it.
+fn private(rest: &str) -> Option<Line<'_>> {
+    pair(rest).map(|(to, text)| Line::Private { to, text })
+}
+
+/// The path may have spaces in it.
 fn file(rest: &str) -> Option<Line<'_>> {
-    let (to, path) = rest.split_once(char::is_whitespace)?;
-    let path = path.trim();
-    (!to.is_empty() && !path.is_empty()).then_some(Line::File { to, path })
+    pair(rest).map(|(to, path)| Line::File { to, path })
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::htx::record::accept;
-use crate::htx::ticket::{Policy, day_of};
+use crate::htx::ticket::Policy;
 use crate::net::VisitError;
 use crate::net::client::ConnectError;
 use crate::net::lint::Subject;
@@ -149,7 +149,7 @@ pub(super) fn of_record(subject: &Subject, signed: &SignedRecord, now: UnixMilli
     } else {
         Layer::note("address", format!("{} does not stand in the record", subject.address))
     });
-    let today = day_of(now);
+    let today = now.day();
     layers.push(
         match (Policy::parse(&record.policy), record.ticket_keys.iter().any(|key| key.day == today)) {
             (Ok(policy), true) => {
