@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{Semaphore, watch};
-use tokio::time::{interval, sleep};
+use tokio::time::{interval, sleep, timeout};
 
 use super::record::{Cancelled, Shared, until_cancelled};
 use super::ways::Carried;
@@ -17,6 +17,8 @@ use crate::wire::file::Reason;
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 /// The longest pause. A contact that connects ends every pause.
 const MAX_PAUSE: Duration = Duration::from_secs(30);
+/// How long a receiver who was cut off is looked for, to be told that a file was cancelled.
+const WITHDRAWING: Duration = Duration::from_secs(600);
 /// What fits into the 256 fragments that the Android app takes of one packet (spec 3.8).
 const ANDROID_TAKES: u64 = 116_000;
 /// How often people see how far it is.
@@ -30,6 +32,8 @@ pub(super) struct Sending {
     /// Changes when a contact connects.
     pub(super) connected: watch::Receiver<()>,
     pub(super) cancelled: Cancelled,
+    /// Whether the receiver may have heard of it since this process began.
+    pub(super) offered: bool,
 }
 
 impl Sending {
@@ -72,19 +76,43 @@ impl Sending {
                 () = sleep(pause) => pause = pause.saturating_mul(2).min(MAX_PAUSE),
                 Ok(()) = self.connected.changed() => pause = FIRST_PAUSE,
                 // The desk has written it down.
-                () = until_cancelled(self.cancelled.clone()) => return Ok(()),
+                () = until_cancelled(self.cancelled.clone()) => {
+                    if self.offered {
+                        timeout(WITHDRAWING, self.withdraw(shared)).await.ok();
+                    }
+                    return Ok(());
+                }
             }
         }
     }
 
-    async fn try_once(&self, shared: &Shared) -> Result<Carried, SendError> {
+    /// Tells a receiver whose stream had broken off that nothing more comes.
+    async fn withdraw(&mut self, shared: &Shared) {
+        let (source, key) = (self.source(), self.transfer.key);
+        loop {
+            let (progress, mut answered) = watch::channel(Progress::default());
+            let resumed = async move { drop(answered.changed().await) };
+            tokio::pin!(resumed);
+            let told = shared.ways.by_stream(key.peer, key.id, &source, &progress, resumed).await;
+            if !matches!(told, Err(error) if error.is_passing()) {
+                return;
+            }
+            sleep(FIRST_PAUSE).await;
+        }
+    }
+
+    fn source(&self) -> Source {
+        let stamp = Stamp { size: self.transfer.size, modified: self.transfer.modified };
+        Source::known(self.transfer.path.clone().unwrap_or_default(), stamp)
+    }
+
+    async fn try_once(&mut self, shared: &Shared) -> Result<Carried, SendError> {
         let _turn = tokio::select! {
             turn = self.turns.acquire() => turn,
             () = until_cancelled(self.cancelled.clone()) => return Err(SendError::Cancelled),
         };
         let (progress, mut seen) = watch::channel(Progress::default());
-        let stamp = Stamp { size: self.transfer.size, modified: self.transfer.modified };
-        let source = Source::known(self.transfer.path.clone().unwrap_or_default(), stamp);
+        let source = self.source();
         let (peer, id) = (self.transfer.key.peer, self.transfer.key.id);
         let cancelled = until_cancelled(self.cancelled.clone());
         let sending = shared.ways.send_file(peer, id, &source, &progress, cancelled);
@@ -93,7 +121,10 @@ impl Sending {
         let mut running = false;
         loop {
             tokio::select! {
-                result = &mut sending => return result,
+                result = &mut sending => {
+                    self.offered |= !matches!(result, Err(SendError::NotConnected));
+                    return result;
+                }
                 _ = ticks.tick() => {}
             }
             if !seen.has_changed().unwrap_or(false) {

@@ -1,6 +1,8 @@
 //! The transports that carry files: straight where a connection stands, else by the contact's mailbox, else over the mesh
 //! to whoever is in its reach.
 
+use std::pin::Pin;
+
 use tokio::sync::{mpsc, watch};
 
 use crate::ids::{PeerId, TransferId};
@@ -64,19 +66,31 @@ impl Ways {
         if peer == PeerId::BROADCAST {
             return self.over_mesh(None, source, progress, cancelled).await;
         }
+        match self.by_stream(peer, id, source, progress, cancelled.as_mut()).await {
+            Err(SendError::NotConnected) => self.over_mesh(Some(peer), source, progress, cancelled).await,
+            sent => sent.map(Carried::Compared),
+        }
+    }
+
+    /// The same by those ways only on which both ends talk about it.
+    pub(super) async fn by_stream(
+        &self,
+        peer: PeerId,
+        id: TransferId,
+        source: &Source,
+        progress: &watch::Sender<Progress>,
+        mut cancelled: Pin<&mut impl Future<Output = ()>>,
+    ) -> Result<FileHash, SendError> {
         if let Some(direct) = &self.direct {
             match direct.send_file(peer, id, source, progress, cancelled.as_mut()).await {
                 Err(SendError::NotConnected) => {}
-                sent => return sent.map(Carried::Compared),
+                sent => return sent,
             }
         }
-        if let Some(betanet) = &self.betanet {
-            match betanet.send_file(peer, id, source, progress, cancelled.as_mut()).await {
-                Err(SendError::NotConnected) => {}
-                sent => return sent.map(Carried::Compared),
-            }
+        match &self.betanet {
+            Some(betanet) => betanet.send_file(peer, id, source, progress, cancelled).await,
+            None => Err(SendError::NotConnected),
         }
-        self.over_mesh(Some(peer), source, progress, cancelled).await
     }
 
     async fn over_mesh(
