@@ -106,7 +106,8 @@ pub(super) async fn list(context: &Context, client: &Client) -> Result<(), CliEr
 pub(super) async fn create(context: &Context, client: &Client, name: &str) -> Result<(), CliError> {
     let report = client.create_group(name).await?;
     let name = printable(&report.group.name);
-    context.out.say(&report, format!("{name} is made; `hopline group invite {name} PEER` fills it"))
+    let typed = if name.contains(' ') { format!("'{name}'") } else { name.clone() };
+    context.out.say(&report, format!("{name} is made; `hopline group invite {typed} PEER` fills it"))
 }
 
 /// Invites somebody.
@@ -193,4 +194,16 @@ fn row(group: &GroupReport) -> Vec<String> {
     let id: String = group.group.id.to_string().chars().take(8).collect();
     let members: Vec<String> = group.members.iter().map(member).collect();
     vec![printable(&group.group.name), id, members.join(", ")]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_front_of_an_id_is_enough_in_either_case() {
+        let id = "1a92f23852dc908d".to_owned();
+        assert!(begins(&id, "1a92") && begins(&id, "1A92F2"));
+        assert!(!begins(&id, "1a9") && !begins(&id, "2a92"));
+    }
 }
