@@ -76,6 +76,40 @@ fn a_private_file_of_100_kilobytes_crosses_three_relays_and_is_confirmed() {
     assert!(progress.count() >= 10);
 }
 
+/// Links that carry about as much as the emulated ones of the bench.
+const SLOW: Edge = Edge {
+    loss: 0.0,
+    drop: 0.0,
+    latency: Duration::from_millis(15),
+    jitter: Duration::from_millis(10),
+    mtu: 517,
+    rate: 8_500,
+    rssi: -60,
+};
+
+fn dropped(world: &World, node: NodeId, reason: DropReason) -> u64 {
+    world.engine(node).counters().dropped.get(&reason).copied().unwrap_or(0)
+}
+
+#[test]
+fn over_slow_links_a_private_file_of_100_kilobytes_crosses_three_relays_too() {
+    let (mut world, nodes) = settled(7, &Topology::chain(5, SLOW));
+    let file = photo(100_000);
+    send(&mut world, nodes[0], nodes[4], file.clone());
+    world.run_for(MINUTE * 2);
+    for &node in &nodes {
+        eprintln!("{:?}", world.engine(node).counters().dropped);
+    }
+    let came = received(&world, nodes[4]);
+    assert_eq!(came.len(), 1);
+    assert!(came[0].content == file.content);
+    assert_eq!(
+        told(&world, nodes[0]),
+        [Told::Sent { attempt: ATTEMPT }, Told::Delivered { attempt: ATTEMPT }]
+    );
+    assert!(nodes.iter().all(|&node| dropped(&world, node, DropReason::Airtime) == 0));
+}
+
 #[test]
 fn a_public_file_reaches_everyone_once() {
     let (mut world, nodes) = settled(2, &Topology::chain(3, Edge::default()));
@@ -127,7 +161,8 @@ fn a_file_that_cannot_be_stored_is_not_confirmed_and_comes_again() {
     world.set_disk_full(nodes[1], true);
     send(&mut world, nodes[0], nodes[1], photo(3_000));
     world.run_for(MINUTE * 2);
-    assert_eq!(told(&world, nodes[0]).last(), Some(&Told::Unconfirmed { attempt: ATTEMPT }));
+    let unanswered = Told::Failed { attempt: ATTEMPT, reason: Failure::Unanswered };
+    assert_eq!(told(&world, nodes[0]).last(), Some(&unanswered));
     world.set_disk_full(nodes[1], false);
     for _ in 0..2 {
         send(&mut world, nodes[0], nodes[1], photo(3_000));

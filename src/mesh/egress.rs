@@ -135,8 +135,15 @@ impl Engine {
     }
 
     pub(super) fn send_due_fragments(&mut self, now: Now) {
-        while let Some(due) = self.trains.pop_due(now.instant, |link| self.links.has_room(link)) {
+        while let Some(due) = self.trains.pop_due(
+            now.instant,
+            |link| self.links.has_room(link),
+            |link| self.airtime.next_piece(link),
+        ) {
             for link in due.links {
+                if due.onward {
+                    self.airtime.piece_went(link, due.frame.len(), now.instant);
+                }
                 let send = LinkCommand::Send { link, frame: due.frame.clone(), priority: Priority::Fragment };
                 self.links.handle(link::Input::Command(send), now);
             }
@@ -297,7 +304,9 @@ impl Engine {
             fragments.iter().for_each(|fragment| self.remember_own(fragment, now));
         }
         let gap = if packet.is_broadcast() { BROADCAST_GAP } else { DIRECTED_GAP };
-        let train = Train { fragments, links: cut, gap };
+        let ends_here = |link: &LinkId| self.bindings.peer_of(*link) == packet.recipient;
+        let onward = packet.is_broadcast() || !cut.iter().all(ends_here);
+        let train = Train { fragments, links: cut, gap, onward };
         self.trains.add(train, now.instant).then_some(count)
     }
 

@@ -173,7 +173,7 @@ impl Engine {
         [
             self.links.poll_timeout(),
             self.relays.poll_timeout(),
-            self.trains.poll_timeout(),
+            self.trains.poll_timeout(|link| self.airtime.next_piece(link)),
             self.announcer.poll_timeout(),
             self.board.poll_timeout(),
             self.groups.poll_timeout(),

@@ -57,7 +57,8 @@ impl Engine {
             return Err(DropReason::RelayRate);
         }
         let (due, ingress) = (now.instant + hop.wait, arrival.link);
-        let relay = Relay { frame: received.relayed(hop.ttl), links, ingress, proven, due };
+        let relay =
+            Relay { frame: received.relayed(hop.ttl), links, ingress, proven, due, without_air: None };
         let planned = self.relays.schedule(key, relay, self.config.policy);
         if planned { Ok(()) } else { Err(DropReason::RelayQueueFull) }
     }
@@ -110,20 +111,28 @@ impl Engine {
     }
 
     pub(super) fn send_due_relays(&mut self, now: Now) {
-        while let Some(relay) = self.relays.pop_due(now.instant) {
-            let Relay { frame, mut links, proven, .. } = relay;
-            let before = links.len();
-            links.retain(|&link| self.airtime.admits(link, frame.len(), proven, now.instant));
-            if links.len() < before {
+        while let Some((key, mut relay)) = self.relays.pop_due(now.instant) {
+            let frame = relay.frame.clone();
+            let Ok(received) = Received::decode(&frame) else { continue };
+            let mut again = None;
+            let (links, busy) = std::mem::take(&mut relay.links).into_iter().partition(|&link| {
+                let admitted = self.airtime.admits(link, frame.len(), relay.proven, now.instant);
+                again = again.into_iter().chain(admitted.err()).min();
+                admitted.is_ok()
+            });
+            let waits = again.is_some_and(|due| {
+                let relay = Relay { links: busy, due, ..relay };
+                // What was for everyone neighbours tell each other when they miss it, and nothing else.
+                !received.packet().is_broadcast() && self.relays.wait(key, relay, now.instant)
+            });
+            if again.is_some() && !waits {
                 self.counters.drop(DropReason::Airtime);
             }
             if links.is_empty() {
                 continue;
             }
-            self.counters.relayed += 1;
-            if let Ok(received) = Received::decode(&frame) {
-                self.transmit(received.packet(), &frame, links, now);
-            }
+            self.counters.relayed += u64::from(!waits);
+            self.transmit(received.packet(), &frame, links, now);
         }
     }
 }
