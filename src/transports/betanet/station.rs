@@ -14,7 +14,7 @@ use crate::wire::record::SignedRecord;
 
 /// Envelopes that may wait for one relay.
 const MAX_WAITING: usize = 1024;
-/// Bytes of them.
+/// Bytes of them, from which on none is added.
 const MAX_WAITING_BYTES: usize = 32 << 20;
 /// Envelopes under way to a relay; the other places of a line are for our mailbox.
 const MAX_DEPOSITS: usize = ASK_BOUND - 2;
@@ -83,22 +83,28 @@ impl Station {
         self.open.is_some() || self.renewing
     }
 
+    /// Whether one more envelope may wait.
+    pub(super) fn has_room(&self) -> bool {
+        self.waiting.len() < MAX_WAITING && self.waiting_bytes < MAX_WAITING_BYTES
+    }
+
     /// Puts an envelope in the line; gives it back when there is no room.
     pub(super) fn queue(&mut self, outgoing: Outgoing) -> Result<(), Outgoing> {
-        let bytes = self.waiting_bytes.saturating_add(outgoing.envelope.len());
-        if self.waiting.len() >= MAX_WAITING || bytes > MAX_WAITING_BYTES {
+        if !self.has_room() {
             return Err(outgoing);
         }
-        self.waiting_bytes = bytes;
+        self.waiting_bytes = self.waiting_bytes.saturating_add(outgoing.envelope.len());
         self.waiting.push_back(outgoing);
         Ok(())
     }
 
-    /// Forgets a message that was not left yet.
-    pub(super) fn cancel(&mut self, attempt: AttemptId) {
+    /// Takes out a message that was not left yet.
+    pub(super) fn cancel(&mut self, attempt: AttemptId) -> Option<Outgoing> {
         let is_it = |outgoing: &Outgoing| matches!(outgoing.purpose, Purpose::Message { attempt: its, .. } if its == attempt);
-        self.waiting.retain(|outgoing| !is_it(outgoing));
+        let place = self.waiting.iter().position(is_it)?;
+        let outgoing = self.waiting.remove(place);
         self.count();
+        outgoing
     }
 
     fn count(&mut self) {
@@ -215,8 +221,8 @@ impl Station {
         }
     }
 
-    /// The next request there is room for. `may_fetch`: what comes can be taken.
-    pub(super) fn next_job(&mut self, now: Instant, may_fetch: bool) -> Option<Job> {
+    /// The next request there is room for. `may_fetch`: what comes can be taken. `kept`: changes that are on disk.
+    pub(super) fn next_job(&mut self, now: Instant, may_fetch: bool, kept: u64) -> Option<Job> {
         let open = self.open.as_ref().filter(|open| open.busy.len() < ASK_BOUND)?;
         let deposits = open.busy.values().filter(|job| matches!(job, Job::Deposit(_))).count();
         if let Some(job) = self.lodging.as_mut().and_then(|lodging| lodging.next_job(now, may_fetch)) {
@@ -225,7 +231,7 @@ impl Station {
         if deposits >= MAX_DEPOSITS {
             return None;
         }
-        let outgoing = self.waiting.pop_front()?;
+        let outgoing = self.waiting.pop_front_if(|outgoing| outgoing.after <= kept)?;
         self.waiting_bytes = self.waiting_bytes.saturating_sub(outgoing.envelope.len());
         self.used = now;
         Some(Job::Deposit(outgoing))
@@ -264,7 +270,7 @@ impl Outgoing {
     /// Tells a stream what became of its envelope; a message's fate is told by the driver.
     pub(super) fn tell(self, left: Left) -> Option<(AttemptId, crate::ids::MessageId, Self)> {
         match self.purpose {
-            Purpose::Message { attempt, id } => Some((attempt, id, self)),
+            Purpose::Message { attempt, id, .. } => Some((attempt, id, self)),
             Purpose::Receipt { .. } => None,
             Purpose::Stream(waiting) => {
                 // Who waits no longer does not miss it.
