@@ -9,6 +9,7 @@ use super::group_telling::Due;
 use super::groups::{Event, GroupInfo, GroupMessage, MemberInfo, News};
 use super::kept::Kept;
 use crate::ids::{Fingerprint, GroupId, MessageId, PeerId};
+use crate::nickname;
 use crate::time::Now;
 use crate::wire::{GroupEnvelope, GroupKey, GroupState, Member, NoisePayload, Packet};
 
@@ -42,7 +43,11 @@ impl Engine {
             name,
             id,
             sender: member.fingerprint,
-            nickname: if member.nickname.is_empty() { text.nickname } else { member.nickname },
+            nickname: if member.nickname.is_empty() {
+                nickname::received(&text.nickname)
+            } else {
+                member.nickname
+            },
             text: text.content,
             sent: text.sent.min(now.unix),
             ttl,

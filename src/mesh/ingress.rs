@@ -23,6 +23,7 @@ use super::sessions::Stamp;
 use super::trust::Keys;
 use crate::crypto::{Verified, verify};
 use crate::ids::{Fingerprint, LinkId, MessageId, PeerId};
+use crate::nickname;
 use crate::time::Now;
 use crate::wire::{Announce, Fragment, Leave, Packet, PacketType, Received, Version};
 
@@ -261,7 +262,7 @@ impl Engine {
         let keys = Keys {
             noise_public: announce.noise_public,
             signing_public: announce.signing_public,
-            nickname: announce.nickname.clone(),
+            nickname: nickname::received(&announce.nickname),
         };
         self.pin_announced(&keys, now)?;
         if arrival.via == Via::Sync && packet.timestamp + REACHABLE < now.unix {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::trust::Keys;
 use crate::crypto::Verified;
 use crate::ids::{Fingerprint, LinkId, PacketId, PeerId};
+use crate::nickname;
 use crate::time::{Instant, Now, UnixMillis};
 use crate::wire::{Announce, Capabilities};
 
@@ -90,7 +91,7 @@ impl Peers {
         link: Option<LinkId>,
         now: Now,
     ) -> Result<Change, KeyChanged> {
-        let announce = announce.into_inner();
+        let announce = with_name(announce.into_inner());
         let (packet_id, timestamp) = packet;
         let Some(peer) = self.known.get_mut(&id) else {
             self.make_room();
@@ -125,7 +126,7 @@ impl Peers {
         announce: Verified<Announce>,
         timestamp: UnixMillis,
     ) -> Result<(), KeyChanged> {
-        let announce = announce.into_inner();
+        let announce = with_name(announce.into_inner());
         let Some(peer) = self.known.get_mut(&id) else {
             self.make_room();
             self.known.insert(id, Peer::absent(announce, timestamp));
@@ -281,6 +282,11 @@ impl Peers {
             self.known.remove(&first);
         }
     }
+}
+
+/// The announce with its name as it is kept.
+fn with_name(announce: Announce) -> Announce {
+    Announce { nickname: nickname::received(&announce.nickname), ..announce }
 }
 
 impl Peer {
