@@ -134,7 +134,7 @@ impl Driver {
         let key = station.lodging.as_ref().map(|lodging| &lodging.key);
         match job.ask(self.last_tag, key, &exporter) {
             Ok(Some(ask)) => {
-                if let Err(job) = station.issue(ask, job) {
+                if let Some(job) = station.issue(ask, job) {
                     self.unanswered(relay, vec![job], now);
                     self.down(relay, line, "its line ended", now);
                 }

@@ -152,7 +152,7 @@ impl Driver {
         let Some(station) = self.stations.get_mut(&relay) else {
             return self.lost(outgoing, Failure::Unreachable);
         };
-        if let Err(outgoing) = station.queue(outgoing) {
+        if let Some(outgoing) = station.queue(outgoing) {
             self.lost(outgoing, Failure::Busy);
         }
     }

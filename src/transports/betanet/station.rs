@@ -89,13 +89,13 @@ impl Station {
     }
 
     /// Puts an envelope in the line; gives it back when there is no room.
-    pub(super) fn queue(&mut self, outgoing: Outgoing) -> Result<(), Outgoing> {
+    pub(super) fn queue(&mut self, outgoing: Outgoing) -> Option<Outgoing> {
         if !self.has_room() {
-            return Err(outgoing);
+            return Some(outgoing);
         }
         self.waiting_bytes = self.waiting_bytes.saturating_add(outgoing.envelope.len());
         self.waiting.push_back(outgoing);
-        Ok(())
+        None
     }
 
     /// Takes out a message that was not left yet.
@@ -238,15 +238,15 @@ impl Station {
     }
 
     /// Hands a request to the line; gives it back when the line is over.
-    pub(super) fn issue(&mut self, ask: Ask, job: Job) -> Result<(), Job> {
-        let Some(open) = &mut self.open else { return Err(job) };
+    pub(super) fn issue(&mut self, ask: Ask, job: Job) -> Option<Job> {
+        let Some(open) = &mut self.open else { return Some(job) };
         let tag = ask.tag;
         match open.asks.try_send(ask) {
             Ok(()) => {
                 open.busy.insert(tag, job);
-                Ok(())
+                None
             }
-            Err(_) => Err(job),
+            Err(_) => Some(job),
         }
     }
 
@@ -278,5 +278,61 @@ impl Outgoing {
                 None
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::ids::PeerId;
+    use crate::wire::record::{HTX_PROTOCOL, NodeRecord, Role};
+
+    /// A relay of somebody else's with a line to it, and where requests come out.
+    fn station() -> (Station, mpsc::Receiver<Ask>) {
+        let record = NodeRecord {
+            signing_public: [1; 32],
+            noise_public: [2; 32],
+            protocols: vec![HTX_PROTOCOL.to_owned()],
+            ticket_keys: Vec::new(),
+            policy: String::new(),
+            cookie_name: "__Host-sid".to_owned(),
+            host: "relay.example".to_owned(),
+            addresses: Vec::new(),
+            tunnel_path: "/api/events".to_owned(),
+            content_type: "application/grpc".to_owned(),
+            roles: vec![Role::Provider],
+            mix_keys: Vec::new(),
+            weight: 1,
+            as_group: 0,
+            expires: 2_000_000_000,
+        };
+        let record = record.encode(|_| [9; 64]).unwrap();
+        let (asks, asked) = mpsc::channel(ASK_BOUND);
+        let mut station = Station::new(record, None, Instant::ZERO);
+        station.opened(Serial(1), [0; 32], asks, Instant::ZERO);
+        (station, asked)
+    }
+
+    fn envelope(after: u64) -> Outgoing {
+        Outgoing {
+            to: PeerId([1; 8]),
+            address: [0; 32],
+            token: [0; 16],
+            envelope: Bytes::from_static(b"sealed"),
+            after,
+            purpose: Purpose::Receipt { refused: 0 },
+        }
+    }
+
+    #[test]
+    fn an_envelope_leaves_when_the_changes_before_it_are_on_disk() {
+        let (mut station, _asked) = station();
+        for after in [2, 3] {
+            assert!(station.queue(envelope(after)).is_none());
+        }
+        let mut leaves = |kept| station.next_job(Instant::ZERO, true, kept).is_some();
+        assert_eq!([1, 2, 2, 3, 3].map(&mut leaves), [false, true, false, true, false]);
     }
 }
