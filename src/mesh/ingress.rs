@@ -168,10 +168,13 @@ impl Engine {
             self.act(&received, Authorship::Unknown, arrival, now)?;
         }
         self.dedup.mark_variant(key, variant, now);
+        if arrival.via == Via::Sync {
+            self.counters.sync.taken += 1;
+        }
         if self.config.policy.passes_unknown(packet.packet_type) {
             self.pass_on(variant, &received, arrival, false, now)?;
         }
-        if packet.packet_type == PacketType::Message {
+        if is_public(packet) {
             self.held.add(received, (arrival.ttl, arrival.fragments, arrival.via), now.instant);
             return Err(DropReason::UnknownSender);
         }
@@ -227,7 +230,7 @@ impl Engine {
         let stamp = Stamp { sent: packet.timestamp, ttl: arrival.ttl, fragments: arrival.fragments };
         #[expect(clippy::wildcard_enum_match_arm, reason = "every other type is relayed unparsed")]
         match packet.packet_type {
-            PacketType::Message => self.public_message(received, arrival),
+            PacketType::Message if packet.is_broadcast() => self.public_message(received, arrival),
             PacketType::Leave => self.left(received),
             PacketType::NoiseHandshake if for_me => {
                 self.handshake(packet.sender, &packet.payload, arrival.link, now)

@@ -25,9 +25,11 @@ const FAVOURITE: &str = "[FAVORITED]";
 /// What one begins with that unmakes them one.
 const NO_FAVOURITE: &str = "[UNFAVORITED]";
 
-/// Whether a private text is a favourite notice, and what it says. It is not meant for people.
+/// Whether a private text is a favourite notice, and what it says. It is not meant for people. Behind a colon the apps
+/// name a Nostr key.
 pub(in crate::mesh) fn favourite_notice(text: &str) -> Option<bool> {
-    match (text.starts_with(FAVOURITE), text.starts_with(NO_FAVOURITE)) {
+    let is = |notice| text.strip_prefix(notice).is_some_and(|rest| rest.is_empty() || rest.starts_with(':'));
+    match (is(FAVOURITE), is(NO_FAVOURITE)) {
         (true, _) => Some(true),
         (_, true) => Some(false),
         (false, false) => None,
@@ -317,5 +319,19 @@ mod tests {
         engine.handle(Input::Restore(kept.collect()), now);
         let strangers = people.map(|peer| engine.peers.get(peer).map(Peer::is_stranger));
         assert_eq!(strangers, [Some(true), Some(false), Some(false)]);
+    }
+
+    #[test]
+    fn a_favourite_notice_is_the_apps_words_alone_or_with_a_nostr_key() {
+        for (text, said) in [
+            ("[FAVORITED]", Some(true)),
+            ("[FAVORITED]:npub1qqq", Some(true)),
+            ("[UNFAVORITED]", Some(false)),
+            ("[UNFAVORITED]:npub1qqq", Some(false)),
+            ("[FAVORITED] is what the app writes", None),
+            ("he wrote [FAVORITED]", None),
+        ] {
+            assert_eq!(favourite_notice(text), said, "{text}");
+        }
     }
 }
