@@ -13,7 +13,7 @@
 //!  2  link  htx               frames, tunnels    │  pure: bytes, state, time as an argument
 //!  1  wire  crypto            formats, keys      │  (always compiled)
 //!  0  ids time message        vocabulary         │
-//!     capabilities                               ┘
+//!     nickname capabilities                      ┘
 //! ```
 //!
 //! A room imports only lower floors. Read [`mesh::Engine`] first: it is one BitChat node without a radio, a
@@ -23,6 +23,7 @@
 pub mod capabilities;
 pub mod ids;
 pub mod message;
+pub mod nickname;
 pub mod time;
 
 pub mod crypto;

@@ -232,7 +232,7 @@ impl From<FileError> for Rejection {
                 StatusCode::UNPROCESSABLE_ENTITY,
                 Code::Unfit,
                 Some(
-                    "make it smaller, or add its recipient as a contact: to contacts files of any size go over the Internet",
+                    "make it smaller, or exchange cards (`hopline contact card`, `hopline contact add`): to whom a card tells a way, files of any size go over the Internet",
                 ),
             ),
             FileError::NotAContact(_) => (

@@ -23,6 +23,7 @@ use super::sessions::Stamp;
 use super::trust::Keys;
 use crate::crypto::{Verified, verify};
 use crate::ids::{Fingerprint, LinkId, MessageId, PeerId};
+use crate::nickname;
 use crate::time::Now;
 use crate::wire::{Announce, Fragment, Leave, Packet, PacketType, Received, Version};
 
@@ -167,10 +168,13 @@ impl Engine {
             self.act(&received, Authorship::Unknown, arrival, now)?;
         }
         self.dedup.mark_variant(key, variant, now);
+        if arrival.via == Via::Sync {
+            self.counters.sync.taken += 1;
+        }
         if self.config.policy.passes_unknown(packet.packet_type) {
             self.pass_on(variant, &received, arrival, false, now)?;
         }
-        if packet.packet_type == PacketType::Message {
+        if is_public(packet) {
             self.held.add(received, (arrival.ttl, arrival.fragments, arrival.via), now.instant);
             return Err(DropReason::UnknownSender);
         }
@@ -226,7 +230,7 @@ impl Engine {
         let stamp = Stamp { sent: packet.timestamp, ttl: arrival.ttl, fragments: arrival.fragments };
         #[expect(clippy::wildcard_enum_match_arm, reason = "every other type is relayed unparsed")]
         match packet.packet_type {
-            PacketType::Message => self.public_message(received, arrival),
+            PacketType::Message if packet.is_broadcast() => self.public_message(received, arrival),
             PacketType::Leave => self.left(received),
             PacketType::NoiseHandshake if for_me => {
                 self.handshake(packet.sender, &packet.payload, arrival.link, now)
@@ -261,7 +265,7 @@ impl Engine {
         let keys = Keys {
             noise_public: announce.noise_public,
             signing_public: announce.signing_public,
-            nickname: announce.nickname.clone(),
+            nickname: nickname::received(&announce.nickname),
         };
         self.pin_announced(&keys, now)?;
         if arrival.via == Via::Sync && packet.timestamp + REACHABLE < now.unix {

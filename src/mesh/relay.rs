@@ -12,7 +12,7 @@ use super::dedup::Key;
 use super::random;
 use crate::ids::{LinkId, PeerId};
 use crate::time::Instant;
-use crate::wire::{Packet, PacketType};
+use crate::wire::{Board, Packet, PacketType};
 
 /// Relays waiting for their jitter at once; a further one is dropped (spec 4.2).
 const MAX_PENDING: usize = 512;
@@ -34,8 +34,8 @@ const AIR_PATIENCE: Duration = Duration::from_secs(30);
 /// one, can be simulated, and to serve where a node shall behave as they do.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub enum Policy {
-    /// As the iOS app. TTL 1 goes no further; in a crowd the TTL is lowered further (to 6 from three neighbours on, to
-    /// 5 from six); a random wait that grows with the neighbours; a copy heard meanwhile, with more than two
+    /// As the iOS app. TTL 1 goes no further; in a crowd the TTL is lowered further (to 6 from three neighbours on, but
+    /// not that of announces and urgent notices; to 5 from six); a random wait that grows with the neighbours; a copy heard meanwhile, with more than two
     /// neighbours, cancels the relay altogether; a full queue is emptied. A broadcast goes to some of the links: all
     /// up to two, else bitlen(n - 1) + 1 of the n we write to and of those we notify, but fragments to all, and
     /// announces over every link.
@@ -107,7 +107,7 @@ impl Policy {
             Self::Ios if !packet.is_broadcast() => ORIGIN_TTL,
             Self::Ios if degree >= 6 => 5,
             Self::Ios if live || packet.packet_type == PacketType::Fragment => ORIGIN_TTL,
-            Self::Ios if degree >= 3 && packet.packet_type != PacketType::Announce => 6,
+            Self::Ios if degree >= 3 && !concerns_all(packet) => 6,
             Self::Ios => ORIGIN_TTL,
         }
     }
@@ -127,6 +127,12 @@ impl Policy {
             },
         }
     }
+}
+
+/// What the iOS app lets go further than other broadcasts.
+fn concerns_all(packet: &Packet) -> bool {
+    let urgent = || matches!(Board::decode(&packet.payload), Ok(Board::Post(post)) if post.is_urgent());
+    packet.packet_type == PacketType::Announce || packet.packet_type == PacketType::BoardPost && urgent()
 }
 
 /// Android's coin: how likely a packet that leaves with this TTL is passed on in a crowd (spec 4.2).
@@ -266,8 +272,9 @@ fn same_but_ttl(a: &[u8], b: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ids::PostId;
     use crate::time::UnixMillis;
-    use crate::wire::Version;
+    use crate::wire::{Post, Version};
     use rand_chacha::ChaCha20Rng;
     use rand_core::SeedableRng;
 
@@ -329,6 +336,29 @@ mod tests {
             degrees.map(|degree| out(PacketType::NoiseEncrypted, Some(PeerId([9; 8])), degree)),
             [6; 5]
         );
+    }
+
+    #[test]
+    fn in_a_crowd_an_urgent_notice_goes_as_far_on_ios_as_an_announce() {
+        let degrees = [2, 3, 5, 6];
+        let out = |urgent| {
+            let post = Post {
+                id: PostId([1; 16]),
+                geohash: String::new(),
+                content: "the bridge is down".to_owned(),
+                author: [2; 32],
+                nickname: "ada".to_owned(),
+                created: UnixMillis(1),
+                expires: UnixMillis(2),
+                flags: Post::flags(urgent),
+                signature: [3; 64],
+            };
+            let payload = Board::Post(post).encode().unwrap().into();
+            let packet = Packet { payload, ..packet(PacketType::BoardPost, 7, None) };
+            degrees.map(|degree| ttl_out(Policy::Ios, &packet, degree).unwrap_or_default())
+        };
+        assert_eq!(out(true), [6, 6, 6, 4]);
+        assert_eq!(out(false), [6, 5, 5, 4]);
     }
 
     #[test]

@@ -29,6 +29,10 @@ const LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
 const MAX_SESSIONS: usize = 1_024;
 /// Ciphertexts of one peer kept while its handshake is unfinished (spec 3.4).
 const MAX_EARLY: usize = 4;
+/// The same of all peers together (spec 3.4).
+const MAX_ALL_EARLY: usize = 32;
+/// The longest such ciphertext: a file waits for the proof that follows the handshake (spec 3.6.11), and a text is short.
+const MAX_EARLY_LEN: usize = 70_000;
 
 /// What a handshake message led to.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -195,13 +199,19 @@ impl Sessions {
         }
         match (&session.handshake, &session.live) {
             (Some(_), _) => {
-                if session.early.len() < MAX_EARLY {
-                    session.early.push_back((payload.to_vec(), stamp));
-                }
+                self.keep_early(peer, payload, stamp);
                 Err(Unopened::Early)
             }
             (None, Some(_)) => Err(Unopened::Refused),
             (None, None) => Err(Unopened::NoSession),
+        }
+    }
+
+    fn keep_early(&mut self, peer: PeerId, payload: &[u8], stamp: Stamp) {
+        let all: usize = self.peers.values().map(|session| session.early.len()).sum();
+        let Some(session) = self.peers.get_mut(&peer) else { return };
+        if all < MAX_ALL_EARLY && session.early.len() < MAX_EARLY && payload.len() <= MAX_EARLY_LEN {
+            session.early.push_back((payload.to_vec(), stamp));
         }
     }
 
@@ -535,6 +545,21 @@ mod tests {
         let opened: Vec<_> =
             early.iter().map(|(sealed, stamp)| high.sessions.open(low.id(), sealed, *stamp, at(0))).collect();
         assert_eq!(opened, [Ok(vec![0]), Ok(vec![1]), Ok(vec![2]), Ok(vec![3])]);
+    }
+
+    #[test]
+    fn ciphertexts_of_many_handshakes_are_bounded_together_and_each_in_length() {
+        let mut ada = Side::new(1);
+        let others: Vec<Side> = (2..22).map(Side::new).collect();
+        for mut other in others {
+            let message1 = other.begin(ada.id(), 0).unwrap();
+            ada.reply(other.id(), &message1, 0);
+            for payload in [vec![0; MAX_EARLY_LEN + 1], vec![0; 40], vec![1; 40], vec![2; 40]] {
+                assert_eq!(ada.sessions.open(other.id(), &payload, STAMP, at(0)), Err(Unopened::Early));
+            }
+        }
+        let kept: Vec<usize> = ada.sessions.peers.values().map(|session| session.early.len()).collect();
+        assert_eq!((kept.iter().sum(), kept.iter().max()), (MAX_ALL_EARLY, Some(&3)));
     }
 
     #[test]

@@ -251,6 +251,14 @@ impl Engine {
 }
 
 impl super::Gossip {
+    /// What is remembered of what was said to groups, in the order in which it was said.
+    pub(in crate::mesh) fn group_messages(&self) -> Vec<Packet> {
+        let mut frames = self.archive.frames(Kind::Group);
+        frames.sort_by_key(|(sent, _)| *sent);
+        let packet = |(_, frame): (UnixMillis, &Bytes)| Some(Received::decode(frame).ok()?.packet().clone());
+        frames.into_iter().filter_map(packet).collect()
+    }
+
     /// A link was bound to a peer: it is asked soon for what we missed.
     pub(in crate::mesh) fn met(&mut self, peer: PeerId, now: Now) {
         self.schedule.met(peer, now.instant);

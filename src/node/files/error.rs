@@ -19,7 +19,9 @@ pub enum FileError {
     #[error("{0} is neither a contact nor in reach of the mesh")]
     NotAContact(PeerId),
     /// Over BitChat a file is one packet, and there is no other way to this recipient.
-    #[error("the file has {size} bytes, and over BitChat a file has at most 1048576 (1 MiB)")]
+    #[error(
+        "the file has {size} bytes; over BitChat, the only way to this recipient, a file has at most 1048576 (1 MiB)"
+    )]
     TooLargeForMesh {
         /// Its length.
         size: u64,

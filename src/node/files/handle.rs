@@ -12,16 +12,27 @@ use crate::node::store::Store;
 use crate::storage::Transfer;
 use crate::transports::bitchat::BitchatHandle;
 use crate::transports::files::Source;
-use crate::wire::MAX_MEDIA_LEN;
 
 pub(super) type Answer = oneshot::Sender<Result<Transfer, FileError>>;
 
 /// What the desk is asked.
 #[derive(Debug)]
 pub(super) enum Request {
-    Send { peer: PeerId, source: Source, answer: Answer },
-    Accept { number: u64, answer: Answer },
-    Cancel { number: u64, answer: Answer },
+    /// A file for somebody with this card, which is empty where there is none.
+    Send {
+        peer: PeerId,
+        card: Vec<u8>,
+        source: Source,
+        answer: Answer,
+    },
+    Accept {
+        number: u64,
+        answer: Answer,
+    },
+    Cancel {
+        number: u64,
+        answer: Answer,
+    },
     Connected,
 }
 
@@ -45,11 +56,8 @@ impl FilesHandle {
             return Err(FileError::NotAContact(peer));
         }
         let source = spawn_blocking(move || Source::look(&path)).await.map_err(|_| Stopped)??;
-        let size = source.stamp().size;
-        if !is_contact && size > MAX_MEDIA_LEN as u64 {
-            return Err(FileError::TooLargeForMesh { size });
-        }
-        self.ask(|answer| Request::Send { peer, source, answer }).await
+        let card = known.map(|contact| contact.card.clone()).unwrap_or_default();
+        self.ask(|answer| Request::Send { peer, card, source, answer }).await
     }
 
     /// Whether the mesh is there for somebody who is no contact.

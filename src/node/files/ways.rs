@@ -1,6 +1,7 @@
 //! The transports that carry files: straight where a connection stands, else by the contact's mailbox, else over the mesh
 //! to whoever is in its reach.
 
+use bytes::Bytes;
 use tokio::sync::{mpsc, watch};
 
 use crate::ids::{PeerId, TransferId};
@@ -10,6 +11,7 @@ use crate::transports::bitchat::{Arrival, BitchatHandle};
 use crate::transports::direct::DirectHandle;
 use crate::transports::files::{FileOffer, Progress, SendError, Source};
 use crate::wire::file::FileHash;
+use crate::wire::{Card, ReceivedCard};
 
 /// The transports that carry files, as far as they are switched on.
 #[derive(Debug, Clone, Default)]
@@ -32,6 +34,13 @@ impl Ways {
     /// Whether there is none.
     pub(in crate::node) const fn is_empty(&self) -> bool {
         self.direct.is_none() && self.betanet.is_none() && self.mesh.is_none()
+    }
+
+    /// Whether a contact with this card can be sent files other than over the mesh; one without a card cannot.
+    pub(super) fn go_beyond_mesh(&self, card: &[u8]) -> bool {
+        let Ok(received) = ReceivedCard::decode(&Bytes::copy_from_slice(card)) else { return false };
+        let Card { direct, mailbox, .. } = received.card();
+        self.direct.is_some() && direct.is_some() || self.betanet.is_some() && mailbox.is_some()
     }
 
     /// Has the files that contacts offer handed to `taker`.

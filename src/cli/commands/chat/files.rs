@@ -13,6 +13,9 @@ use crate::cli::words;
 impl Chat<'_> {
     /// Begins to send a file; what becomes of it is told as it happens.
     pub(super) async fn file(&self, to: &str, path: &str) -> Result<(), CliError> {
+        if to.starts_with('#') {
+            return self.not_sent("a file goes to one peer or to everyone, not to a group", None);
+        }
         let whole =
             std::path::absolute(Path::new(path)).ok().and_then(|path| path.to_str().map(str::to_owned));
         let Some(path) = whole else {
