@@ -106,6 +106,36 @@ async fn after_a_first_message_the_next_ones_are_sealed_to_prekeys_through_a_res
     assert_eq!(inbox(&ben).await, BTreeMap::from([(first, 1), (second, 1)]));
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_prekey_is_not_spent_while_there_is_no_way_to_the_relay() {
+    let mut house = House::build(12, |_| {}).await.unwrap();
+    let (ada, ben) = friends(&house).await;
+    let mut at_ada = ada.node().subscribe().unwrap();
+    let first = write(&ada, &ben, "to the static key").await;
+    becomes(&mut at_ada, first, DeliveryStatus::Delivered).await;
+    while given(&ada).await == 0 {
+        let answer = write(&ben, &ada, "have you got them?").await;
+        arrives(&mut at_ada, answer).await;
+    }
+    house.close().await.unwrap();
+    let mut tried = Vec::new();
+    for text in ["one", "two", "three"] {
+        let id = write(&ada, &ben, text).await;
+        wait(&mut at_ada, "a failure", |event| match event {
+            Event::Status(told) if told.id == id => told.reason.as_ref().map(|_| ()),
+            _ => None,
+        })
+        .await;
+        tried.push(id);
+    }
+    assert_eq!(given(&ada).await, 8);
+    house.open().await.unwrap();
+    for id in tried {
+        becomes(&mut at_ada, id, DeliveryStatus::Delivered).await;
+    }
+    assert_eq!(given(&ada).await, 5);
+}
+
 /// Prekeys that contacts gave somebody.
 async fn given(person: &Person) -> usize {
     person.node().status().await.unwrap().betanet.unwrap().prekeys

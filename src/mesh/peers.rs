@@ -42,6 +42,17 @@ pub(super) struct Peer {
     heard: Instant,
 }
 
+/// What ties somebody to us whose keys are put in place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Bond {
+    /// Nothing but an announce.
+    Announced,
+    /// A session proved the keys, or our owner took them and wants no more of them.
+    Met,
+    /// A contact card.
+    Contact,
+}
+
 /// What a verified announce changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Change {
@@ -131,13 +142,14 @@ impl Peers {
         Ok(())
     }
 
-    /// Takes keys that outweigh what was announced: of a contact, or proven. True when that makes a peer that seemed
-    /// to be there somebody else.
-    pub(super) fn know(&mut self, id: PeerId, keys: Keys, contact: bool) -> bool {
+    /// Takes keys that outweigh what was announced: of a contact, proven, or of an earlier run. True when that makes
+    /// a peer that seemed to be there somebody else.
+    pub(super) fn know(&mut self, id: PeerId, keys: Keys, bond: Bond) -> bool {
         let Keys { noise_public, signing_public, nickname } = keys;
         let impostor = match self.known.get_mut(&id) {
             Some(peer) if peer.noise_public == noise_public && peer.signing_public == signing_public => {
-                peer.contact = contact;
+                peer.contact = bond == Bond::Contact;
+                peer.met |= bond != Bond::Announced;
                 return false;
             }
             Some(peer) => peer.present,
@@ -152,8 +164,8 @@ impl Peers {
             capabilities: Capabilities::NONE,
             last_seen: UnixMillis(0),
             present: false,
-            contact,
-            met: true,
+            contact: bond == Bond::Contact,
+            met: bond != Bond::Announced,
             came_over: None,
             announced: UnixMillis(0),
             announce: PacketId([0; 16]),
@@ -303,7 +315,8 @@ impl Peer {
         }
     }
 
-    fn is_stranger(&self) -> bool {
+    /// Whether nothing but announces was heard of it: such make room first.
+    pub(super) fn is_stranger(&self) -> bool {
         !self.contact && !self.met
     }
 

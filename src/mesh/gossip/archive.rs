@@ -154,6 +154,11 @@ impl Archive {
         self.stores.get(&kind)?.get(id).map(|entry| &entry.frame)
     }
 
+    /// Every packet of a kind, and when it was sent.
+    pub(super) fn frames(&self, kind: Kind) -> Vec<(UnixMillis, &Bytes)> {
+        self.entries(kind).map(|entry| (entry.sent, &entry.frame)).collect()
+    }
+
     fn entries(&self, kind: Kind) -> impl DoubleEndedIterator<Item = &Entry> {
         self.stores.get(&kind).into_iter().flat_map(Store::iter)
     }

@@ -53,7 +53,7 @@ impl Engine {
     pub(in crate::mesh) fn media_command(&mut self, command: Command, now: Now) {
         match command {
             Command::ToEveryone { attempt, file } => {
-                if let Err(reason) = self.file_to_everyone(attempt, &file, now) {
+                if let Err(reason) = self.file_to_everyone(attempt, file, now) {
                     self.file_failed(attempt, reason);
                 }
             }
@@ -73,6 +73,7 @@ impl Engine {
                 }
                 self.media.departures.remove(attempt);
                 self.trains.cancel(attempt);
+                self.next_files(now);
             }
         }
     }
@@ -81,11 +82,17 @@ impl Engine {
     pub(in crate::mesh) fn media_timers(&mut self, now: Now) {
         while let Some((attempt, over)) = self.media.departures.pop_over(now.instant) {
             self.trains.cancel(attempt);
-            self.tell_media(match over {
+            let told = match over {
                 Over::Failed(reason) => Event::Failed { attempt, reason },
-                Over::Unconfirmed => Event::Unconfirmed { attempt },
-            });
+                Over::Unanswered(peer) => {
+                    self.routes.bar(peer, now.instant);
+                    Event::Failed { attempt, reason: Failure::Unanswered }
+                }
+                Over::NotYet => Event::Progress { attempt, left: 0, pieces: 0 },
+            };
+            self.tell_media(told);
         }
+        self.next_files(now);
         while let Some(recording) = self.media.bursts.pop_over(now.instant) {
             self.recorded(recording);
         }
@@ -129,8 +136,14 @@ impl Engine {
 
     /// A session with this peer stands: the files that waited for it leave.
     pub(in crate::mesh) fn session_for_files(&mut self, peer: PeerId, now: Now) {
-        for (attempt, file) in self.media.departures.waiting_for(peer) {
-            if let Err(reason) = self.depart(attempt, peer, file, now) {
+        self.media.departures.session(peer, now.instant);
+        self.next_files(now);
+    }
+
+    /// The files whose turn it is leave.
+    fn next_files(&mut self, now: Now) {
+        while let Some((attempt, to, file)) = self.media.departures.next() {
+            if let Err(reason) = self.depart(attempt, to, file, now) {
                 self.file_failed(attempt, reason);
             }
         }
@@ -259,14 +272,14 @@ impl Engine {
         Ok(())
     }
 
-    fn file_to_everyone(&mut self, attempt: AttemptId, file: &MediaFile, now: Now) -> Result<(), Failure> {
-        let payload = file.encode().map_err(Failure::Unfit)?;
+    fn file_to_everyone(&mut self, attempt: AttemptId, file: MediaFile, now: Now) -> Result<(), Failure> {
+        file.encode().map_err(Failure::Unfit)?;
         self.may_leave(now)?;
-        if !self.media.departures.leave(attempt, now.instant) {
+        if !self.media.departures.leave(attempt, file, now.instant) {
             return Err(Failure::Busy);
         }
-        let packet = self.signed_file(payload.into(), now)?;
-        self.put_file(attempt, &packet, Aim::Everyone, now)
+        self.next_files(now);
+        Ok(())
     }
 
     fn file_to_peer(
@@ -332,7 +345,17 @@ impl Engine {
         if self.bindings.is_empty() { Err(Failure::NobodyNear) } else { Ok(()) }
     }
 
-    fn depart(&mut self, attempt: AttemptId, to: PeerId, file: MediaFile, now: Now) -> Result<(), Failure> {
+    fn depart(
+        &mut self,
+        attempt: AttemptId,
+        to: Option<PeerId>,
+        file: MediaFile,
+        now: Now,
+    ) -> Result<(), Failure> {
+        let Some(to) = to else {
+            let packet = self.signed_file(file.encode().map_err(Failure::Unfit)?.into(), now)?;
+            return self.put_file(attempt, &packet, Aim::Everyone, now);
+        };
         let plaintext = NoisePayload::File(file).encode().map_err(Failure::Unfit)?;
         if !self.can(to, Capabilities::PRIVATE_MEDIA) {
             return Err(Failure::NotTaken);

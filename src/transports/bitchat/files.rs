@@ -17,7 +17,7 @@ use crate::wire::file::FileHash;
 use crate::wire::{MAX_MEDIA_LEN, MediaFile, MediaType};
 
 /// How long the engine may say nothing of a file: longer than it has patience with any stage of one.
-const SILENCE: Duration = Duration::from_secs(120);
+const SILENCE: Duration = Duration::from_secs(180);
 
 /// What is known of a file that went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -113,7 +113,7 @@ async fn follow(
         };
         match event {
             media::Event::Progress { attempt: of, left, pieces } if of == attempt => {
-                let done = total.saturating_mul(left.into()).checked_div(pieces.into()).unwrap_or(total);
+                let done = total.saturating_mul(left.into()).checked_div(pieces.into()).unwrap_or(0);
                 progress.send_replace(Progress { total, done, ..Progress::default() });
             }
             media::Event::Sent { attempt: of } if of == attempt && to_everyone => return Ok(false),
@@ -140,6 +140,8 @@ fn failed(reason: Failure) -> SendError {
         | Failure::Busy
         | Failure::NoSession
         | Failure::Cut
+        | Failure::TooSlow
+        | Failure::Unanswered
         | Failure::ClockUnset => SendError::Mesh(reason),
     }
 }
