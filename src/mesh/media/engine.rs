@@ -134,9 +134,10 @@ impl Engine {
         }
     }
 
-    /// A session with this peer stands: the files that waited for it leave.
+    /// A session with this peer stands: the files and recordings that waited for it leave.
     pub(in crate::mesh) fn session_for_files(&mut self, peer: PeerId, now: Now) {
         self.media.departures.session(peer, now.instant);
+        self.media.speeches.begin(Some(peer), now.instant);
         self.next_files(now);
     }
 
@@ -147,7 +148,6 @@ impl Engine {
                 self.file_failed(attempt, reason);
             }
         }
-        self.media.speeches.begin(Some(peer), now.instant);
     }
 
     /// A piece of a file left, and so many are still to go.
