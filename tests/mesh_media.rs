@@ -145,6 +145,18 @@ fn a_file_that_comes_faster_than_it_can_go_on_waits_on_the_way() {
 }
 
 #[test]
+fn a_long_file_does_not_bar_the_route_it_takes() {
+    let (mut world, nodes) = settled(13, &Topology::chain(4, SLOW));
+    send(&mut world, nodes[0], nodes[3], photo(100_000));
+    world.run_for(Duration::from_secs(15));
+    let routed = |world: &World| world.engine(nodes[0]).counters().routed;
+    let before = routed(&world);
+    assert!(before > 0 && received(&world, nodes[3]).is_empty(), "it is on its way, along a route");
+    whisper(&mut world, nodes[0], nodes[3], 1, "beside it");
+    assert_eq!(routed(&world), before + 1);
+}
+
+#[test]
 fn large_files_to_one_peer_leave_in_turn_and_all_arrive() {
     let (mut world, nodes) = settled(12, &Topology::chain(3, Edge::default()));
     let to = world.peer(nodes[2]);
