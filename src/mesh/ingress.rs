@@ -385,13 +385,15 @@ impl Engine {
         let from = Source { sender: packet.sender, link: arrival.link, known };
         let train = fragment.id;
         let outcome = self.reassembly.insert(from, fragment, now.instant);
-        if packet.is_broadcast() {
-            self.gossip.piece_came(packet.sender, train, outcome == Outcome::Waiting, now);
-        }
         match outcome {
+            Outcome::Waiting if packet.is_broadcast() => {
+                self.gossip.piece_is_missing(packet.sender, train, now);
+                Ok(())
+            }
             Outcome::Waiting => Ok(()),
             Outcome::Refused => Err(DropReason::Fragment),
             Outcome::Complete { frame, fragments } => {
+                self.gossip.train_is_whole(packet.sender, train);
                 self.counters.reassembled += 1;
                 let wraps = arrival.wraps + 1;
                 let rebuilt =

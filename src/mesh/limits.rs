@@ -55,8 +55,12 @@ impl Bucket {
         self.filled = now;
     }
 
+    const fn has_one(&self) -> bool {
+        self.tokens >= Self::PACKET
+    }
+
     fn take(&mut self) -> bool {
-        let enough = self.tokens >= Self::PACKET;
+        let enough = self.has_one();
         if enough {
             self.tokens -= Self::PACKET;
         }
@@ -69,15 +73,18 @@ impl Bucket {
 pub(super) struct Limits {
     links: BTreeMap<LinkId, Bucket>,
     senders: BTreeMap<PeerId, Bucket>,
+    /// What the senders share that have none of their own.
+    others: Option<Bucket>,
 }
 
 impl Limits {
     /// Whether a packet that came over this link may be passed on; counts it when it may.
     pub(super) fn admits(&mut self, link: LinkId, from: From, now: Instant) -> bool {
         match from {
-            From::Friend(peer) => self.of_sender(peer, now).is_none_or(Bucket::take),
+            From::Friend(peer) => self.of_sender(peer, now).take(),
             From::Verified(peer) => {
-                self.of_sender(peer, now).is_none_or(Bucket::take) && self.of_link(link, now).take()
+                let allowed = self.of_sender(peer, now).has_one() && self.of_link(link, now).take();
+                allowed && self.of_sender(peer, now).take()
             }
             From::Anybody => self.of_link(link, now).take(),
         }
@@ -94,18 +101,21 @@ impl Limits {
         bucket
     }
 
-    /// A sender's bucket; `None` when too many have one that is not full again.
-    fn of_sender(&mut self, peer: PeerId, now: Instant) -> Option<&mut Bucket> {
+    /// A sender's bucket; the common one when too many have one of their own that is not full again.
+    fn of_sender(&mut self, peer: PeerId, now: Instant) -> &mut Bucket {
         if !self.senders.contains_key(&peer) && self.senders.len() >= MAX_SENDERS {
             let refill = Duration::from_secs(u64::from(SENDER_BURST / SENDER_RATE) + 1);
             self.senders.retain(|_, bucket| now.since(bucket.filled) < refill);
-            if self.senders.len() >= MAX_SENDERS {
-                return None;
-            }
         }
-        let bucket = self.senders.entry(peer).or_insert_with(|| Bucket::full(SENDER_BURST, now));
+        let own = self.senders.contains_key(&peer) || self.senders.len() < MAX_SENDERS;
+        let full = || Bucket::full(SENDER_BURST, now);
+        let bucket = if own {
+            self.senders.entry(peer).or_insert_with(full)
+        } else {
+            self.others.get_or_insert_with(full)
+        };
         bucket.fill(SENDER_RATE, SENDER_BURST, now);
-        Some(bucket)
+        bucket
     }
 }
 
@@ -153,6 +163,27 @@ mod tests {
         let loud = (0..1_000).filter(|_| limits.admits(link(1), From::Verified(ALICE), at(0))).count();
         assert_eq!(loud, 128);
         assert!(limits.admits(link(1), From::Anybody, at(0)));
+    }
+
+    #[test]
+    fn a_friend_without_a_bucket_of_its_own_shares_one_with_the_others() {
+        let mut limits = Limits::default();
+        for n in 0..2_000 {
+            limits.admits(link(n), From::Verified(invented(n)), at(0));
+        }
+        let friends = [invented(5_000), invented(5_001)];
+        let passed = (0..1_000).filter(|n| limits.admits(link(1), From::Friend(friends[n % 2]), at(0)));
+        assert!(passed.count() <= 128, "within the bounds of one sender");
+        assert!(limits.admits(link(1), From::Friend(friends[0]), at(1_000)), "and it comes back");
+    }
+
+    #[test]
+    fn what_its_link_refuses_costs_a_sender_nothing() {
+        let mut limits = Limits::default();
+        while limits.admits(link(1), From::Anybody, at(0)) {}
+        assert!((0..1_000).all(|_| !limits.admits(link(1), From::Verified(ALICE), at(0))));
+        let passed = (0..1_000).filter(|_| limits.admits(link(2), From::Verified(ALICE), at(0))).count();
+        assert_eq!(passed, 128);
     }
 
     #[test]

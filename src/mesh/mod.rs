@@ -39,6 +39,7 @@ mod public;
 mod random;
 mod reassembly;
 mod receipts;
+mod refused;
 mod relay;
 mod routes;
 mod sessions;

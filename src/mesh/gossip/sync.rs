@@ -269,12 +269,13 @@ impl super::Gossip {
         self.replies.link_down(link);
     }
 
-    /// A piece of a train to everyone came; whether others are missing.
-    pub(in crate::mesh) fn piece_came(&mut self, author: PeerId, train: [u8; 8], missing: bool, now: Now) {
-        if missing {
-            self.stalled.waits(author, train, now.instant);
-        } else {
-            self.stalled.over(author, train);
-        }
+    /// A piece of a train to everyone came, and others are missing.
+    pub(in crate::mesh) fn piece_is_missing(&mut self, author: PeerId, train: [u8; 8], now: Now) {
+        self.stalled.waits(author, train, now.instant);
+    }
+
+    /// The last piece of a train came.
+    pub(in crate::mesh) fn train_is_whole(&mut self, author: PeerId, train: [u8; 8]) {
+        self.stalled.over(author, train);
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::sync::{Semaphore, watch};
 use tokio::time::{interval, sleep};
 
+use super::pauses::Pauses;
 use super::record::{Cancelled, Shared, until_cancelled};
 use super::ways::Carried;
 use crate::ids::PeerId;
@@ -13,10 +14,8 @@ use crate::storage::{StoreError, Transfer, TransferStatus};
 use crate::transports::files::{Progress, SendError, Source, Stamp};
 use crate::wire::file::Reason;
 
-/// How long after a try that failed the next begins; doubled each time.
-const FIRST_PAUSE: Duration = Duration::from_secs(1);
-/// The longest pause. A contact that connects ends every pause.
-const MAX_PAUSE: Duration = Duration::from_secs(30);
+/// What is said of a file that its receiver never confirmed.
+const UNANSWERED: &str = "it went over the mesh six times, and the recipient never said that it came";
 /// What fits into the 256 fragments that the Android app takes of one packet (spec 3.8).
 const ANDROID_TAKES: u64 = 116_000;
 /// How often people see how far it is.
@@ -25,6 +24,8 @@ const TELL_EVERY: Duration = Duration::from_millis(250);
 /// What a transfer's task needs beside what all of them share.
 pub(super) struct Sending {
     pub(super) transfer: Transfer,
+    /// Whether it is spoken live before.
+    pub(super) spoken: bool,
     /// So many files go to one contact at once.
     pub(super) turns: Arc<Semaphore>,
     /// Changes when a contact connects.
@@ -42,10 +43,10 @@ impl Sending {
 
     async fn try_until_done(&mut self, shared: &Shared) -> Result<(), StoreError> {
         let key = self.transfer.key;
-        let mut pause = FIRST_PAUSE;
+        let mut pauses = Pauses::new();
         let mut told = None;
         loop {
-            match self.try_once(shared).await {
+            let pause = match self.try_once(shared).await {
                 Ok(Carried::Compared(hash)) => {
                     shared.complete(key, hash, None).await?;
                     return Ok(());
@@ -57,6 +58,10 @@ impl Sending {
                     return Ok(());
                 }
                 Err(error) => {
+                    let Some(pause) = pauses.after(&error) else {
+                        shared.set_status(key, TransferStatus::Failed, Some(UNANSWERED.to_owned())).await?;
+                        return Ok(());
+                    };
                     let now = (outcome(&error), error.to_string());
                     if told.as_ref() != Some(&now) {
                         shared.set_status(key, now.0, Some(now.1.clone())).await?;
@@ -64,13 +69,16 @@ impl Sending {
                     if now.0.is_finished() {
                         return Ok(());
                     }
+                    // Nobody wants to hear it twice.
+                    self.spoken &= matches!(error, SendError::NotConnected);
                     // A try that began wrote other things down.
                     told = matches!(error, SendError::NotConnected).then_some(now);
+                    pause
                 }
-            }
+            };
             tokio::select! {
-                () = sleep(pause) => pause = pause.saturating_mul(2).min(MAX_PAUSE),
-                Ok(()) = self.connected.changed() => pause = FIRST_PAUSE,
+                () = sleep(pause) => {}
+                Ok(()) = self.connected.changed() => pauses.end(),
                 // The desk has written it down.
                 () = until_cancelled(self.cancelled.clone()) => return Ok(()),
             }
@@ -87,7 +95,7 @@ impl Sending {
         let source = Source::known(self.transfer.path.clone().unwrap_or_default(), stamp);
         let (peer, id) = (self.transfer.key.peer, self.transfer.key.id);
         let cancelled = until_cancelled(self.cancelled.clone());
-        let sending = shared.ways.send_file(peer, id, &source, &progress, cancelled);
+        let sending = shared.ways.send_file(peer, id, (&source, self.spoken), &progress, cancelled);
         tokio::pin!(sending);
         let mut ticks = interval(TELL_EVERY);
         let mut running = false;
