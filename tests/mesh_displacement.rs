@@ -1,5 +1,7 @@
 //! What is stored stays: of a flood by people who do not exist, nothing takes the place of what is known.
 
+#![allow(clippy::wildcard_enum_match_arm, reason = "a test looks for what it is about")]
+
 #[path = "common/bench.rs"]
 mod bench;
 #[path = "common/inside.rs"]
@@ -112,6 +114,31 @@ fn whatever_a_thousand_invented_people_send_nothing_of_a_contact_leaves_any_shel
     assert!(counts.iter().zip([200, 256, 64, 200, 1_024]).all(|(count, most)| *count <= most), "{counts:?}");
     assert!(bench.dropped(DropReason::BoardFull) > 800);
     assert!(bench.engine.counters().sync.remembered <= 4 * 50 + 600, "and pieces");
+}
+
+#[test]
+fn prekeys_in_anothers_name_or_that_their_owner_did_not_sign_take_nobodys_place() {
+    let mut bench = Bench::with_links(2);
+    let (bob, mallory) = (identity(2), identity(9));
+    bench.feed(know(&bob));
+    one_of_everything(&mut bench, 1, &bob);
+    introduce(&mut bench, 2, &mallory, 0);
+    let before = disk(&bench);
+    let made = bench.clock().unix + Duration::from_secs(1);
+    let bundle = |of: &Identity, by: &Identity, public: [u8; 32]| {
+        let prekeys = vec![Prekey { id: 9, public }];
+        let bundle = PrekeyBundle::signed(of.noise_public(), prekeys, made, |preimage| by.sign(preimage));
+        bundle.and_then(|bundle| bundle.encode()).expect("it encodes")
+    };
+    let hear = |bench: &mut Bench, carrier: &Identity, payload: Vec<u8>| {
+        bench.hear(2, &signed(carrier, packet(carrier, PacketType::PrekeyBundle, payload, 2)));
+    };
+    hear(&mut bench, &mallory, bundle(&bob, &mallory, [1; 32]));
+    hear(&mut bench, &mallory, bundle(&bob, &bob, [2; 32]));
+    assert_eq!(bench.dropped(DropReason::Identity), 2, "not by whom it is about");
+    hear(&mut bench, &bob, bundle(&bob, &mallory, [3; 32]));
+    assert_eq!(bench.dropped(DropReason::Signature), 1);
+    assert_eq!(disk(&bench), before);
 }
 
 #[test]

@@ -25,10 +25,10 @@ use crate::wire::{
 
 /// Before or after what else waits on a link (spec 1.4).
 fn priority_of(packet: &Packet, me: PeerId) -> Priority {
-    match packet.packet_type {
-        PacketType::Fragment => Priority::Fragment,
-        _ if packet.sender == me => Priority::Own,
-        _ => Priority::Relayed,
+    match (packet.packet_type == PacketType::Fragment, packet.sender == me) {
+        (true, _) => Priority::Fragment,
+        (false, true) => Priority::Own,
+        (false, false) => Priority::Relayed,
     }
 }
 
