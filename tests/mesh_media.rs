@@ -15,6 +15,7 @@ use hopline::mesh::media::event::{Command as Ask, Event as Told, Failure, Receiv
 use hopline::mesh::{Config, Engine};
 use hopline::sim::{Edge, NodeId, Topology, World};
 use hopline::time::{Instant, Now, UnixMillis};
+use hopline::wire::adts::{NotSpeech, header};
 use hopline::wire::carrier::{Direction, NostrCarrier};
 use hopline::wire::voice::{AAC_LC_16K, VoiceBody, VoicePacket};
 use hopline::wire::{
@@ -353,6 +354,55 @@ fn a_burst_of_voice_becomes_a_file_and_is_relayed() {
     assert_eq!(bench.files[0].content.len(), 5 * 4 * 47);
     assert_eq!((bench.files[0].media_type, bench.files[0].secrecy), (MediaType::Aac, Secrecy::Public));
     assert_eq!(bench.relayed() - relayed, 7);
+}
+
+/// Three seconds of sound, as `ffmpeg -ac 1 -ar 16000 -b:a 16k` writes it.
+fn recording() -> Bytes {
+    let unit = |n: u8| [header(128).as_slice(), &[n; 128]].concat();
+    (0..47).flat_map(unit).collect::<Vec<u8>>().into()
+}
+
+#[test]
+fn a_recording_is_spoken_live_to_everyone_and_follows_as_a_file() {
+    let (mut world, nodes) = settled(8, &Topology::chain(3, Edge::default()));
+    world
+        .command(nodes[0], Command::Media(Ask::Speak { attempt: ATTEMPT, to: None, recording: recording() }));
+    world.run_for(Duration::from_secs(2));
+    assert!(received(&world, nodes[2]).is_empty(), "it is not over");
+    world.run_for(MINUTE);
+    for &node in &nodes[1..] {
+        let came = received(&world, node);
+        assert_eq!(came.len(), 2, "the burst, and the file");
+        assert!(came.iter().all(|file| file.content == recording() && file.media_type == MediaType::Aac));
+        assert!(came[0].name == came[1].name && came[0].name.starts_with("voice_"), "{}", came[0].name);
+        assert_eq!(came[0].secrecy, Secrecy::Public);
+    }
+    assert_eq!(told(&world, nodes[0]), [Told::Sent { attempt: ATTEMPT }]);
+}
+
+#[test]
+fn a_recording_is_spoken_to_one_and_nobody_else_hears_it() {
+    let (mut world, nodes) = settled(9, &Topology::chain(3, Edge::default()));
+    let to = Some(world.peer(nodes[2]));
+    world.command(nodes[0], Command::Media(Ask::Speak { attempt: ATTEMPT, to, recording: recording() }));
+    world.run_for(MINUTE);
+    let came = received(&world, nodes[2]);
+    assert_eq!(came.len(), 2, "the burst, and the file");
+    assert!(came.iter().all(|file| file.content == recording() && file.secrecy == Secrecy::Sealed));
+    assert!(received(&world, nodes[1]).is_empty());
+    assert_eq!(
+        told(&world, nodes[0]),
+        [Told::Sent { attempt: ATTEMPT }, Told::Delivered { attempt: ATTEMPT }]
+    );
+}
+
+#[test]
+fn what_is_no_speech_is_refused_with_the_reason() {
+    let (mut world, nodes) = settled(10, &Topology::chain(2, Edge::default()));
+    let recording = Bytes::from_static(b"RIFF....WAVE");
+    world.command(nodes[0], Command::Media(Ask::Speak { attempt: ATTEMPT, to: None, recording }));
+    let reason = Failure::NotSpeech(NotSpeech::Frame(0));
+    assert_eq!(told(&world, nodes[0]), [Told::Failed { attempt: ATTEMPT, reason }]);
 }
 
 #[test]

@@ -10,6 +10,7 @@ use bytes::Bytes;
 
 use crate::ids::PeerId;
 use crate::time::{Instant, UnixMillis};
+use crate::wire::adts::{ADTS_LEN, header};
 use crate::wire::voice::{AAC_LC_16K, VoiceBody, VoicePacket};
 
 /// Bursts collected at once; a further one is refused.
@@ -26,8 +27,6 @@ const BYTES_PER_SECOND: usize = 6_000;
 const IDLE: Duration = Duration::from_secs(10);
 /// How long the packets of a burst that ended may be late.
 const LATE: Duration = Duration::from_secs(2);
-/// Bytes before each access unit in a stream.
-const ADTS_LEN: usize = 7;
 
 /// Which burst: whose, which, and whether it came in a session.
 pub(super) type Key = (PeerId, [u8; 8], bool);
@@ -171,25 +170,11 @@ impl Burst {
     fn stream(&self) -> Bytes {
         let mut stream = Vec::with_capacity(self.bytes);
         for unit in self.packets.values().flatten() {
-            stream.extend(adts(unit.len()));
+            stream.extend(header(unit.len()));
             stream.extend(unit);
         }
         stream.into()
     }
-}
-
-/// The header of one access unit: MPEG-4, no checksum, AAC-LC, 16 kHz, mono, of this length, alone in its frame.
-fn adts(unit: usize) -> [u8; ADTS_LEN] {
-    // A unit comes in a packet of 210 bytes: its frame's length has far fewer than 13 bits.
-    let [_, high, low] = low_bytes(unit + ADTS_LEN);
-    let len_high = high >> 3 & 0x03;
-    let len_middle = high << 5 | low >> 3;
-    [0xFF, 0xF1, 0x60, 0x40 | len_high, len_middle, low << 5 | 0x1F, 0xFC]
-}
-
-fn low_bytes(number: usize) -> [u8; 3] {
-    let [.., a, b, c] = number.to_be_bytes();
-    [a, b, c]
 }
 
 #[cfg(test)]
@@ -223,20 +208,9 @@ mod tests {
         assert_eq!(bursts.pop_over(at(1)), None, "a packet is late");
         say(&mut bursts, 1, sound(0xA, 2), 2).unwrap();
         let recording = bursts.pop_over(at(2)).unwrap();
-        let frame = |unit: &[u8]| [adts(unit.len()).as_slice(), unit].concat();
+        let frame = |unit: &[u8]| [header(unit.len()).as_slice(), unit].concat();
         assert_eq!(recording.stream, [frame(&[0xA; 2]), frame(&[0xB; 3])].concat());
         assert_eq!((recording.sent, bursts.poll_timeout()), (SENT, None));
-    }
-
-    #[test]
-    fn a_frame_says_what_it_is_and_how_long() {
-        let header = adts(200);
-        assert!(crate::wire::MediaType::Aac.begins(&header));
-        let length =
-            usize::from(header[3] & 3) << 11 | usize::from(header[4]) << 3 | usize::from(header[5]) >> 5;
-        assert_eq!(length, 207);
-        assert_eq!(header[2] >> 6, 1, "AAC-LC");
-        assert_eq!(header[2] >> 2 & 0xF, 8, "16 kHz");
     }
 
     #[test]

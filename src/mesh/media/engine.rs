@@ -1,18 +1,21 @@
 //! How files and voice leave and arrive.
 
 use bytes::Bytes;
+use rand_core::RngCore;
 
 use super::bursts::{Bursts, Recording, Speaker};
 use super::carriers::Carriers;
 use super::departures::{Departures, Over};
 use super::event::{Command, Event, Failure, Received, Secrecy};
 use super::ledger::Ledger;
+use super::speeches::{Due, Speech, Speeches};
 use crate::ids::{AttemptId, PeerId, to_hex};
 use crate::mesh::egress::Aim;
 use crate::mesh::engine::Engine;
 use crate::mesh::error::DropReason;
 use crate::mesh::event::Event as MeshEvent;
 use crate::time::{Instant, Now, UnixMillis};
+use crate::wire::adts::units;
 use crate::wire::carrier::NostrCarrier;
 use crate::wire::voice::VoicePacket;
 use crate::wire::{
@@ -31,13 +34,18 @@ pub(in crate::mesh) struct Media {
     departures: Departures,
     ledger: Ledger,
     bursts: Bursts,
+    speeches: Speeches,
     carriers: Carriers,
 }
 
 impl Media {
     /// When something is over.
     pub(in crate::mesh) fn poll_timeout(&self) -> Option<Instant> {
-        self.departures.poll_timeout().into_iter().chain(self.bursts.poll_timeout()).min()
+        let Self { departures, bursts, speeches, .. } = self;
+        [departures.poll_timeout(), bursts.poll_timeout(), speeches.poll_timeout()]
+            .into_iter()
+            .flatten()
+            .min()
     }
 }
 
@@ -54,7 +62,15 @@ impl Engine {
                     self.file_failed(attempt, reason);
                 }
             }
+            Command::Speak { attempt, to, recording } => {
+                if let Err(reason) = self.speak(attempt, to, recording, now) {
+                    self.file_failed(attempt, reason);
+                }
+            }
             Command::Cancel { attempt } => {
+                if let Some((to, packet)) = self.media.speeches.cancel(attempt) {
+                    self.say(to, packet, now);
+                }
                 self.media.departures.remove(attempt);
                 self.trains.cancel(attempt);
                 self.next_files(now);
@@ -80,11 +96,48 @@ impl Engine {
         while let Some(recording) = self.media.bursts.pop_over(now.instant) {
             self.recorded(recording);
         }
+        while let Some(due) = self.media.speeches.pop_due(now.instant) {
+            self.go_on_speaking(due, now);
+        }
     }
 
-    /// A session with this peer stands: the files that waited for it leave.
+    fn go_on_speaking(&mut self, due: Due, now: Now) {
+        match due {
+            Due::Say { attempt, to, packet, packets } => {
+                let left = packet.number;
+                self.say(to, packet, now);
+                if left % TELL_EVERY == 0 {
+                    self.tell_media(Event::Progress { attempt, left, pieces: packets });
+                }
+            }
+            Due::Said { attempt, to: None, recording } => {
+                self.media_command(Command::ToEveryone { attempt, file: recording }, now);
+            }
+            Due::Said { attempt, to: Some(to), recording } => {
+                self.media_command(Command::ToPeer { attempt, to, file: recording }, now);
+            }
+            Due::Unheard { attempt } => self.file_failed(attempt, Failure::NoSession),
+        }
+    }
+
+    /// A packet of live voice leaves, if it can: the next will not wait for it.
+    fn say(&mut self, to: Option<PeerId>, packet: VoicePacket, now: Now) {
+        match to {
+            Some(to) => {
+                self.send_inner(Aim::Peer(to), to, &NoisePayload::Voice(packet), now);
+            }
+            None => {
+                if let Ok(payload) = packet.encode() {
+                    self.send_signed(PacketType::VoiceFrame, Aim::Everyone, payload.into(), now);
+                }
+            }
+        }
+    }
+
+    /// A session with this peer stands: the files and recordings that waited for it leave.
     pub(in crate::mesh) fn session_for_files(&mut self, peer: PeerId, now: Now) {
         self.media.departures.session(peer, now.instant);
+        self.media.speeches.begin(Some(peer), now.instant);
         self.next_files(now);
     }
 
@@ -256,6 +309,32 @@ impl Engine {
             self.session_for_files(to, now);
         } else {
             self.greet(to, now);
+        }
+        Ok(())
+    }
+
+    fn speak(
+        &mut self,
+        attempt: AttemptId,
+        to: Option<PeerId>,
+        recording: Bytes,
+        now: Now,
+    ) -> Result<(), Failure> {
+        let units = units(&recording).map_err(Failure::NotSpeech)?;
+        self.may_leave(now)?;
+        match to {
+            Some(to) if to == self.me => return Err(Failure::ToSelf),
+            Some(to) if !self.can(to, Capabilities::PRIVATE_MEDIA) => return Err(Failure::NotTaken),
+            Some(_) | None => {}
+        }
+        let mut burst = [0; 8];
+        self.rng.fill_bytes(&mut burst);
+        if !self.media.speeches.add(attempt, Speech { to, burst, recording }, &units, now.instant) {
+            return Err(Failure::Busy);
+        }
+        match to {
+            Some(to) if !self.sessions.stands(to, now.instant) => self.greet(to, now),
+            Some(_) | None => self.media.speeches.begin(to, now.instant),
         }
         Ok(())
     }

@@ -4,6 +4,7 @@ use bytes::Bytes;
 
 use crate::ids::{AttemptId, Fingerprint, PeerId};
 use crate::time::UnixMillis;
+use crate::wire::adts::NotSpeech;
 use crate::wire::{EncodeError, MediaFile, MediaType};
 
 /// What the node asks.
@@ -25,6 +26,15 @@ pub enum Command {
         to: PeerId,
         /// The file.
         file: MediaFile,
+    },
+    /// Speak a recording live, and send it as a file then; answered as that is, or by `Failed`.
+    Speak {
+        /// Carried back in every answer.
+        attempt: AttemptId,
+        /// To whom, in a session; to everyone when there is none.
+        to: Option<PeerId>,
+        /// What [`crate::wire::adts::units`] reads.
+        recording: Bytes,
     },
     /// No longer: what has not left yet does not leave.
     Cancel {
@@ -111,6 +121,9 @@ pub enum Failure {
     /// It cannot be written as a packet.
     #[error("over BitChat it cannot go: {0}")]
     Unfit(EncodeError),
+    /// It is no sound that can be spoken.
+    #[error("as live voice it cannot go: {0}")]
+    NotSpeech(NotSpeech),
     /// It is for this node.
     #[error("that is this node itself")]
     ToSelf,

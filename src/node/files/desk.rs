@@ -94,7 +94,7 @@ pub(in crate::node) async fn start(setup: Setup) -> Result<FilesHandle, FileErro
         tasks: JoinSet::new(),
     };
     for transfer in unfinished.into_iter().filter(|transfer| transfer.key.way == Way::Out) {
-        desk.send(transfer);
+        desk.send(transfer, false);
     }
     tokio::spawn(desk.run());
     Ok(FilesHandle { requests, store, mesh })
@@ -137,8 +137,8 @@ impl Desk {
     async fn request(&mut self, request: Request) {
         // Whoever asked may have gone meanwhile, and that is no error: hence the `ok()`s.
         match request {
-            Request::Send { peer, card, source, answer } => {
-                answer.send(self.take_on(peer, &card, &source).await).ok();
+            Request::Send { peer, card, source, spoken, answer } => {
+                answer.send(self.take_on(peer, &card, (&source, spoken)).await).ok();
             }
             Request::Accept { number, answer } => {
                 answer.send(self.accept(number).await).ok();
@@ -169,7 +169,12 @@ impl Desk {
         }
     }
 
-    async fn take_on(&mut self, peer: PeerId, card: &[u8], source: &Source) -> Result<Transfer, FileError> {
+    async fn take_on(
+        &mut self,
+        peer: PeerId,
+        card: &[u8],
+        (source, spoken): (&Source, bool),
+    ) -> Result<Transfer, FileError> {
         let size = source.stamp().size;
         if size > MAX_MEDIA_LEN as u64 && !self.shared.ways.go_beyond_mesh(card) {
             return Err(FileError::TooLargeForMesh { size });
@@ -185,7 +190,7 @@ impl Desk {
             status: TransferStatus::Waiting,
         };
         let transfer = self.begin(new).await?.ok_or(FileError::TooMany)?;
-        self.send(transfer.clone());
+        self.send(transfer.clone(), spoken);
         Ok(transfer)
     }
 
@@ -198,12 +203,12 @@ impl Desk {
         Ok(begun)
     }
 
-    fn send(&mut self, transfer: Transfer) {
+    fn send(&mut self, transfer: Transfer, spoken: bool) {
         let key = transfer.key;
         let turns = self.turns.entry(key.peer).or_insert_with(|| Arc::new(Semaphore::new(MAX_SENDING)));
         let (cancel, cancelled) = watch::channel(false);
         let (turns, connected) = (Arc::clone(turns), self.connected.subscribe());
-        let sending = Sending { transfer, turns, connected, cancelled };
+        let sending = Sending { transfer, spoken, turns, connected, cancelled };
         self.active.insert(key, cancel);
         let shared = self.shared.clone();
         self.tasks.spawn(async move {

@@ -26,6 +26,9 @@ pub enum FileError {
         /// Its length.
         size: u64,
     },
+    /// Live voice goes over the mesh, and does not wait.
+    #[error("live voice goes over BitChat alone, and that does not reach the recipient now")]
+    OutOfHearing,
     /// The file cannot be sent.
     #[error(transparent)]
     Source(#[from] SourceError),

@@ -23,6 +23,7 @@ pub(super) enum Request {
         peer: PeerId,
         card: Vec<u8>,
         source: Source,
+        spoken: bool,
         answer: Answer,
     },
     Accept {
@@ -48,6 +49,18 @@ impl FilesHandle {
     /// Takes on a file for a contact, for somebody whom the mesh reaches, or for everyone there
     /// ([`PeerId::BROADCAST`]): it is on record when this returns, and is carried as soon as can be.
     pub async fn send(&self, peer: PeerId, path: PathBuf) -> Result<Transfer, FileError> {
+        self.hand_over(peer, path, false).await
+    }
+
+    /// The same for a recording that is spoken live before it is sent, to whomever the mesh reaches.
+    pub async fn speak(&self, peer: PeerId, path: PathBuf) -> Result<Transfer, FileError> {
+        if !self.mesh_carries(peer).await {
+            return Err(FileError::OutOfHearing);
+        }
+        self.hand_over(peer, path, true).await
+    }
+
+    async fn hand_over(&self, peer: PeerId, path: PathBuf, spoken: bool) -> Result<Transfer, FileError> {
         let contacts = self.store.with(|database| database.contacts()).await?;
         let known = contacts.iter().find(|contact| contact.fingerprint.peer_id() == peer);
         let blocked = known.is_some_and(|contact| contact.blocked);
@@ -57,7 +70,7 @@ impl FilesHandle {
         }
         let source = spawn_blocking(move || Source::look(&path)).await.map_err(|_| Stopped)??;
         let card = known.map(|contact| contact.card.clone()).unwrap_or_default();
-        self.ask(|answer| Request::Send { peer, card, source, answer }).await
+        self.ask(|answer| Request::Send { peer, card, source, spoken, answer }).await
     }
 
     /// Whether the mesh is there for somebody who is no contact.

@@ -24,6 +24,8 @@ const TELL_EVERY: Duration = Duration::from_millis(250);
 /// What a transfer's task needs beside what all of them share.
 pub(super) struct Sending {
     pub(super) transfer: Transfer,
+    /// Whether it is spoken live before.
+    pub(super) spoken: bool,
     /// So many files go to one contact at once.
     pub(super) turns: Arc<Semaphore>,
     /// Changes when a contact connects.
@@ -67,6 +69,8 @@ impl Sending {
                     if now.0.is_finished() {
                         return Ok(());
                     }
+                    // Nobody wants to hear it twice.
+                    self.spoken &= matches!(error, SendError::NotConnected);
                     // A try that began wrote other things down.
                     told = matches!(error, SendError::NotConnected).then_some(now);
                     pause
@@ -91,7 +95,7 @@ impl Sending {
         let source = Source::known(self.transfer.path.clone().unwrap_or_default(), stamp);
         let (peer, id) = (self.transfer.key.peer, self.transfer.key.id);
         let cancelled = until_cancelled(self.cancelled.clone());
-        let sending = shared.ways.send_file(peer, id, &source, &progress, cancelled);
+        let sending = shared.ways.send_file(peer, id, (&source, self.spoken), &progress, cancelled);
         tokio::pin!(sending);
         let mut ticks = interval(TELL_EVERY);
         let mut running = false;

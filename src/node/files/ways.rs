@@ -60,18 +60,19 @@ impl Ways {
         }
     }
 
-    /// Carries a file, from where an earlier try was cut, whichever way that one took.
+    /// Carries a file, from where an earlier try was cut, whichever way that one took. One that is spoken takes the mesh.
     pub(super) async fn send_file(
         &self,
         peer: PeerId,
         id: TransferId,
-        source: &Source,
+        (source, spoken): (&Source, bool),
         progress: &watch::Sender<Progress>,
         cancelled: impl Future<Output = ()>,
     ) -> Result<Carried, SendError> {
         tokio::pin!(cancelled);
-        if peer == PeerId::BROADCAST {
-            return self.over_mesh(None, source, progress, cancelled).await;
+        if peer == PeerId::BROADCAST || spoken {
+            let to = Some(peer).filter(|&peer| peer != PeerId::BROADCAST);
+            return self.over_mesh(to, (source, spoken), progress, cancelled).await;
         }
         if let Some(direct) = &self.direct {
             match direct.send_file(peer, id, source, progress, cancelled.as_mut()).await {
@@ -85,13 +86,13 @@ impl Ways {
                 sent => return sent.map(Carried::Compared),
             }
         }
-        self.over_mesh(Some(peer), source, progress, cancelled).await
+        self.over_mesh(Some(peer), (source, false), progress, cancelled).await
     }
 
     async fn over_mesh(
         &self,
         to: Option<PeerId>,
-        source: &Source,
+        source: (&Source, bool),
         progress: &watch::Sender<Progress>,
         cancelled: impl Future<Output = ()>,
     ) -> Result<Carried, SendError> {

@@ -46,11 +46,11 @@ impl BitchatHandle {
         peers.iter().any(|other| other.id == peer && other.reach != Reach::Gone)
     }
 
-    /// Sends a file to one peer, or to everyone when there is none.
+    /// Sends a file to one peer, or to everyone when there is none; spoken live before, if it shall be.
     pub async fn send_file(
         &self,
         to: Option<PeerId>,
-        source: &Source,
+        (source, spoken): (&Source, bool),
         progress: &watch::Sender<Progress>,
         cancelled: impl Future<Output = ()>,
     ) -> Result<Arrival, SendError> {
@@ -64,6 +64,7 @@ impl BitchatHandle {
         let events = self.subscribe().ok_or(SendError::NotConnected)?;
         let attempt = AttemptId(OsRng.next_u64());
         let command = match to {
+            _ if spoken => media::Command::Speak { attempt, to, recording: file.content },
             Some(to) => media::Command::ToPeer { attempt, to, file },
             None => media::Command::ToEveryone { attempt, file },
         };
@@ -134,6 +135,7 @@ fn failed(reason: Failure) -> SendError {
         Failure::Unfit(error) => SendError::Offer(error),
         Failure::NobodyNear => SendError::NotConnected,
         Failure::ToSelf
+        | Failure::NotSpeech(_)
         | Failure::NotTaken
         | Failure::Busy
         | Failure::NoSession

@@ -21,7 +21,7 @@ impl Chat<'_> {
         let Some(path) = whole else {
             return self.not_sent("that is no path of a file", None);
         };
-        match self.client.send_file(&NewFile { to: to.to_owned(), path }).await {
+        match self.client.send_file(&NewFile { to: to.to_owned(), path, voice: false }).await {
             Ok(report) => self.context.out.say(&report, format!("* {}", words::file(&report))),
             Err(ClientError::Refused(detail)) => self.not_sent(&detail.message, detail.hint.as_deref()),
             Err(error) => Err(error.into()),
