@@ -493,8 +493,8 @@ mod tests {
     fn what_expired_while_more_came_is_gone_from_the_disk_too() {
         let mut courier = Node::new(2);
         know(&mut courier, 1);
-        for now in [at(0), at(DAY)] {
-            assert_eq!(courier.takes(&mail(1, &identity(3), None, now), 1, now), Ok(()));
+        for (author, now) in [(1, at(0)), (4, at(DAY))] {
+            assert_eq!(courier.takes(&mail(author, &identity(3), None, now), 1, now), Ok(()));
             courier.drain();
             let carried = courier.disk.keys().filter(|(shelf, _)| *shelf == Shelf::Courier);
             assert_eq!(carried.count(), 1);
