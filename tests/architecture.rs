@@ -7,8 +7,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Every room and its floor. A room not listed here does not pass.
-const FLOORS: [(&str, u8); 22] = [
+const FLOORS: [(&str, u8); 24] = [
     ("ids", 0),
+    ("bucket", 0),
+    ("nickname", 0),
     ("time", 0),
     ("message", 0),
     ("capabilities", 0),

@@ -106,6 +106,38 @@ async fn after_a_first_message_the_next_ones_are_sealed_to_prekeys_through_a_res
     assert_eq!(inbox(&ben).await, BTreeMap::from([(first, 1), (second, 1)]));
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_prekey_is_not_spent_while_the_recipients_relay_cannot_be_reached() {
+    let (near, mut far) = (House::build(12, |_| {}).await.unwrap(), House::build(13, |_| {}).await.unwrap());
+    let mut ada = Person::of("ada", 1, &near).await.unwrap();
+    let mut ben = Person::of("ben", 2, &far).await.unwrap();
+    ada.believes(&far).await.unwrap();
+    ben.believes(&near).await.unwrap();
+    ada.add(&ben).await.unwrap();
+    ben.add(&ada).await.unwrap();
+    let mut at_ada = ada.node().subscribe().unwrap();
+    let first = write(&ada, &ben, "to the static key").await;
+    becomes(&mut at_ada, first, DeliveryStatus::Delivered).await;
+    while given(&ada).await == 0 {
+        let answer = write(&ben, &ada, "have you got them?").await;
+        arrives(&mut at_ada, answer).await;
+    }
+    far.close().await.unwrap();
+    // No line of before is left.
+    ada.sleep().await.unwrap();
+    ada.wake().await.unwrap();
+    let mut at_ada = ada.node().subscribe().unwrap();
+    let id = write(&ada, &ben, "to nobody").await;
+    wait(&mut at_ada, "the failure", |event| match event {
+        Event::Status(told) if told.id == id => {
+            told.reason.as_ref().filter(|reason| reason.contains("no way to the recipient")).map(|_| ())
+        }
+        _ => None,
+    })
+    .await;
+    assert_eq!(given(&ada).await, 8);
+}
+
 /// Prekeys that contacts gave somebody.
 async fn given(person: &Person) -> usize {
     person.node().status().await.unwrap().betanet.unwrap().prekeys

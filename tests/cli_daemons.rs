@@ -86,6 +86,36 @@ async fn a_file_crosses_a_node_between_and_is_confirmed_and_one_for_everyone_rea
 }
 
 #[tokio::test]
+async fn a_recording_is_spoken_live_and_follows_as_a_file_and_nothing_else_is_spoken() {
+    let bench = Bench::new();
+    let _air = bench.air(LINE).await;
+    let (ada, _ben, cy) = (bench.daemon("ada").await, bench.daemon("ben").await, bench.daemon("cy").await);
+    know(&client(&bench, "ada"), &[&cy.peer_id]).await;
+    know(&client(&bench, "cy"), &[&ada.peer_id]).await;
+    let unit = [hopline::wire::adts::header(128).as_slice(), &[7; 128]].concat();
+    std::fs::write(bench.path("hello.aac"), unit.repeat(8)).unwrap();
+
+    let mut heard = client(&bench, "cy").events().await.unwrap();
+    let sent =
+        bench.run(&["--home", "ada", "file", "send", &cy.peer_id, "hello.aac", "--voice", "--wait"]).await;
+    assert!(sent.status.success(), "{}", stderr(&sent));
+    for _ in ["live", "as a file"] {
+        let path = event(&mut heard, |event| {
+            let EventReport::File(file) = event else { return None };
+            file.path
+        })
+        .await;
+        assert!(path.contains("voice_") && path.ends_with(".aac"), "{path}");
+        assert!(std::fs::read(path).unwrap() == unit.repeat(8));
+    }
+
+    std::fs::write(bench.path("notes.txt"), "not sound").unwrap();
+    let refused =
+        bench.run(&["--home", "ada", "file", "send", &cy.peer_id, "notes.txt", "--voice", "--wait"]).await;
+    assert!(stderr(&refused).contains("at byte 0 it is not AAC"), "{}", stderr(&refused));
+}
+
+#[tokio::test]
 async fn a_private_message_crosses_a_node_between_and_comes_back_as_delivered() {
     let bench = Bench::new();
     let _air = bench.air(LINE).await;

@@ -60,6 +60,22 @@ fn a_notice_is_told_once_to_everyone_stays_when_its_author_goes_and_goes_when_it
 }
 
 #[test]
+fn who_comes_after_its_author_went_is_told_of_a_notice_by_somebody_they_never_heard() {
+    let (mut world, nodes) = settled(35, &Topology::chain(2, Edge::default()));
+    world.command(nodes[0], wish("water point open", DAY));
+    world.run_for(MINUTE);
+    world.switch_off(world.station(nodes[0]));
+    world.run_for(60 * MINUTE);
+    let late = world.add_node(Config { nickname: "late".to_owned(), ..Config::default() });
+    let station = world.add_station(late);
+    world.join(station, world.station(nodes[1]), Edge::default());
+    world.run_for(2 * MINUTE);
+    assert_eq!(texts(&world, late), ["water point open"]);
+    let author = world.peer(nodes[0]);
+    assert!(world.engine(late).peers(world.clock(late)).iter().all(|peer| peer.id != author));
+}
+
+#[test]
 fn only_its_author_withdraws_a_notice_and_then_it_is_gone_everywhere_for_good() {
     let (mut world, nodes) = settled(32, &Topology::chain(4, Edge::default()));
     world.command(nodes[0], wish("lost: a grey cat", DAY));

@@ -128,9 +128,16 @@ fn a_courier_that_was_killed_still_has_the_mail() {
     leave_for(&mut islands.world, a1, b1, 1, "through a restart");
     islands.visit(a1);
     let walker = islands.walker;
+    let told = |world: &World| {
+        let told = |event: &Event| if let Event::Courier(told) = event { Some(told.clone()) } else { None };
+        world.events(a1).filter_map(told).collect::<Vec<_>>()
+    };
     islands.world.restart(walker);
     assert_eq!(islands.world.engine(walker).courier_report().carried, 1);
+    let before = told(&islands.world);
     islands.world.restart(a1);
+    let again = told(&islands.world).split_off(before.len());
+    assert_eq!(again.last(), before.last(), "how many have it is told again");
     islands.world.restart(b1);
     islands.visit(b1);
     assert_eq!(islands.texts(b1, "through a restart"), 1);

@@ -268,19 +268,39 @@ fn what_one_link_floods_with_is_relayed_within_bounds_and_the_others_are_still_r
 }
 
 #[test]
-fn relays_leave_some_of_the_air_of_a_slow_link_to_this_node() {
+fn what_a_flooded_link_may_no_longer_pass_on_is_passed_on_when_it_comes_over_another() {
     let alice = identity(2);
-    let mut bench = settled(2);
+    let mut bench = settled(4);
     introduce(&mut bench, 1, &alice, 0);
-    for n in 0..2_000_u64 {
-        let flood = packet(&alice, PacketType::from(0x7E), vec![7; 480], n);
-        let bytes = Bytes::from(flood.encode().expect("it encodes"));
-        bench.hear(1, &bytes);
-        bench.pass(Duration::from_millis(7));
+    for n in 0..300_u64 {
+        let sender = PeerId((n + (1 << 40)).to_be_bytes());
+        let flood = Packet { sender, ..packet(&alice, PacketType::from(0x7E), vec![7; 100], n) };
+        bench.hear(2, &flood.encode().expect("it encodes"));
     }
-    let bytes: usize = bench.relayed().iter().map(|(_, frame)| frame.len()).sum();
-    let bound = 14 * 250_000;
-    assert!(bytes < bound, "{bytes} bytes in fourteen seconds");
+    let said = text(&alice, "behind the flood", 5_001);
+    bench.hear(2, &said);
+    let mut altered = said.clone();
+    *altered.last_mut().expect("not empty") ^= 1;
+    bench.hear(3, &altered);
+    let mut spent = said.clone();
+    spent[2] = 1;
+    bench.hear(3, &spent);
+    bench.pass(Duration::from_secs(1));
+    let relayed = |bench: &Bench| {
+        let frames = bench.relayed().into_iter();
+        let mut links: Vec<_> = frames
+            .filter(|(_, frame)| frame[3..11] == (START.0 + 5_001).to_be_bytes())
+            .map(|(link, _)| link)
+            .collect();
+        links.sort_unstable();
+        links
+    };
+    assert_eq!(relayed(&bench), []);
+    bench.hear(3, &said);
+    bench.hear(3, &said);
+    bench.pass(Duration::from_secs(1));
+    assert_eq!(relayed(&bench), [bench::link(4)], "once, to who neither wrote nor sent it");
+    assert_eq!(bench.shown("behind the flood"), 1);
 }
 
 #[test]

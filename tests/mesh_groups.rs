@@ -148,7 +148,7 @@ fn a_member_that_was_away_when_the_key_changed_is_told_when_it_comes_back_and_so
 }
 
 #[test]
-fn what_comes_before_its_key_is_read_when_the_key_comes() {
+fn what_comes_before_its_key_is_read_when_the_key_comes_and_so_after_a_restart() {
     let (mut world, nodes) = settled(45, &Topology::full(3, Edge::default()));
     let crew = create(&mut world, nodes[0], "crew");
     invite(&mut world, nodes[0], crew, nodes[1]);
@@ -162,9 +162,33 @@ fn what_comes_before_its_key_is_read_when_the_key_comes() {
     world.run_for(MINUTE);
     speak(&mut world, nodes[2], crew, "early");
     assert!(texts(&world, nodes[1]).is_empty());
+    world.restart(nodes[1]);
+    world.run_for(MINUTE);
     world.switch_on(creator);
     world.run_for(2 * MINUTE);
     assert_eq!(texts(&world, nodes[1]), ["early"]);
+}
+
+#[test]
+fn what_comes_before_the_invitation_is_read_once_when_it_comes_and_nothing_said_before_it_was_made() {
+    let (mut world, nodes) = settled(47, &Topology::full(3, Edge::default()));
+    let crew = create(&mut world, nodes[0], "crew");
+    invite(&mut world, nodes[0], crew, nodes[1]);
+    speak(&mut world, nodes[1], crew, "among us");
+    let late = world.station(nodes[2]);
+    world.switch_off(late);
+    let peer = world.peer(nodes[2]);
+    ask(&mut world, nodes[0], Wish::Invite { group: crew, peer });
+    world.run_for(MINUTE);
+    let creator = world.station(nodes[0]);
+    world.switch_off(creator);
+    speak(&mut world, nodes[1], crew, "welcome");
+    world.switch_on(late);
+    world.run_for(2 * MINUTE);
+    assert!(texts(&world, nodes[2]).is_empty());
+    world.switch_on(creator);
+    world.run_for(3 * MINUTE);
+    assert_eq!(texts(&world, nodes[2]), ["welcome"]);
 }
 
 #[test]

@@ -92,6 +92,26 @@ fn a_message_that_overtakes_its_authors_announce_is_shown_when_that_comes() {
 }
 
 #[test]
+fn a_message_for_one_peer_is_passed_on_and_shown_to_nobody_else() {
+    let (alice, bob) = (identity(2), identity(3));
+    let mut bench = Bench::with_links(2);
+    introduce(&mut bench, 1, &alice, 0);
+    bench.pass(Duration::from_secs(1));
+    let to_ben = |author, text: &'static str, millis| {
+        let mut packet = packet(author, PacketType::Message, text, millis);
+        packet.recipient = Some(PeerId([9; 8]));
+        signed(author, packet)
+    };
+    bench.written.clear();
+    bench.hear(1, &to_ben(&alice, "not for you", 1_000));
+    bench.hear(1, &to_ben(&bob, "nor is this", 1_001));
+    introduce(&mut bench, 1, &bob, 1_002);
+    bench.pass(Duration::from_millis(500));
+    assert_eq!((bench.shown("not for you"), bench.shown("nor is this")), (0, 0));
+    assert_eq!(bench.relayed().iter().filter(|(_, frame)| frame[1] == 2).count(), 2);
+}
+
+#[test]
 fn forged_signatures_of_an_unknown_author_cannot_keep_the_true_message_out() {
     let alice = identity(2);
     let mut bench = Bench::with_links(2);

@@ -5,7 +5,7 @@ mod common;
 use std::time::Duration;
 
 use bytes::Bytes;
-use common::{MINUTE, settled, started};
+use common::{MINUTE, private_ttls, public_ttls, say, settled, started, whisper};
 use hopline::crypto::Identity;
 use hopline::ids::{AdapterId, AttemptId, LinkId, PeerId};
 use hopline::link::event::{DeviceAddress, RadioEvent, Role};
@@ -15,6 +15,7 @@ use hopline::mesh::media::event::{Command as Ask, Event as Told, Failure, Receiv
 use hopline::mesh::{Config, Engine};
 use hopline::sim::{Edge, NodeId, Topology, World};
 use hopline::time::{Instant, Now, UnixMillis};
+use hopline::wire::adts::{NotSpeech, header};
 use hopline::wire::carrier::{Direction, NostrCarrier};
 use hopline::wire::voice::{AAC_LC_16K, VoiceBody, VoicePacket};
 use hopline::wire::{
@@ -76,6 +77,119 @@ fn a_private_file_of_100_kilobytes_crosses_three_relays_and_is_confirmed() {
     assert!(progress.count() >= 10);
 }
 
+/// Links that carry about as much as the emulated ones of the bench.
+const SLOW: Edge = Edge {
+    loss: 0.0,
+    drop: 0.0,
+    latency: Duration::from_millis(15),
+    jitter: Duration::from_millis(10),
+    mtu: 517,
+    rate: 8_500,
+    rssi: -60,
+};
+
+fn dropped(world: &World, node: NodeId, reason: DropReason) -> u64 {
+    world.engine(node).counters().dropped.get(&reason).copied().unwrap_or(0)
+}
+
+/// A file of 100 kB from one end to the other; `meanwhile` every second.
+fn crosses(world: &mut World, nodes: &[NodeId], mut meanwhile: impl FnMut(&mut World, u64)) {
+    let [first, .., last] = *nodes else { panic!("a chain has two ends") };
+    let file = photo(100_000);
+    send(world, first, last, file.clone());
+    for second in 0..60 {
+        meanwhile(world, second);
+        world.run_for(Duration::from_secs(1));
+    }
+    let drops = nodes.iter().map(|&node| dropped(world, node, DropReason::Airtime));
+    assert_eq!(drops.collect::<Vec<_>>(), vec![0; nodes.len()]);
+    let came = received(world, last);
+    assert_eq!(came.len(), 1);
+    assert!(came[0].content == file.content);
+    let delivered = [Told::Sent { attempt: ATTEMPT }, Told::Delivered { attempt: ATTEMPT }];
+    assert_eq!(told(world, first), delivered);
+}
+
+#[test]
+fn over_slow_links_a_private_file_of_100_kilobytes_crosses_three_relays_too() {
+    for seed in 7..10 {
+        let (mut world, nodes) = settled(seed, &Topology::chain(5, SLOW));
+        crosses(&mut world, &nodes, |_, _| {});
+    }
+}
+
+#[test]
+fn a_file_leaves_some_of_the_air_where_it_is_passed_on_and_takes_all_of_it_to_a_neighbour() {
+    let seconds_to = |place: usize| {
+        let (mut world, nodes) = settled(14, &Topology::chain(3, SLOW));
+        whisper(&mut world, nodes[0], nodes[place], 1, "before it");
+        world.run_for(MINUTE);
+        send(&mut world, nodes[0], nodes[place], photo(100_000));
+        let since = world.now();
+        assert!(world.run_until(|world| told(world, nodes[0]) == [Told::Sent { attempt: ATTEMPT }], MINUTE));
+        world.now().since(since).as_secs()
+    };
+    let (straight, onward) = (seconds_to(1), seconds_to(2));
+    assert!((11..=14).contains(&straight) && (20..=25).contains(&onward), "{straight} s, {onward} s");
+}
+
+#[test]
+fn a_file_crosses_slow_relays_while_everybody_talks() {
+    let (mut world, nodes) = settled(10, &Topology::chain(5, SLOW));
+    let all = nodes.clone();
+    crosses(&mut world, &nodes, |world, second| {
+        for (place, &node) in all.iter().enumerate() {
+            say(world, node, &format!("{second} {place}: something that everybody should know"));
+        }
+        whisper(world, all[4], all[1], u8::try_from(second).expect("a minute"), "and only one");
+    });
+    let heard = public_ttls(&world, nodes[4], "20 0: something that everybody should know");
+    assert_eq!(heard.len(), 1);
+    assert_eq!(private_ttls(&world, nodes[1], "and only one").len(), 60);
+}
+
+#[test]
+fn a_file_that_comes_faster_than_it_can_go_on_waits_on_the_way() {
+    let mut world = started(11, &Topology::chain(5, SLOW));
+    let nodes = world.nodes();
+    for (edge, pair) in [Edge::default(), Edge { rate: 6_000, ..SLOW }].into_iter().zip(nodes.windows(2)) {
+        let (a, b) = (world.station(pair[0]), world.station(pair[1]));
+        world.join(a, b, edge);
+    }
+    world.run_for(MINUTE);
+    crosses(&mut world, &nodes, |_, _| {});
+}
+
+#[test]
+fn a_long_file_does_not_bar_the_route_it_takes() {
+    let (mut world, nodes) = settled(13, &Topology::chain(4, SLOW));
+    whisper(&mut world, nodes[0], nodes[3], 1, "before it");
+    world.run_for(MINUTE);
+    send(&mut world, nodes[0], nodes[3], photo(100_000));
+    world.run_for(Duration::from_secs(15));
+    let routed = |world: &World| world.engine(nodes[0]).counters().routed;
+    let before = routed(&world);
+    assert!(before > 0 && received(&world, nodes[3]).is_empty(), "it is on its way, along a route");
+    whisper(&mut world, nodes[0], nodes[3], 2, "beside it");
+    assert_eq!(routed(&world), before + 1);
+}
+
+#[test]
+fn large_files_to_one_peer_leave_in_turn_and_all_arrive() {
+    let (mut world, nodes) = settled(12, &Topology::chain(3, Edge::default()));
+    let to = world.peer(nodes[2]);
+    let sizes = [400_000, 400_001, 400_002, 400_003];
+    for (number, size) in (1..).zip(sizes) {
+        let file = MediaFile { name: format!("{number}.jpg"), ..photo(size) };
+        world.command(nodes[0], Command::Media(Ask::ToPeer { attempt: AttemptId(number), to, file }));
+    }
+    world.run_for(MINUTE * 3);
+    assert_eq!(received(&world, nodes[2]).iter().map(|file| file.content.len()).collect::<Vec<_>>(), sizes);
+    let delivered =
+        told(&world, nodes[0]).iter().filter(|told| matches!(told, Told::Delivered { .. })).count();
+    assert_eq!(delivered, 4);
+}
+
 #[test]
 fn a_public_file_reaches_everyone_once() {
     let (mut world, nodes) = settled(2, &Topology::chain(3, Edge::default()));
@@ -127,7 +241,8 @@ fn a_file_that_cannot_be_stored_is_not_confirmed_and_comes_again() {
     world.set_disk_full(nodes[1], true);
     send(&mut world, nodes[0], nodes[1], photo(3_000));
     world.run_for(MINUTE * 2);
-    assert_eq!(told(&world, nodes[0]).last(), Some(&Told::Unconfirmed { attempt: ATTEMPT }));
+    let unanswered = Told::Failed { attempt: ATTEMPT, reason: Failure::Unanswered };
+    assert_eq!(told(&world, nodes[0]).last(), Some(&unanswered));
     world.set_disk_full(nodes[1], false);
     for _ in 0..2 {
         send(&mut world, nodes[0], nodes[1], photo(3_000));
@@ -270,6 +385,55 @@ fn a_burst_of_voice_becomes_a_file_and_is_relayed() {
     assert_eq!(bench.relayed() - relayed, 7);
 }
 
+/// Three seconds of sound, as `ffmpeg -ac 1 -ar 16000 -b:a 16k` writes it.
+fn recording() -> Bytes {
+    let unit = |n: u8| [header(128).as_slice(), &[n; 128]].concat();
+    (0..47).flat_map(unit).collect::<Vec<u8>>().into()
+}
+
+#[test]
+fn a_recording_is_spoken_live_to_everyone_and_follows_as_a_file() {
+    let (mut world, nodes) = settled(8, &Topology::chain(3, Edge::default()));
+    world
+        .command(nodes[0], Command::Media(Ask::Speak { attempt: ATTEMPT, to: None, recording: recording() }));
+    world.run_for(Duration::from_secs(2));
+    assert!(received(&world, nodes[2]).is_empty(), "it is not over");
+    world.run_for(MINUTE);
+    for &node in &nodes[1..] {
+        let came = received(&world, node);
+        assert_eq!(came.len(), 2, "the burst, and the file");
+        assert!(came.iter().all(|file| file.content == recording() && file.media_type == MediaType::Aac));
+        assert!(came[0].name == came[1].name && came[0].name.starts_with("voice_"), "{}", came[0].name);
+        assert_eq!(came[0].secrecy, Secrecy::Public);
+    }
+    assert_eq!(told(&world, nodes[0]), [Told::Sent { attempt: ATTEMPT }]);
+}
+
+#[test]
+fn a_recording_is_spoken_to_one_and_nobody_else_hears_it() {
+    let (mut world, nodes) = settled(9, &Topology::chain(3, Edge::default()));
+    let to = Some(world.peer(nodes[2]));
+    world.command(nodes[0], Command::Media(Ask::Speak { attempt: ATTEMPT, to, recording: recording() }));
+    world.run_for(MINUTE);
+    let came = received(&world, nodes[2]);
+    assert_eq!(came.len(), 2, "the burst, and the file");
+    assert!(came.iter().all(|file| file.content == recording() && file.secrecy == Secrecy::Sealed));
+    assert!(received(&world, nodes[1]).is_empty());
+    assert_eq!(
+        told(&world, nodes[0]),
+        [Told::Sent { attempt: ATTEMPT }, Told::Delivered { attempt: ATTEMPT }]
+    );
+}
+
+#[test]
+fn what_is_no_speech_is_refused_with_the_reason() {
+    let (mut world, nodes) = settled(10, &Topology::chain(2, Edge::default()));
+    let recording = Bytes::from_static(b"RIFF....WAVE");
+    world.command(nodes[0], Command::Media(Ask::Speak { attempt: ATTEMPT, to: None, recording }));
+    let reason = Failure::NotSpeech(NotSpeech::Frame(0));
+    assert_eq!(told(&world, nodes[0]), [Told::Failed { attempt: ATTEMPT, reason }]);
+}
+
 #[test]
 fn a_flood_of_voice_is_bounded_and_counted() {
     let mut bench = Bench::new();
@@ -282,7 +446,7 @@ fn a_flood_of_voice_is_bounded_and_counted() {
     }
     assert!(bench.dropped(DropReason::Media) > 600);
     bench.pass(MINUTE);
-    assert_eq!(bench.files.len(), 8);
+    assert_eq!(bench.files.len(), 3, "one speaker has three places");
 }
 
 #[test]

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use common::{MINUTE, private_ttls, public_ttls, say, settled, statuses, whisper};
 use hopline::ids::{Fingerprint, PeerId};
+use hopline::mesh::Config;
 use hopline::mesh::error::DropReason;
 use hopline::mesh::event::{Command, Event, Introduction, PeerInfo};
 use hopline::mesh::trust::event::{Command as Ask, Event as Told, Unverified};
@@ -63,6 +64,18 @@ fn favours(world: &World, node: NodeId) -> Vec<(PeerId, bool, bool)> {
         }
     };
     told(world, node).into_iter().filter_map(favour).collect()
+}
+
+#[test]
+fn a_name_is_kept_in_one_form_however_its_owner_typed_it() {
+    let mut world = World::with_topology([9; 32], &Topology::chain(2, Edge::default()), |name| Config {
+        nickname: format!("{name} zoe\u{308}\n"),
+        ..Config::default()
+    });
+    world.run_for(MINUTE);
+    let nodes = world.nodes();
+    let name = seen(&world, nodes[0], nodes[1]).nickname;
+    assert!(name.ends_with(" zo\u{eb}"), "{name:?}");
 }
 
 #[test]

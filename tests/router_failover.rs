@@ -291,6 +291,40 @@ fn texts_that_nothing_can_carry_are_left_with_couriers_once_and_still_wait_for_t
 }
 
 #[test]
+fn sixteen_texts_to_one_recipient_are_left_with_couriers_the_urgent_ones_first() {
+    let mut bench = Bench::meeting();
+    for transport in [Bitchat, Direct] {
+        bench.reach(transport, Reach::No);
+    }
+    let urgent = [1, 2, 3, 4, 5].map(|number| bench.submit_with(number, urgent()));
+    let patient: Vec<_> = (6..=30).map(|number| bench.submit(number)).collect();
+    bench.run_for(HOUR);
+    let left: Vec<_> = bench
+        .deposits()
+        .into_iter()
+        .filter_map(|output| if let Output::Deposit { id, .. } = output { Some(*id) } else { None })
+        .collect();
+    assert_eq!(left, [urgent.as_slice(), &patient[..11]].concat());
+}
+
+#[test]
+fn what_couriers_have_of_an_earlier_run_is_not_deposited_again_and_is_recalled_where_it_ended() {
+    let mut bench = Bench::meeting();
+    for transport in [Bitchat, Direct] {
+        bench.reach(transport, Reach::No);
+    }
+    let id = bench.submit(1);
+    for couriers in [1, 2] {
+        bench.handle(Input::Deposited { id, couriers });
+    }
+    let with_couriers = |couriers| Reason::WithCouriers { couriers };
+    assert_eq!(bench.reasons(id), [Reason::Unreachable, with_couriers(1), with_couriers(2)]);
+    let ended = MessageId([9; 16]);
+    bench.handle(Input::Deposited { id: ended, couriers: 1 });
+    assert_eq!(bench.deposits().last(), Some(&&Output::Recall { id: ended }));
+}
+
+#[test]
 fn what_must_stay_private_or_off_the_mesh_is_left_with_no_courier() {
     let mut bench = Bench::meeting();
     for transport in [Bitchat, Direct] {

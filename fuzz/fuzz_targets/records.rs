@@ -4,5 +4,6 @@
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     hopline::wire::fuzz::cbor(bytes);
     hopline::wire::fuzz::record(bytes);
+    hopline::wire::fuzz::record_file(bytes);
     hopline::wire::fuzz::mailbox(bytes);
 });

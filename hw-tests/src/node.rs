@@ -226,7 +226,7 @@ impl Node {
     /// Sends a file to a contact.
     pub async fn send_file(&self, to: &Self, file: &Path) -> Result<(), Failed> {
         let path = file.to_str().ok_or("a path that is no text")?.to_owned();
-        self.client.send_file(&NewFile { to: to.id.to_string(), path }).await?;
+        self.client.send_file(&NewFile { to: to.id.to_string(), path, voice: false }).await?;
         Ok(())
     }
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 use hopline::api::schema::{ReachWord, RoleWord};
 use libtest_mimic::{Failed, Trial};
 use tempfile::TempDir;
-use tokio::time::{interval, timeout};
+use tokio::time::{Instant, interval, timeout};
 
 use crate::network::Place;
 use crate::node::{Node, Plan};
@@ -18,6 +18,8 @@ use crate::record::{Mark, PATIENCE, Record};
 use crate::relay::{self, Relay};
 use crate::{Bench, Needs, radio};
 
+/// How long an advertisement has to stand before it is taken to be the one after the last connection.
+const RENEWED: Duration = Duration::from_secs(2);
 /// Lines of each log that are printed when a test failed.
 const TAIL: usize = 60;
 
@@ -67,18 +69,25 @@ where
     })
 }
 
-/// Halts a node at a moment at which BlueZ advertises on its behalf: for a second after a connection came or went
-/// it may not.
+/// Halts a node at a moment at which BlueZ advertises on its behalf: when a connection came or went, kernels stop though
+/// BlueZ says otherwise, and a moment later the node lets go of its advertisement and makes a new one.
 async fn halt_on_air(node: &Node) -> Result<(), Failed> {
     let mut tick = interval(Duration::from_millis(100));
     let halting = async {
+        let mut since = Instant::now();
         loop {
+            tick.tick().await;
+            if !radio::advertises(node.adapter()).await? {
+                since = Instant::now();
+            }
+            if since.elapsed() < RENEWED {
+                continue;
+            }
             node.halt().await?;
             if radio::advertises(node.adapter()).await? {
                 return Ok(());
             }
             node.resume().await?;
-            tick.tick().await;
         }
     };
     let late = |_| Failed::from(format!("{} is not advertised", node.name()));

@@ -27,6 +27,9 @@ pub struct NewFile {
     pub to: String,
     /// The file, by its whole path on the node's machine.
     pub path: String,
+    /// Whether it is a recording that is spoken live before: AAC-LC, 16 kHz, mono, in ADTS frames.
+    #[serde(default)]
+    pub voice: bool,
 }
 
 /// `GET /v1/files`: which transfers.
@@ -166,12 +169,14 @@ pub(super) async fn send(
     State(shared): State<Shared>,
     body: Result<Json<NewFile>, JsonRejection>,
 ) -> Result<(StatusCode, Json<FileReport>), Rejection> {
-    let Json(NewFile { to, path }) = body?;
+    let Json(NewFile { to, path, voice }) = body?;
     let peer = match shared.node.resolve(&to).await? {
         Recipient::Peer(peer) => peer,
         Recipient::Everyone => PeerId::BROADCAST,
     };
-    let transfer = files(&shared)?.send(peer, path.into()).await?;
+    let files = files(&shared)?;
+    let transfer =
+        if voice { files.speak(peer, path.into()).await? } else { files.send(peer, path.into()).await? };
     Ok((StatusCode::CREATED, Json((&transfer).into())))
 }
 
@@ -232,13 +237,18 @@ impl From<FileError> for Rejection {
                 StatusCode::UNPROCESSABLE_ENTITY,
                 Code::Unfit,
                 Some(
-                    "make it smaller, or add its recipient as a contact: to contacts files of any size go over the Internet",
+                    "make it smaller, or exchange cards (`hopline contact card`, `hopline contact add`): to whom a card tells a way, files of any size go over the Internet",
                 ),
             ),
             FileError::NotAContact(_) => (
                 StatusCode::UNPROCESSABLE_ENTITY,
                 Code::Unfit,
                 Some("`hopline contact add` takes their card; they need yours as well"),
+            ),
+            FileError::OutOfHearing => (
+                StatusCode::UNPROCESSABLE_ENTITY,
+                Code::Unfit,
+                Some("`hopline peers` shows who is in reach; without --voice it goes as a file, when it can"),
             ),
             FileError::Source(_) => (StatusCode::UNPROCESSABLE_ENTITY, Code::BadRequest, None),
             FileError::TooMany => (

@@ -7,6 +7,7 @@ pub mod betanet;
 pub mod board;
 pub mod client;
 pub mod contacts;
+pub mod counters;
 pub mod courier;
 pub mod error;
 pub mod events;

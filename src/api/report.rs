@@ -18,9 +18,8 @@ use super::board::BoardNotice;
 use super::groups::{GroupNotice, GroupRef};
 use super::people::PersonNotice;
 use super::schema::{
-    AdapterReport, ClockReport, ConnectionReport, Counters, EventReport, LinkCounters, LinkReport,
-    MeshCounters, MessageCounters, PathWord, Peer, ReachWord, ReceivedMessage, RoleWord, SentMessage,
-    StatusReport, StatusWord, TransportReport,
+    AdapterReport, ClockReport, ConnectionReport, EventReport, LinkReport, PathWord, Peer, ReachWord,
+    ReceivedMessage, RoleWord, SentMessage, StatusReport, StatusWord, TransportReport,
 };
 
 impl StatusReport {
@@ -83,47 +82,6 @@ impl From<Role> for RoleWord {
         match role {
             Role::Central => Self::Central,
             Role::Peripheral => Self::Peripheral,
-        }
-    }
-}
-
-impl From<&node::status::Status> for Counters {
-    fn from(status: &node::status::Status) -> Self {
-        let (messages, mesh, link) = (&status.messages, &status.bitchat.mesh, &status.bitchat.link);
-        Self {
-            messages: MessageCounters {
-                public_received: messages.public_received,
-                private_received: messages.private_received,
-                sent: messages.sent,
-                delivered: messages.delivered,
-                read: messages.read,
-                expired: messages.expired,
-                refused: messages.refused,
-            },
-            mesh: MeshCounters {
-                originated: mesh.originated,
-                relayed: mesh.relayed,
-                relays_cancelled: mesh.relays_cancelled,
-                reassembled: mesh.reassembled,
-                sync: (&mesh.sync).into(),
-                dropped: mesh
-                    .dropped
-                    .iter()
-                    .map(|(reason, count)| (reason.as_str().to_owned(), *count))
-                    .collect(),
-            },
-            link: LinkCounters {
-                frames_sent: link.frames_sent,
-                bytes_sent: status.bitchat.radio.bytes_sent,
-                frames_received: link.frames_received,
-                bytes_received: status.bitchat.radio.bytes_received,
-                dropped_full: link.dropped_full,
-                dropped_no_link: link.dropped_no_link,
-                dialled: link.dialled,
-                dial_failures: link.dial_failures,
-                refused_links: link.refused_links,
-                silent_links: link.silent_links,
-            },
         }
     }
 }

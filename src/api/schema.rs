@@ -1,7 +1,5 @@
 //! Every JSON document of the interface. Ids are text, hex in lower case; times are Unix milliseconds.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{Fingerprint, MessageId, PeerId};
@@ -11,10 +9,10 @@ use crate::message::DeliveryStatus;
 use super::betanet::BetanetReport;
 use super::board::BoardNotice;
 use super::contacts::ContactNotice;
+use super::counters::Counters;
 use super::courier::CourierReport;
 use super::files::FileReport;
 use super::people::PersonNotice;
-use super::sync::SyncCounters;
 use super::text;
 use super::wishes::Wishes;
 
@@ -134,79 +132,6 @@ pub enum RoleWord {
     Central,
     /// They dialled.
     Peripheral,
-}
-
-/// What was counted since the start.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Counters {
-    /// What became of messages.
-    pub messages: MessageCounters,
-    /// What the mesh did with packets.
-    pub mesh: MeshCounters,
-    /// What the links did with frames.
-    pub link: LinkCounters,
-}
-
-/// What became of messages.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct MessageCounters {
-    /// Public messages of others, each once.
-    pub public_received: u64,
-    /// Private messages to this node, each once.
-    pub private_received: u64,
-    /// Messages of this node that reached at least one link.
-    pub sent: u64,
-    /// Its private messages that were delivered.
-    pub delivered: u64,
-    /// Its private messages that were read.
-    pub read: u64,
-    /// Its messages that were given up.
-    pub expired: u64,
-    /// Its messages that were not accepted.
-    pub refused: u64,
-}
-
-/// What the mesh did with packets.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct MeshCounters {
-    /// Packets made here and put on at least one link, fragments counted one by one.
-    pub originated: u64,
-    /// Packets of others passed on.
-    pub relayed: u64,
-    /// Relays given up because every neighbour had the packet.
-    pub relays_cancelled: u64,
-    /// Packets put together again from fragments.
-    pub reassembled: u64,
-    /// What neighbours told each other of what they missed.
-    #[serde(default)]
-    pub sync: SyncCounters,
-    /// Packets thrown away, by reason.
-    pub dropped: BTreeMap<String, u64>,
-}
-
-/// What the links did with frames.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LinkCounters {
-    /// Frames handed to the radio.
-    pub frames_sent: u64,
-    /// Their bytes.
-    pub bytes_sent: u64,
-    /// Whole frames that arrived.
-    pub frames_received: u64,
-    /// Bytes that came from the radio.
-    pub bytes_received: u64,
-    /// Frames dropped because too much waited on their link.
-    pub dropped_full: u64,
-    /// Frames dropped because their link was gone.
-    pub dropped_no_link: u64,
-    /// Attempts to dial.
-    pub dialled: u64,
-    /// Attempts that came to nothing.
-    pub dial_failures: u64,
-    /// Inbound links closed because there were too many.
-    pub refused_links: u64,
-    /// Links closed because nothing ever arrived on them.
-    pub silent_links: u64,
 }
 
 /// `GET /v1/peers`: everybody known.

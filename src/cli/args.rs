@@ -39,8 +39,10 @@ pub(super) enum Command {
     /// Talk: type lines, read what comes
     Chat,
     /// Send one message
+    #[command(visible_alias = "msg")]
     Send(send::Arguments),
     /// List who has been heard
+    #[command(visible_alias = "who")]
     Peers,
     /// Ask somebody on the mesh whether they are there
     Ping(ping::Arguments),

@@ -1,6 +1,7 @@
 //! Names that several peers share, told apart (spec 5.1).
 
 use crate::ids::PeerId;
+use crate::nickname::told_apart;
 
 use super::words::printable;
 
@@ -13,8 +14,7 @@ pub(super) fn shown<'a>(
     let name = printable(nickname);
     let mut others = others.into_iter();
     if others.any(|(other, theirs)| other != id && printable(theirs) == name) {
-        let digits: String = id.to_string().chars().take(4).collect();
-        return format!("{name}#{digits}");
+        return told_apart(&name, id);
     }
     name
 }

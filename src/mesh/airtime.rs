@@ -15,6 +15,9 @@ const SLOTS: u64 = 10;
 const PROVEN_SHARE: Duration = Duration::from_secs(9);
 /// And how much relays of whatever else may take.
 const ANY_SHARE: Duration = Duration::from_secs(8);
+/// Of a second, how many milliseconds pieces of trains may take where others have to pass them on: less than [`ANY_SHARE`]
+/// leaves those, who have other packets to pass on as well.
+const TRAIN_SHARE: u32 = 600;
 /// What a link is taken to need for a byte before it was measured, in nanoseconds: 50 kB/s.
 const USUAL_PACE: u64 = 20_000;
 /// No radio of ours is faster: 250 kB/s.
@@ -33,6 +36,8 @@ struct LinkAir {
     done: Instant,
     /// What relays took, by the second.
     spent: VecDeque<(u64, Duration)>,
+    /// When the next piece of a train may go.
+    next_piece: Instant,
 }
 
 /// The air of every link.
@@ -61,22 +66,40 @@ impl Airtime {
         }
     }
 
-    /// Whether a relay of so many bytes may take its time on a link; counts it when it may.
-    pub(super) fn admits(&mut self, link: LinkId, bytes: usize, proven: bool, now: Instant) -> bool {
+    /// Whether a relay of so many bytes may take its time on a link, counted when it may; else when to ask again.
+    pub(super) fn admits(
+        &mut self,
+        link: LinkId,
+        bytes: usize,
+        proven: bool,
+        now: Instant,
+    ) -> Result<(), Instant> {
         let air = self.links.entry(link).or_insert_with(|| LinkAir::new(now));
         let second = now.since_start().as_secs();
         air.spent.retain(|(slot, _)| slot + SLOTS > second);
-        let spent: Duration = air.spent.iter().map(|(_, cost)| *cost).sum();
-        let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
-        let cost = Duration::from_nanos(air.pace.saturating_mul(bytes));
-        if spent + cost > if proven { PROVEN_SHARE } else { ANY_SHARE } {
-            return false;
+        let cost = air.cost(bytes);
+        let over = (air.spent() + cost).saturating_sub(if proven { PROVEN_SHARE } else { ANY_SHARE });
+        if over > Duration::ZERO {
+            return Err(Instant::from_start(Duration::from_secs(
+                air.has_back(over).unwrap_or(second) + SLOTS,
+            )));
         }
         match air.spent.back_mut().filter(|(slot, _)| *slot == second) {
             Some((_, sum)) => *sum += cost,
             None => air.spent.push_back((second, cost)),
         }
-        true
+        Ok(())
+    }
+
+    /// A piece of a train was put on a link.
+    pub(super) fn piece_went(&mut self, link: LinkId, bytes: usize, now: Instant) {
+        let air = self.links.entry(link).or_insert_with(|| LinkAir::new(now));
+        air.next_piece = air.next_piece.max(now) + air.cost(bytes) * 1_000 / TRAIN_SHARE;
+    }
+
+    /// When the next piece of a train that relays have to follow may go over a link.
+    pub(super) fn next_piece(&self, link: LinkId) -> Instant {
+        self.links.get(&link).map_or(Instant::ZERO, |air| air.next_piece)
     }
 
     /// Forgets a link that is gone.
@@ -87,7 +110,25 @@ impl Airtime {
 
 impl LinkAir {
     fn new(now: Instant) -> Self {
-        Self { pace: USUAL_PACE, underway: VecDeque::new(), done: now, spent: VecDeque::new() }
+        let (underway, spent) = (VecDeque::new(), VecDeque::new());
+        Self { pace: USUAL_PACE, underway, done: now, spent, next_piece: now }
+    }
+
+    fn cost(&self, bytes: usize) -> Duration {
+        Duration::from_nanos(self.pace.saturating_mul(u64::try_from(bytes).unwrap_or(u64::MAX)))
+    }
+
+    fn spent(&self) -> Duration {
+        self.spent.iter().map(|(_, cost)| *cost).sum()
+    }
+
+    /// The second after whose end so much of what was spent is spent no longer; `None` when it is more than that.
+    fn has_back(&self, wanted: Duration) -> Option<u64> {
+        let mut back = Duration::ZERO;
+        self.spent.iter().find_map(|&(slot, cost)| {
+            back += cost;
+            (back >= wanted).then_some(slot)
+        })
     }
 
     /// An eighth of the way to what was measured.
@@ -111,7 +152,7 @@ mod tests {
 
     /// Relays of 500 bytes admitted at one time.
     fn relays(air: &mut Airtime, proven: bool, now: Instant) -> usize {
-        (0..100_000).take_while(|_| air.admits(LINK, 500, proven, now)).count()
+        (0..100_000).take_while(|_| air.admits(LINK, 500, proven, now).is_ok()).count()
     }
 
     #[test]
@@ -121,6 +162,29 @@ mod tests {
         assert_eq!(relays(&mut air, true, at(500)), 100);
         assert_eq!(relays(&mut air, true, at(9_999)), 0);
         assert_eq!(relays(&mut air, false, at(10_000)), 800);
+    }
+
+    #[test]
+    fn who_is_refused_is_told_when_to_ask_again() {
+        let mut air = Airtime::default();
+        relays(&mut air, false, at(0));
+        relays(&mut air, true, at(2_500));
+        let ask = |air: &mut Airtime, bytes, millis| air.admits(LINK, bytes, false, at(millis));
+        assert_eq!(ask(&mut air, 500, 3_000), Err(at(10_000)));
+        assert_eq!(ask(&mut air, 1_000_000, 3_000), Err(at(13_000)), "it never has so much");
+        assert_eq!(ask(&mut air, 500, 10_000), Ok(()));
+        relays(&mut air, false, at(10_000));
+        assert_eq!(ask(&mut air, 500, 11_000), Err(at(12_000)));
+    }
+
+    #[test]
+    fn pieces_of_trains_leave_some_of_the_air() {
+        let mut air = Airtime::default();
+        assert_eq!(air.next_piece(LINK), Instant::ZERO);
+        air.piece_went(LINK, 450, at(1_000));
+        assert_eq!(air.next_piece(LINK), at(1_015), "450 bytes take 9 ms at 50 kB/s");
+        air.piece_went(LINK, 450, at(1_010));
+        assert_eq!(air.next_piece(LINK), at(1_030));
     }
 
     #[test]

@@ -18,6 +18,7 @@ use super::event;
 use super::kept::Kept;
 use crate::crypto::{Verified, verify};
 use crate::ids::{Fingerprint, PostId};
+use crate::nickname;
 use crate::time::{Instant, Now, UnixMillis};
 use crate::wire::{
     self, MAX_POST_LEN, MAX_POST_LIFE, MAX_POST_NICKNAME_LEN, PacketType, Post, Received, Tombstone,
@@ -273,7 +274,7 @@ impl Engine {
             Some(peer) if peer.is_contact() => Standing::Known,
             Some(_) | None => Standing::Stranger,
         };
-        let said = post.nickname.clone();
+        let said = nickname::received(&post.nickname);
         Notice {
             id: post.id,
             author: post.author,

@@ -24,8 +24,12 @@ use crate::wire::{
 };
 
 /// Before or after what else waits on a link (spec 1.4).
-pub(super) fn priority_of(packet_type: PacketType) -> Priority {
-    if packet_type == PacketType::Fragment { Priority::Fragment } else { Priority::High }
+fn priority_of(packet: &Packet, me: PeerId) -> Priority {
+    match (packet.packet_type == PacketType::Fragment, packet.sender == me) {
+        (true, _) => Priority::Fragment,
+        (false, true) => Priority::Own,
+        (false, false) => Priority::Relayed,
+    }
 }
 
 /// Where a packet of ours goes.
@@ -69,7 +73,7 @@ impl Engine {
         let links = self.links_for(packet, Aim::Everyone);
         self.counters.originated += 1;
         let full = Refusal::QueueFull { max: super::train::MAX_TRAINS };
-        let fragments = self.transmit(packet, frame, links, now).ok_or(full)?;
+        let fragments = self.transmit(packet, frame, links, None, now).ok_or(full)?;
         self.emit(Event::Sent { attempt, id: MessageId::from(packet.id()), fragments });
         Ok(())
     }
@@ -135,8 +139,15 @@ impl Engine {
     }
 
     pub(super) fn send_due_fragments(&mut self, now: Now) {
-        while let Some(due) = self.trains.pop_due(now.instant, |link| self.links.has_room(link)) {
+        while let Some(due) = self.trains.pop_due(
+            now.instant,
+            |link| self.links.has_room(link),
+            |link| self.airtime.next_piece(link),
+        ) {
             for link in due.links {
+                if due.onward {
+                    self.airtime.piece_went(link, due.frame.len(), now.instant);
+                }
                 let send = LinkCommand::Send { link, frame: due.frame.clone(), priority: Priority::Fragment };
                 self.links.handle(link::Input::Command(send), now);
             }
@@ -267,18 +278,21 @@ impl Engine {
             padding::pad(&mut frame);
         }
         self.counters.originated += 1;
-        self.transmit(packet, &frame.into(), links, now)
+        self.transmit(packet, &frame.into(), links, None, now)
     }
 
-    /// Puts a frame on links: whole where it fits, in fragments where it does not (spec 3.8).
+    /// Puts a frame on links: whole where it fits, in fragments where it does not (spec 3.8). One of somebody else came
+    /// over the link `ingress`.
     pub(super) fn transmit(
         &mut self,
         packet: &Packet,
         frame: &Bytes,
         links: BTreeSet<LinkId>,
+        ingress: Option<LinkId>,
         now: Now,
     ) -> Option<u16> {
-        if packet.sender == self.me && packet.is_broadcast() {
+        let own = packet.sender == self.me;
+        if own && packet.is_broadcast() {
             self.remember_own(frame, now);
         }
         let limit = |link: &LinkId| self.bindings.max_frame(*link).unwrap_or(0);
@@ -286,7 +300,7 @@ impl Engine {
             links.into_iter().partition(|link| frame.len() <= limit(link));
         let shortest = cut.iter().map(limit).min();
         for link in whole {
-            let priority = priority_of(packet.packet_type);
+            let priority = priority_of(packet, self.me);
             let send = LinkCommand::Send { link, frame: frame.clone(), priority };
             self.links.handle(link::Input::Command(send), now);
         }
@@ -294,10 +308,14 @@ impl Engine {
         let fragments = self.cut(packet, frame, shortest)?;
         let count = u16::try_from(fragments.len()).ok()?;
         if packet.is_broadcast() {
-            fragments.iter().for_each(|fragment| self.remember_own(fragment, now));
+            for received in fragments.iter().filter_map(|fragment| Received::decode(fragment).ok()) {
+                self.remember(&received, own, ingress, now);
+            }
         }
         let gap = if packet.is_broadcast() { BROADCAST_GAP } else { DIRECTED_GAP };
-        let train = Train { fragments, links: cut, gap };
+        let ends_here = |link: &LinkId| self.bindings.peer_of(*link) == packet.recipient;
+        let onward = packet.is_broadcast() || !cut.iter().all(ends_here);
+        let train = Train { fragments, links: cut, gap, onward };
         self.trains.add(train, now.instant).then_some(count)
     }
 

@@ -31,6 +31,7 @@ use super::ping::Pings;
 use super::prekeys::{Bundles, OwnPrekeys};
 use super::reassembly::Reassembly;
 use super::receipts::{Receipted, Receipts};
+use super::refused::Refused;
 use super::relay::Relays;
 use super::routes::Routes;
 use super::sessions::Sessions;
@@ -58,6 +59,7 @@ pub struct Engine {
     pub(super) peers: Peers,
     pub(super) dedup: Dedup,
     pub(super) relays: Relays,
+    pub(super) refused: Refused,
     pub(super) reassembly: Reassembly,
     pub(super) trains: Trains,
     pub(super) held: Held,
@@ -108,6 +110,7 @@ impl Engine {
             peers: Peers::new(config.max_peers),
             dedup: Dedup::new(config.dedup.clone(), &mut rng),
             relays: Relays::default(),
+            refused: Refused::default(),
             reassembly: Reassembly::default(),
             trains: Trains::default(),
             held: Held::default(),
@@ -173,7 +176,7 @@ impl Engine {
         [
             self.links.poll_timeout(),
             self.relays.poll_timeout(),
-            self.trains.poll_timeout(),
+            self.trains.poll_timeout(|link| self.airtime.next_piece(link)),
             self.announcer.poll_timeout(),
             self.board.poll_timeout(),
             self.groups.poll_timeout(),

@@ -6,9 +6,10 @@ use super::error::DropReason;
 use super::event;
 use super::group_store::{Change, Group, Handed, Opened, Us};
 use super::group_telling::Due;
-use super::groups::{Event, GroupInfo, GroupMessage, Later, MemberInfo, News};
+use super::groups::{Event, GroupInfo, GroupMessage, MemberInfo, News};
 use super::kept::Kept;
 use crate::ids::{Fingerprint, GroupId, MessageId, PeerId};
+use crate::nickname;
 use crate::time::Now;
 use crate::wire::{GroupEnvelope, GroupKey, GroupState, Member, NoisePayload, Packet};
 
@@ -22,11 +23,8 @@ impl Engine {
     fn group_message(&mut self, envelope: GroupEnvelope, ttl: u8, now: Now) -> Result<(), DropReason> {
         let (text, member) = match self.groups.store.open(&envelope, self.us(), now.unix)? {
             Opened::Text { text, member } => (text, member),
-            Opened::Own | Opened::Foreign => return Ok(()),
-            Opened::Later => {
-                self.groups.wait_for_key(envelope, ttl);
-                return Ok(());
-            }
+            // What we may yet be told the key of is remembered as everything said to a group is.
+            Opened::Own | Opened::Foreign | Opened::Later => return Ok(()),
         };
         let id = MessageId::from_wire(&text.id);
         if self.groups.seen.put((text.sender, id), ()).is_some() {
@@ -45,7 +43,11 @@ impl Engine {
             name,
             id,
             sender: member.fingerprint,
-            nickname: if member.nickname.is_empty() { text.nickname } else { member.nickname },
+            nickname: if member.nickname.is_empty() {
+                nickname::received(&text.nickname)
+            } else {
+                member.nickname
+            },
             text: text.content,
             sent: text.sent.min(now.unix),
             ttl,
@@ -77,10 +79,12 @@ impl Engine {
         let (id, epoch) = (state.id, state.epoch);
         let change = self.groups.store.take(state.clone(), self.us(), handed, now.unix);
         self.keep_groups();
+        let mut has_new_key = true;
         let (shown, news) = match change? {
             Change::Nothing => return Ok(()),
             Change::Joined => (state, News::Joined),
             Change::Changed(before) => {
+                has_new_key = before.epoch < epoch;
                 let news = members_news(&before, &state);
                 (state, news)
             }
@@ -88,12 +92,22 @@ impl Engine {
         };
         let group = self.group_info(&shown);
         self.emit(event::Event::Group(Event::Changed { group, news }));
-        for Later { envelope, ttl } in self.groups.take_later(id, epoch) {
-            if let Err(reason) = self.group_message(envelope, ttl, now) {
+        if has_new_key {
+            self.read_group_again(id, epoch, now);
+        }
+        Ok(())
+    }
+
+    /// Shows what was said under a key before we had it, in this run or an earlier one.
+    fn read_group_again(&mut self, group: GroupId, epoch: u32, now: Now) {
+        for packet in self.gossip.group_messages() {
+            let Ok(envelope) = GroupEnvelope::decode(&packet.payload) else { continue };
+            if (envelope.group, envelope.epoch) == (group, epoch)
+                && let Err(reason) = self.group_message(envelope, packet.ttl, now)
+            {
                 self.counters.drop(reason);
             }
         }
-        Ok(())
     }
 
     /// Somebody is there, or a session with it stands.

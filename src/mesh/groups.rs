@@ -4,7 +4,6 @@
 //! `group_store` says what counts, `group_telling` who has to be told; here are the packets and what
 //! the node is told.
 
-use std::collections::VecDeque;
 use std::num::NonZeroUsize;
 
 use lru::LruCache;
@@ -16,7 +15,7 @@ use super::egress::Aim;
 use super::engine::Engine;
 use super::error::Refusal;
 use super::event;
-use super::group_store::{Group, GroupStore, MAX_GROUPS};
+use super::group_store::{Gone, Group, GroupStore, MAX_GROUPS};
 use super::group_telling::Tellings;
 use crate::crypto::group::seal;
 use crate::ids::{Fingerprint, GroupId, MessageId, PeerId};
@@ -30,9 +29,6 @@ use crate::wire::{
 pub const MAX_NAME_CHARS: usize = 40;
 /// Messages remembered so that none is told twice; the least recent goes first.
 const SEEN: NonZeroUsize = NonZeroUsize::new(2_048).expect("not zero");
-/// Messages that wait for a key we may yet be told, and bytes of them; the oldest goes first.
-const MAX_LATER: usize = 64;
-const MAX_LATER_BYTES: usize = 256 * 1024;
 
 /// What the node asks of the groups. The answer comes within the same turn.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -193,54 +189,23 @@ pub enum GroupRefusal {
     Exhausted,
 }
 
-/// A message under a key that we do not have.
-#[derive(Debug)]
-pub(super) struct Later {
-    pub(super) envelope: GroupEnvelope,
-    pub(super) ttl: u8,
-}
-
 /// The groups of one engine.
 #[derive(Debug)]
 pub(super) struct Groups {
     pub(super) store: GroupStore,
     pub(super) tellings: Tellings,
     pub(super) seen: LruCache<([u8; 32], MessageId), ()>,
-    later: VecDeque<Later>,
 }
 
 impl Default for Groups {
     fn default() -> Self {
-        Self {
-            store: GroupStore::default(),
-            tellings: Tellings::default(),
-            seen: LruCache::new(SEEN),
-            later: VecDeque::new(),
-        }
+        Self { store: GroupStore::default(), tellings: Tellings::default(), seen: LruCache::new(SEEN) }
     }
 }
 
 impl Groups {
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
         self.tellings.poll_timeout()
-    }
-
-    pub(super) fn wait_for_key(&mut self, envelope: GroupEnvelope, ttl: u8) {
-        self.later.push_back(Later { envelope, ttl });
-        let bytes = |later: &VecDeque<Later>| -> usize {
-            later.iter().map(|later| later.envelope.ciphertext.len()).sum()
-        };
-        while self.later.len() > MAX_LATER || bytes(&self.later) > MAX_LATER_BYTES {
-            self.later.pop_front();
-        }
-    }
-
-    /// What waits for a key of this group up to this epoch.
-    pub(super) fn take_later(&mut self, group: GroupId, epoch: u32) -> Vec<Later> {
-        let fits = |later: &Later| later.envelope.group == group && later.envelope.epoch <= epoch;
-        let (ready, rest) = std::mem::take(&mut self.later).into_iter().partition::<Vec<_>, _>(fits);
-        self.later = rest.into();
-        ready
     }
 }
 
@@ -332,7 +297,7 @@ impl Engine {
     }
 
     fn leave_group(&mut self, id: GroupId) -> Result<(), GroupRefusal> {
-        let state = self.groups.store.leave(id).ok_or(GroupRefusal::NoSuchGroup)?;
+        let state = self.groups.store.leave(id, Gone::Left).ok_or(GroupRefusal::NoSuchGroup)?;
         self.groups.tellings.forget(id);
         self.keep_groups();
         let group = self.group_info(&state);

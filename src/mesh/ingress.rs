@@ -23,6 +23,7 @@ use super::sessions::Stamp;
 use super::trust::Keys;
 use crate::crypto::{Verified, verify};
 use crate::ids::{Fingerprint, LinkId, MessageId, PeerId};
+use crate::nickname;
 use crate::time::Now;
 use crate::wire::{Announce, Fragment, Leave, Packet, PacketType, Received, Version};
 
@@ -167,14 +168,21 @@ impl Engine {
             self.act(&received, Authorship::Unknown, arrival, now)?;
         }
         self.dedup.mark_variant(key, variant, now);
-        if self.config.policy.passes_unknown(packet.packet_type) {
-            self.pass_on(variant, &received, arrival, false, now)?;
+        if arrival.via == Via::Sync {
+            self.counters.sync.taken += 1;
         }
-        if packet.packet_type == PacketType::Message {
-            self.held.add(received, (arrival.ttl, arrival.fragments, arrival.via), now.instant);
-            return Err(DropReason::UnknownSender);
+        let passed = match self.config.policy.passes_unknown(packet.packet_type) {
+            true => self.pass_on(variant, &received, arrival, false, now),
+            false => Ok(()),
+        };
+        if !is_public(packet) {
+            return passed;
         }
-        Ok(())
+        if let Err(reason) = passed {
+            self.counters.drop(reason);
+        }
+        self.held.add(received, arrival, now.instant);
+        Err(DropReason::UnknownSender)
     }
 
     /// Checks the signature as far as it can be checked.
@@ -226,7 +234,7 @@ impl Engine {
         let stamp = Stamp { sent: packet.timestamp, ttl: arrival.ttl, fragments: arrival.fragments };
         #[expect(clippy::wildcard_enum_match_arm, reason = "every other type is relayed unparsed")]
         match packet.packet_type {
-            PacketType::Message => self.public_message(received, arrival),
+            PacketType::Message if packet.is_broadcast() => self.public_message(received, arrival),
             PacketType::Leave => self.left(received),
             PacketType::NoiseHandshake if for_me => {
                 self.handshake(packet.sender, &packet.payload, arrival.link, now)
@@ -261,7 +269,7 @@ impl Engine {
         let keys = Keys {
             noise_public: announce.noise_public,
             signing_public: announce.signing_public,
-            nickname: announce.nickname.clone(),
+            nickname: nickname::received(&announce.nickname),
         };
         self.pin_announced(&keys, now)?;
         if arrival.via == Via::Sync && packet.timestamp + REACHABLE < now.unix {
@@ -315,7 +323,7 @@ impl Engine {
     pub(super) fn show_held(&mut self, sender: PeerId, now: Now) {
         for held in self.held.take(sender, now.instant) {
             let key = Key::of(held.received.packet());
-            let arrival = Arrival { fragments: held.fragments, via: held.via, ..Arrival::whole(held.ttl) };
+            let arrival = Arrival { link: None, ..held.arrival };
             let shown = match self.authorship(&held.received) {
                 Ok(Authorship::Proven) => self.public_message(&held.received, arrival),
                 Ok(_) => Err(DropReason::UnknownSender),
@@ -381,13 +389,15 @@ impl Engine {
         let from = Source { sender: packet.sender, link: arrival.link, known };
         let train = fragment.id;
         let outcome = self.reassembly.insert(from, fragment, now.instant);
-        if packet.is_broadcast() {
-            self.gossip.piece_came(packet.sender, train, outcome == Outcome::Waiting, now);
-        }
         match outcome {
+            Outcome::Waiting if packet.is_broadcast() => {
+                self.gossip.piece_is_missing(packet.sender, train, now);
+                Ok(())
+            }
             Outcome::Waiting => Ok(()),
             Outcome::Refused => Err(DropReason::Fragment),
             Outcome::Complete { frame, fragments } => {
+                self.gossip.train_is_whole(packet.sender, train);
                 self.counters.reassembled += 1;
                 let wraps = arrival.wraps + 1;
                 let rebuilt =

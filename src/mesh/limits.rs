@@ -6,19 +6,15 @@
 //! know or has a session with, do not depend on what else comes over their link.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
+use crate::bucket::{Bucket, Rate};
 use crate::ids::{LinkId, PeerId};
 use crate::time::Instant;
 
-/// Packets of one link passed on in a second, in the long run: a few trains of fragments at the apps' pace.
-const LINK_RATE: u32 = 150;
-/// Packets of one link passed on at once, after a silence.
-const LINK_BURST: u32 = 256;
-/// Signed packets of one sender in a second: more than a live voice needs.
-const SENDER_RATE: u32 = 40;
-/// Signed packets of one sender at once.
-const SENDER_BURST: u32 = 128;
+/// Packets of one link passed on: a few trains of fragments at the apps' pace.
+const LINK: Rate = Rate::per_second(150, 256);
+/// Signed packets of one sender passed on: more than a live voice needs.
+const SENDER: Rate = Rate::per_second(40, 128);
 /// Senders with a bucket of their own at once; the others have their link's.
 const MAX_SENDERS: usize = 1_024;
 
@@ -33,53 +29,29 @@ pub(super) enum From {
     Anybody,
 }
 
-/// Tokens, each worth one packet.
-#[derive(Debug, Clone, Copy)]
-struct Bucket {
-    /// In millionths of a packet.
-    tokens: u64,
-    filled: Instant,
-}
-
-impl Bucket {
-    const PACKET: u64 = 1_000_000;
-
-    fn full(burst: u32, now: Instant) -> Self {
-        Self { tokens: u64::from(burst) * Self::PACKET, filled: now }
-    }
-
-    fn fill(&mut self, rate: u32, burst: u32, now: Instant) {
-        let span = now.since(self.filled).min(Duration::from_secs(60));
-        let earned = u64::try_from(span.as_micros()).unwrap_or(0).saturating_mul(u64::from(rate));
-        self.tokens = self.tokens.saturating_add(earned).min(u64::from(burst) * Self::PACKET);
-        self.filled = now;
-    }
-
-    fn take(&mut self) -> bool {
-        let enough = self.tokens >= Self::PACKET;
-        if enough {
-            self.tokens -= Self::PACKET;
-        }
-        enough
-    }
-}
-
 /// The buckets of every link and of the senders heard lately.
 #[derive(Debug, Default)]
 pub(super) struct Limits {
     links: BTreeMap<LinkId, Bucket>,
     senders: BTreeMap<PeerId, Bucket>,
+    /// What the senders share that have none of their own.
+    others: Bucket,
 }
 
 impl Limits {
     /// Whether a packet that came over this link may be passed on; counts it when it may.
     pub(super) fn admits(&mut self, link: LinkId, from: From, now: Instant) -> bool {
         match from {
-            From::Friend(peer) => self.of_sender(peer, now).is_none_or(Bucket::take),
+            From::Friend(peer) => self.of_sender(peer, now).take(SENDER, now).is_ok(),
             From::Verified(peer) => {
-                self.of_sender(peer, now).is_none_or(Bucket::take) && self.of_link(link, now).take()
+                let Ok(after) = self.of_sender(peer, now).after_one(SENDER, now) else { return false };
+                let allowed = self.of_link(link).take(LINK, now).is_ok();
+                if allowed {
+                    *self.of_sender(peer, now) = after;
+                }
+                allowed
             }
-            From::Anybody => self.of_link(link, now).take(),
+            From::Anybody => self.of_link(link).take(LINK, now).is_ok(),
         }
     }
 
@@ -88,29 +60,24 @@ impl Limits {
         self.links.remove(&link);
     }
 
-    fn of_link(&mut self, link: LinkId, now: Instant) -> &mut Bucket {
-        let bucket = self.links.entry(link).or_insert_with(|| Bucket::full(LINK_BURST, now));
-        bucket.fill(LINK_RATE, LINK_BURST, now);
-        bucket
+    fn of_link(&mut self, link: LinkId) -> &mut Bucket {
+        self.links.entry(link).or_default()
     }
 
-    /// A sender's bucket; `None` when too many have one that is not full again.
-    fn of_sender(&mut self, peer: PeerId, now: Instant) -> Option<&mut Bucket> {
+    /// A sender's bucket; the common one when too many have one of their own that is not full again.
+    fn of_sender(&mut self, peer: PeerId, now: Instant) -> &mut Bucket {
         if !self.senders.contains_key(&peer) && self.senders.len() >= MAX_SENDERS {
-            let refill = Duration::from_secs(u64::from(SENDER_BURST / SENDER_RATE) + 1);
-            self.senders.retain(|_, bucket| now.since(bucket.filled) < refill);
-            if self.senders.len() >= MAX_SENDERS {
-                return None;
-            }
+            self.senders.retain(|_, bucket| !bucket.is_full(now));
         }
-        let bucket = self.senders.entry(peer).or_insert_with(|| Bucket::full(SENDER_BURST, now));
-        bucket.fill(SENDER_RATE, SENDER_BURST, now);
-        Some(bucket)
+        let own = self.senders.contains_key(&peer) || self.senders.len() < MAX_SENDERS;
+        if own { self.senders.entry(peer).or_default() } else { &mut self.others }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::ids::AdapterId;
 
@@ -153,6 +120,27 @@ mod tests {
         let loud = (0..1_000).filter(|_| limits.admits(link(1), From::Verified(ALICE), at(0))).count();
         assert_eq!(loud, 128);
         assert!(limits.admits(link(1), From::Anybody, at(0)));
+    }
+
+    #[test]
+    fn a_friend_without_a_bucket_of_its_own_shares_one_with_the_others() {
+        let mut limits = Limits::default();
+        for n in 0..2_000 {
+            limits.admits(link(n), From::Verified(invented(n)), at(0));
+        }
+        let friends = [invented(5_000), invented(5_001)];
+        let passed = (0..1_000).filter(|n| limits.admits(link(1), From::Friend(friends[n % 2]), at(0)));
+        assert!(passed.count() <= 128, "within the bounds of one sender");
+        assert!(limits.admits(link(1), From::Friend(friends[0]), at(1_000)), "and it comes back");
+    }
+
+    #[test]
+    fn what_its_link_refuses_costs_a_sender_nothing() {
+        let mut limits = Limits::default();
+        while limits.admits(link(1), From::Anybody, at(0)) {}
+        assert!((0..1_000).all(|_| !limits.admits(link(1), From::Verified(ALICE), at(0))));
+        let passed = (0..1_000).filter(|_| limits.admits(link(2), From::Verified(ALICE), at(0))).count();
+        assert_eq!(passed, 128);
     }
 
     #[test]

@@ -14,6 +14,7 @@ mod egress;
 mod engine;
 pub mod error;
 pub mod event;
+mod fair;
 mod fanout;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
@@ -39,6 +40,7 @@ mod public;
 mod random;
 mod reassembly;
 mod receipts;
+mod refused;
 mod relay;
 mod routes;
 mod sessions;

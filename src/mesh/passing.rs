@@ -19,22 +19,37 @@ impl Engine {
     /// A copy of a packet we know: whoever sent it has it; and an announce may still bind its link.
     pub(super) fn heard_again(&mut self, key: Key, received: &Received, arrival: Arrival, now: Now) {
         let Some(link) = arrival.link else { return };
-        if self.relays.waits(key) {
-            let mut heard: BTreeSet<LinkId> = BTreeSet::from([link]);
-            if let Some(peer) = self.bindings.peer_of(link) {
-                heard.extend(self.bindings.links_of(peer));
+        if let Some((first, proven)) = self.refused.comes_again(key, received.bytes()) {
+            if let Err(reason) = self.pass_on(key, received, arrival, proven, now) {
+                self.counters.drop(reason);
             }
-            let rules = (self.config.policy, self.bindings.degree());
-            if self.relays.heard_again(key, received.bytes(), &heard, rules) {
-                self.counters.relays_cancelled += 1;
+            if self.relays.waits(key) {
+                self.refused.forget(key);
+                self.spare(key, received, first);
             }
         }
+        self.spare(key, received, link);
         let packet = received.packet();
         if packet.packet_type == PacketType::Announce
             && let Some(first) = self.peers.first_heard(packet.sender, packet.id())
             && self.bind(link, packet.sender, first, arrival, now)
         {
             self.emit_peer(packet.sender, now);
+        }
+    }
+
+    /// Whoever is at the other end of a link has a packet, and need not be sent it.
+    fn spare(&mut self, key: Key, received: &Received, link: LinkId) {
+        if !self.relays.waits(key) {
+            return;
+        }
+        let mut heard: BTreeSet<LinkId> = BTreeSet::from([link]);
+        if let Some(peer) = self.bindings.peer_of(link) {
+            heard.extend(self.bindings.links_of(peer));
+        }
+        let rules = (self.config.policy, self.bindings.degree());
+        if self.relays.heard_again(key, received.bytes(), &heard, rules) {
+            self.counters.relays_cancelled += 1;
         }
     }
 
@@ -53,11 +68,15 @@ impl Engine {
             return Ok(());
         }
         let sender = received.packet().sender;
-        if arrival.link.is_some_and(|link| !self.admits(link, sender, proven, now)) {
+        if let Some(link) = arrival.link
+            && !self.admits(link, sender, proven, now)
+        {
+            self.refused.add(key, received.bytes(), (link, proven));
             return Err(DropReason::RelayRate);
         }
         let (due, ingress) = (now.instant + hop.wait, arrival.link);
-        let relay = Relay { frame: received.relayed(hop.ttl), links, ingress, proven, due };
+        let relay =
+            Relay { frame: received.relayed(hop.ttl), links, ingress, proven, due, without_air: None };
         let planned = self.relays.schedule(key, relay, self.config.policy);
         if planned { Ok(()) } else { Err(DropReason::RelayQueueFull) }
     }
@@ -110,20 +129,28 @@ impl Engine {
     }
 
     pub(super) fn send_due_relays(&mut self, now: Now) {
-        while let Some(relay) = self.relays.pop_due(now.instant) {
-            let Relay { frame, mut links, proven, .. } = relay;
-            let before = links.len();
-            links.retain(|&link| self.airtime.admits(link, frame.len(), proven, now.instant));
-            if links.len() < before {
+        while let Some((key, mut relay)) = self.relays.pop_due(now.instant) {
+            let (frame, ingress) = (relay.frame.clone(), relay.ingress);
+            let Ok(received) = Received::decode(&frame) else { continue };
+            let mut again = None;
+            let (links, busy) = std::mem::take(&mut relay.links).into_iter().partition(|&link| {
+                let admitted = self.airtime.admits(link, frame.len(), relay.proven, now.instant);
+                again = again.into_iter().chain(admitted.err()).min();
+                admitted.is_ok()
+            });
+            let waits = again.is_some_and(|due| {
+                let relay = Relay { links: busy, due, ..relay };
+                // What was for everyone neighbours tell each other when they miss it, and nothing else.
+                !received.packet().is_broadcast() && self.relays.wait(key, relay, now.instant)
+            });
+            if again.is_some() && !waits {
                 self.counters.drop(DropReason::Airtime);
             }
             if links.is_empty() {
                 continue;
             }
-            self.counters.relayed += 1;
-            if let Ok(received) = Received::decode(&frame) {
-                self.transmit(received.packet(), &frame, links, now);
-            }
+            self.counters.relayed += u64::from(!waits);
+            self.transmit(received.packet(), &frame, links, ingress, now);
         }
     }
 }

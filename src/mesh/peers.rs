@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::trust::Keys;
 use crate::crypto::Verified;
 use crate::ids::{Fingerprint, LinkId, PacketId, PeerId};
+use crate::nickname;
 use crate::time::{Instant, Now, UnixMillis};
 use crate::wire::{Announce, Capabilities};
 
@@ -39,6 +40,17 @@ pub(super) struct Peer {
     announce: PacketId,
     announce_link: Option<LinkId>,
     heard: Instant,
+}
+
+/// What ties somebody to us whose keys are put in place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Bond {
+    /// Nothing but an announce.
+    Announced,
+    /// A session proved the keys, or our owner took them and wants no more of them.
+    Met,
+    /// A contact card.
+    Contact,
 }
 
 /// What a verified announce changed.
@@ -79,7 +91,7 @@ impl Peers {
         link: Option<LinkId>,
         now: Now,
     ) -> Result<Change, KeyChanged> {
-        let announce = announce.into_inner();
+        let announce = with_name(announce.into_inner());
         let (packet_id, timestamp) = packet;
         let Some(peer) = self.known.get_mut(&id) else {
             self.make_room();
@@ -114,7 +126,7 @@ impl Peers {
         announce: Verified<Announce>,
         timestamp: UnixMillis,
     ) -> Result<(), KeyChanged> {
-        let announce = announce.into_inner();
+        let announce = with_name(announce.into_inner());
         let Some(peer) = self.known.get_mut(&id) else {
             self.make_room();
             self.known.insert(id, Peer::absent(announce, timestamp));
@@ -130,13 +142,14 @@ impl Peers {
         Ok(())
     }
 
-    /// Takes keys that outweigh what was announced: of a contact, or proven. True when that makes a peer that seemed
-    /// to be there somebody else.
-    pub(super) fn know(&mut self, id: PeerId, keys: Keys, contact: bool) -> bool {
+    /// Takes keys that outweigh what was announced: of a contact, proven, or of an earlier run. True when that makes
+    /// a peer that seemed to be there somebody else.
+    pub(super) fn know(&mut self, id: PeerId, keys: Keys, bond: Bond) -> bool {
         let Keys { noise_public, signing_public, nickname } = keys;
         let impostor = match self.known.get_mut(&id) {
             Some(peer) if peer.noise_public == noise_public && peer.signing_public == signing_public => {
-                peer.contact = contact;
+                peer.contact = bond == Bond::Contact;
+                peer.met |= bond != Bond::Announced;
                 return false;
             }
             Some(peer) => peer.present,
@@ -151,8 +164,8 @@ impl Peers {
             capabilities: Capabilities::NONE,
             last_seen: UnixMillis(0),
             present: false,
-            contact,
-            met: true,
+            contact: bond == Bond::Contact,
+            met: bond != Bond::Announced,
             came_over: None,
             announced: UnixMillis(0),
             announce: PacketId([0; 16]),
@@ -271,6 +284,11 @@ impl Peers {
     }
 }
 
+/// The announce with its name as it is kept.
+fn with_name(announce: Announce) -> Announce {
+    Announce { nickname: nickname::received(&announce.nickname), ..announce }
+}
+
 impl Peer {
     fn new(
         announce: Announce,
@@ -297,7 +315,8 @@ impl Peer {
         }
     }
 
-    fn is_stranger(&self) -> bool {
+    /// Whether nothing but announces was heard of it: such make room first.
+    pub(super) fn is_stranger(&self) -> bool {
         !self.contact && !self.met
     }
 

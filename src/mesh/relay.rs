@@ -12,12 +12,20 @@ use super::dedup::Key;
 use super::random;
 use crate::ids::{LinkId, PeerId};
 use crate::time::Instant;
-use crate::wire::{Packet, PacketType};
+use crate::wire::{Board, Packet, PacketType};
 
 /// Relays waiting for their jitter at once; a further one is dropped (spec 4.2).
 const MAX_PENDING: usize = 512;
 /// Those of them that came over one link.
 const MAX_PENDING_OF_LINK: usize = MAX_PENDING / 4;
+/// Relays waiting for air at once; a further one is dropped.
+const MAX_WAITING: usize = 4 * MAX_WAITING_OF_LINK;
+/// Those of them that came over one link: as many as the pieces of the longest packet that every app takes (spec 3.8).
+const MAX_WAITING_OF_LINK: usize = 256;
+/// The longest frame that waits for air: a link of a neighbour carries no longer one (spec 1.4).
+const LONGEST_WAITING: usize = 512;
+/// How long a relay waits for air.
+const AIR_PATIENCE: Duration = Duration::from_secs(30);
 
 /// The rules by which a node passes on what is not its own, and chooses links (spec 4.2, 4.4).
 ///
@@ -26,8 +34,8 @@ const MAX_PENDING_OF_LINK: usize = MAX_PENDING / 4;
 /// one, can be simulated, and to serve where a node shall behave as they do.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub enum Policy {
-    /// As the iOS app. TTL 1 goes no further; in a crowd the TTL is lowered further (to 6 from three neighbours on, to
-    /// 5 from six); a random wait that grows with the neighbours; a copy heard meanwhile, with more than two
+    /// As the iOS app. TTL 1 goes no further; in a crowd the TTL is lowered further (to 6 from three neighbours on, but
+    /// not that of announces and urgent notices; to 5 from six); a random wait that grows with the neighbours; a copy heard meanwhile, with more than two
     /// neighbours, cancels the relay altogether; a full queue is emptied. A broadcast goes to some of the links: all
     /// up to two, else bitlen(n - 1) + 1 of the n we write to and of those we notify, but fragments to all, and
     /// announces over every link.
@@ -99,7 +107,7 @@ impl Policy {
             Self::Ios if !packet.is_broadcast() => ORIGIN_TTL,
             Self::Ios if degree >= 6 => 5,
             Self::Ios if live || packet.packet_type == PacketType::Fragment => ORIGIN_TTL,
-            Self::Ios if degree >= 3 && packet.packet_type != PacketType::Announce => 6,
+            Self::Ios if degree >= 3 && !concerns_all(packet) => 6,
             Self::Ios => ORIGIN_TTL,
         }
     }
@@ -119,6 +127,12 @@ impl Policy {
             },
         }
     }
+}
+
+/// What the iOS app lets go further than other broadcasts.
+fn concerns_all(packet: &Packet) -> bool {
+    let urgent = || matches!(Board::decode(&packet.payload), Ok(Board::Post(post)) if post.is_urgent());
+    packet.packet_type == PacketType::Announce || packet.packet_type == PacketType::BoardPost && urgent()
 }
 
 /// Android's coin: how likely a packet that leaves with this TTL is passed on in a crowd (spec 4.2).
@@ -147,22 +161,27 @@ pub(super) struct Relay {
     pub(super) proven: bool,
     /// When its wait is over.
     pub(super) due: Instant,
+    /// Since when it has waited for air, if it does.
+    pub(super) without_air: Option<Instant>,
 }
 
-/// The packets waiting for their jitter.
+/// The packets waiting for their jitter, or for air.
 #[derive(Debug, Default)]
 pub(super) struct Relays {
     pending: BTreeMap<Key, Relay>,
+    /// The links they came over take turns: which one had its turn when.
+    turns: BTreeMap<Option<LinkId>, u64>,
+    turn: u64,
 }
 
 impl Relays {
     /// Plans to pass a frame on; false when too many wait, or too many that came over the same link.
     pub(super) fn schedule(&mut self, key: Key, relay: Relay, policy: Policy) -> bool {
-        let came = |it: &&Relay| it.ingress == relay.ingress && it.ingress.is_some();
-        if policy == Policy::Hopline && self.pending.values().filter(came).count() >= MAX_PENDING_OF_LINK {
+        let (all, of_link) = self.beside(&relay);
+        if policy == Policy::Hopline && of_link >= MAX_PENDING_OF_LINK {
             return false;
         }
-        if self.pending.len() >= MAX_PENDING {
+        if all >= MAX_PENDING {
             if policy != Policy::Ios {
                 return false;
             }
@@ -170,6 +189,27 @@ impl Relays {
         }
         self.pending.insert(key, relay);
         true
+    }
+
+    /// Puts a relay back for the links that have no time for it; false when it waited for too long, or too many do.
+    pub(super) fn wait(&mut self, key: Key, relay: Relay, now: Instant) -> bool {
+        let since = relay.without_air.unwrap_or(now);
+        let relay = Relay { without_air: Some(since), ..relay };
+        let (all, of_link) = self.beside(&relay);
+        let full = all >= MAX_WAITING || of_link >= MAX_WAITING_OF_LINK;
+        if full || relay.frame.len() > LONGEST_WAITING || now.since(since) >= AIR_PATIENCE {
+            return false;
+        }
+        self.pending.insert(key, relay);
+        true
+    }
+
+    /// How many wait for the same as this one, and how many of them came over the same link.
+    fn beside(&self, relay: &Relay) -> (usize, usize) {
+        let for_air = relay.without_air.is_some();
+        let beside = self.pending.values().filter(|other| other.without_air.is_some() == for_air);
+        let of_link = beside.clone().filter(|it| it.ingress == relay.ingress && it.ingress.is_some());
+        (beside.count(), of_link.count())
     }
 
     /// A copy arrived over `heard`: those links have the packet. True when nobody is left to send it to.
@@ -205,16 +245,26 @@ impl Relays {
 
     /// Forgets a link that is gone.
     pub(super) fn link_down(&mut self, link: LinkId) {
+        self.turns.remove(&Some(link));
         self.pending.retain(|_, relay| {
+            relay.ingress = relay.ingress.filter(|ingress| *ingress != link);
             relay.links.remove(&link);
             !relay.links.is_empty()
         });
     }
 
-    /// The next relay whose time has come.
-    pub(super) fn pop_due(&mut self, now: Instant) -> Option<Relay> {
-        let (&key, _) = self.pending.iter().find(|(_, relay)| relay.due <= now)?;
-        self.pending.remove(&key)
+    /// The next relay whose time has come, of the link whose turn it is: pieces after what is whole, and else the one that
+    /// waits the longest.
+    pub(super) fn pop_due(&mut self, now: Instant) -> Option<(Key, Relay)> {
+        let due = self.pending.iter().filter(|(_, relay)| relay.due <= now);
+        let (&key, _) = due.min_by_key(|(_, relay)| {
+            let piece = relay.frame.get(1) == Some(&PacketType::Fragment.code());
+            (self.turns.get(&relay.ingress), piece, relay.without_air.unwrap_or(relay.due))
+        })?;
+        let (key, relay) = self.pending.remove_entry(&key)?;
+        self.turn += 1;
+        self.turns.insert(relay.ingress, self.turn);
+        Some((key, relay))
     }
 
     /// When the next relay is due.
@@ -231,8 +281,9 @@ fn same_but_ttl(a: &[u8], b: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ids::PostId;
     use crate::time::UnixMillis;
-    use crate::wire::Version;
+    use crate::wire::{Post, Version};
     use rand_chacha::ChaCha20Rng;
     use rand_core::SeedableRng;
 
@@ -256,7 +307,7 @@ mod tests {
 
     fn relay(ingress: Option<LinkId>) -> Relay {
         let frame = Bytes::from_static(&[1, 2, 7, 4]);
-        Relay { frame, links: BTreeSet::new(), ingress, proven: false, due: Instant::ZERO }
+        Relay { frame, links: BTreeSet::new(), ingress, proven: false, due: Instant::ZERO, without_air: None }
     }
 
     fn ttl_out(policy: Policy, packet: &Packet, degree: usize) -> Option<u8> {
@@ -297,6 +348,29 @@ mod tests {
     }
 
     #[test]
+    fn in_a_crowd_an_urgent_notice_goes_as_far_on_ios_as_an_announce() {
+        let degrees = [2, 3, 5, 6];
+        let out = |urgent| {
+            let post = Post {
+                id: PostId([1; 16]),
+                geohash: String::new(),
+                content: "the bridge is down".to_owned(),
+                author: [2; 32],
+                nickname: "ada".to_owned(),
+                created: UnixMillis(1),
+                expires: UnixMillis(2),
+                flags: Post::flags(urgent),
+                signature: [3; 64],
+            };
+            let payload = Board::Post(post).encode().unwrap().into();
+            let packet = Packet { payload, ..packet(PacketType::BoardPost, 7, None) };
+            degrees.map(|degree| ttl_out(Policy::Ios, &packet, degree).unwrap_or_default())
+        };
+        assert_eq!(out(true), [6, 6, 6, 4]);
+        assert_eq!(out(false), [6, 5, 5, 4]);
+    }
+
+    #[test]
     fn in_a_crowd_android_tosses_a_coin_for_what_is_nearly_spent() {
         let mut rng = ChaCha20Rng::seed_from_u64(1);
         let mut passed = |ttl, degree| {
@@ -319,7 +393,7 @@ mod tests {
             let links = BTreeSet::from([link(1), link(2)]);
             assert!(relays.schedule(Key::sample(), Relay { links, ..relay(None) }, policy));
             relays.heard_again(Key::sample(), &[1, 2, 6, 4], &BTreeSet::from([link(1)]), (policy, degree));
-            relays.pop_due(Instant::ZERO).map_or(0, |relay| relay.links.len())
+            relays.pop_due(Instant::ZERO).map_or(0, |(_, relay)| relay.links.len())
         };
         assert_eq!(POLICIES.map(|policy| left(policy, 3)), [0, 2, 1]);
         assert_eq!(POLICIES.map(|policy| left(policy, 2)), [2, 2, 1]);
@@ -342,6 +416,41 @@ mod tests {
         fill(&mut relays, Some(link), Policy::Hopline);
         assert_eq!(relays.pending.len(), MAX_PENDING_OF_LINK);
         assert!(relays.schedule(Key::sample(), relay(None), Policy::Hopline));
+    }
+
+    #[test]
+    fn a_train_waits_for_air_in_its_order_behind_what_is_whole_and_not_for_ever() {
+        let at = |millis| Instant::from_start(Duration::from_millis(millis));
+        let link = LinkId { adapter: crate::ids::AdapterId(0), serial: 1 };
+        let key =
+            |n: u16| Key::sample().variant(&[n.to_be_bytes()[0]; 64]).variant(&[n.to_be_bytes()[1]; 64]);
+        let piece = |n: u16| {
+            let [high, low] = n.to_be_bytes();
+            let frame = Bytes::copy_from_slice(&[1, PacketType::Fragment.code(), high, low]);
+            Relay { frame, due: at(100_000), ..relay(Some(link)) }
+        };
+        let mut relays = Relays::default();
+        let taken = (0..300).filter(|&n| relays.wait(key(n), piece(n), at(n.into()))).count();
+        assert_eq!(taken, MAX_WAITING_OF_LINK);
+        let whole = Relay { due: at(100_000), ..relay(None) };
+        assert!(relays.wait(Key::sample(), whole.clone(), at(400)), "those of other links have their places");
+        assert!(relays.schedule(key(999), relay(Some(link)), Policy::Hopline), "what is new has its own");
+        assert_eq!(relays.pop_due(at(0)).map(|(key, _)| key), Some(key(999)));
+
+        assert_eq!(relays.pop_due(at(99_999)), None);
+        let next = |relays: &mut Relays| relays.pop_due(at(100_000)).expect("one that waits");
+        assert_eq!(next(&mut relays).1.frame, whole.frame, "the links take turns");
+        let whole = Relay { ingress: Some(link), ..whole };
+        assert!(!relays.wait(Key::sample(), whole.clone(), at(500)));
+        assert_eq!(next(&mut relays).0, key(0));
+        assert!(relays.wait(Key::sample(), whole.clone(), at(500)), "there is a place again");
+        assert_eq!(next(&mut relays).1.frame, whole.frame);
+        for n in 1..256 {
+            assert_eq!(next(&mut relays).0, key(n));
+        }
+        let waited = Relay { without_air: Some(at(0)), ..piece(0) };
+        assert!(relays.wait(key(0), waited.clone(), at(29_999)) && !relays.wait(key(0), waited, at(30_000)));
+        assert!(!relays.wait(key(1), Relay { frame: vec![0; 513].into(), ..piece(1) }, at(0)));
     }
 
     /// One relay more than the queue holds.

@@ -17,6 +17,8 @@ use crate::wire::{Capabilities, Packet, PacketType, Version};
 const MAX_HOPS: usize = 4;
 /// How long an answer may take before the route is taken to be broken (spec 3.17).
 const PATIENCE: Duration = Duration::from_secs(10);
+/// What is longer goes in many pieces, and its answer tells nothing of the route in so short a time.
+const LONG: usize = 4_096;
 /// For how long there are no routes to a peer that did not answer (spec 3.17).
 const BARRED: Duration = Duration::from_secs(60);
 /// Peers whose routes are watched at once; a further one is sent nothing along a route.
@@ -61,7 +63,15 @@ impl Routes {
 
     /// What was sent to this peer went unanswered; no routes to it for a while, if one was used.
     pub(super) fn unanswered(&mut self, peer: PeerId, now: Instant) {
-        if self.awaiting.remove(&peer).is_some() && self.barred.len() < MAX_WATCHED {
+        if self.awaiting.contains_key(&peer) {
+            self.bar(peer, now);
+        }
+    }
+
+    /// No routes to this peer for a while.
+    pub(super) fn bar(&mut self, peer: PeerId, now: Instant) {
+        self.awaiting.remove(&peer);
+        if self.barred.len() < MAX_WATCHED {
             self.barred.insert(peer, now + BARRED);
         }
     }
@@ -121,7 +131,7 @@ impl Engine {
         }
         let route = self.view(&own, now.instant).path(to, |peer| self.reads_v2(peer))?;
         let first = *route.first().filter(|_| route.len() <= MAX_HOPS)?;
-        if !self.routes.try_one(to, now.instant) {
+        if packet.payload.len() <= LONG && !self.routes.try_one(to, now.instant) {
             return None;
         }
         let routed = Packet { version: Version::V2, route, signature: None, ..packet.clone() };

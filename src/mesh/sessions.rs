@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use rand_core::{CryptoRng, RngCore};
 
+use super::budget::Budget;
 use super::config::ANSWER_TIMEOUT;
 use super::error::DropReason;
 use super::handshake_rate::{Asked, HandshakeRate};
@@ -29,6 +30,14 @@ const LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
 const MAX_SESSIONS: usize = 1_024;
 /// Ciphertexts of one peer kept while its handshake is unfinished (spec 3.4).
 const MAX_EARLY: usize = 4;
+/// The same of all peers together (spec 3.4).
+const MAX_ALL_EARLY: usize = 32;
+/// The longest such ciphertext: a file waits for the proof that follows the handshake (spec 3.6.11), and a text is short.
+const MAX_EARLY_LEN: usize = 70_000;
+/// Challenges of one peer that are answered, in one [`CHALLENGE_SPAN`]: a person scans a code now and then.
+const CHALLENGES: usize = 5;
+/// Over how long they are counted.
+const CHALLENGE_SPAN: Duration = Duration::from_secs(60);
 
 /// What a handshake message led to.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -66,6 +75,7 @@ struct Live {
     noise_public: [u8; 32],
     /// What the peer proved that it can do, once it has.
     capabilities: Option<Capabilities>,
+    challenges: Budget,
     since: Instant,
     /// What completed it (message 1 for a responder, message 2 for an initiator) and our last word, should the
     /// other side not have heard it.
@@ -113,6 +123,12 @@ impl Sessions {
     pub(super) fn prove(&mut self, peer: PeerId, capabilities: Capabilities) -> bool {
         let live = self.peers.get_mut(&peer).and_then(|session| session.live.as_mut());
         live.is_some_and(|live| live.capabilities.replace(capabilities).is_none())
+    }
+
+    /// Whether one more challenge of a peer is answered, and told to people; counts it when it is.
+    pub(super) fn may_challenge(&mut self, peer: PeerId, now: Instant) -> bool {
+        let live = self.peers.get_mut(&peer).and_then(|session| session.live.as_mut());
+        live.is_some_and(|live| live.challenges.spend(CHALLENGES, CHALLENGE_SPAN, now))
     }
 
     /// Message 1 of a new handshake, unless one is under way or the limits forbid it.
@@ -195,13 +211,19 @@ impl Sessions {
         }
         match (&session.handshake, &session.live) {
             (Some(_), _) => {
-                if session.early.len() < MAX_EARLY {
-                    session.early.push_back((payload.to_vec(), stamp));
-                }
+                self.keep_early(peer, payload, stamp);
                 Err(Unopened::Early)
             }
             (None, Some(_)) => Err(Unopened::Refused),
             (None, None) => Err(Unopened::NoSession),
+        }
+    }
+
+    fn keep_early(&mut self, peer: PeerId, payload: &[u8], stamp: Stamp) {
+        let all: usize = self.peers.values().map(|session| session.early.len()).sum();
+        let Some(session) = self.peers.get_mut(&peer) else { return };
+        if all < MAX_ALL_EARLY && session.early.len() < MAX_EARLY && payload.len() <= MAX_EARLY_LEN {
+            session.early.push_back((payload.to_vec(), stamp));
         }
     }
 
@@ -365,6 +387,7 @@ impl Live {
             fingerprint,
             noise_public: remote_static,
             capabilities: None,
+            challenges: Budget::default(),
             since: Instant::ZERO,
             completed_by: completed_by.to_vec(),
             last_word,
@@ -535,6 +558,21 @@ mod tests {
         let opened: Vec<_> =
             early.iter().map(|(sealed, stamp)| high.sessions.open(low.id(), sealed, *stamp, at(0))).collect();
         assert_eq!(opened, [Ok(vec![0]), Ok(vec![1]), Ok(vec![2]), Ok(vec![3])]);
+    }
+
+    #[test]
+    fn ciphertexts_of_many_handshakes_are_bounded_together_and_each_in_length() {
+        let mut ada = Side::new(1);
+        let others: Vec<Side> = (2..22).map(Side::new).collect();
+        for mut other in others {
+            let message1 = other.begin(ada.id(), 0).unwrap();
+            ada.reply(other.id(), &message1, 0);
+            for payload in [vec![0; MAX_EARLY_LEN + 1], vec![0; 40], vec![1; 40], vec![2; 40]] {
+                assert_eq!(ada.sessions.open(other.id(), &payload, STAMP, at(0)), Err(Unopened::Early));
+            }
+        }
+        let kept: Vec<usize> = ada.sessions.peers.values().map(|session| session.early.len()).collect();
+        assert_eq!((kept.iter().sum(), kept.iter().max()), (MAX_ALL_EARLY, Some(&3)));
     }
 
     #[test]

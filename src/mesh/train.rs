@@ -8,7 +8,7 @@ use bytes::Bytes;
 use crate::ids::{AttemptId, LinkId};
 use crate::time::Instant;
 
-/// Trains that move at the same time.
+/// Trains that move at the same time: so many of files, and so many others, which need not wait for files.
 const MAX_MOVING: usize = 2;
 /// Trains that exist at the same time; a further one is refused.
 pub(super) const MAX_TRAINS: usize = 32;
@@ -31,6 +31,8 @@ pub(super) struct Train {
     pub(super) links: BTreeSet<LinkId>,
     /// The pause between two of them.
     pub(super) gap: Duration,
+    /// Whether somebody has to pass them on behind these links, and must be able to follow.
+    pub(super) onward: bool,
 }
 
 /// A fragment that is due.
@@ -40,6 +42,8 @@ pub(super) struct DueFragment {
     pub(super) frame: Bytes,
     /// Where it goes.
     pub(super) links: BTreeSet<LinkId>,
+    /// Whether it goes onward from there.
+    pub(super) onward: bool,
     /// The attempt its train has the name of, and how many fragments are left behind this one.
     pub(super) of: Option<(AttemptId, usize)>,
 }
@@ -80,11 +84,20 @@ impl Trains {
         self.queue.retain(|moving| moving.name != Some(attempt));
     }
 
-    /// The next fragment that is due and the links it goes to. `has_room` tells whether a link can take one:
-    /// a train waits for its slowest link, but not for one that is stuck.
-    pub(super) fn pop_due(&mut self, now: Instant, has_room: impl Fn(LinkId) -> bool) -> Option<DueFragment> {
-        self.queue.retain(|moving| !moving.train.fragments.is_empty() && !moving.train.links.is_empty());
-        for moving in self.queue.iter_mut().take(MAX_MOVING).filter(|moving| moving.due <= now) {
+    /// The next fragment that is due and the links it goes to. `has_room` tells whether a link can take one, and `free_at`
+    /// from when on it may have one that goes onward: a train waits for its slowest link, but not for one that is stuck.
+    pub(super) fn pop_due(
+        &mut self,
+        now: Instant,
+        has_room: impl Fn(LinkId) -> bool,
+        free_at: impl Fn(LinkId) -> Instant,
+    ) -> Option<DueFragment> {
+        self.queue.retain(Moving::has_more);
+        let mut due: Vec<&mut Moving> = in_front(self.queue.iter_mut(), |moving| moving.name.is_some())
+            .filter(|moving| moving.next_at(&free_at) <= now)
+            .collect();
+        due.sort_by_key(|moving| moving.due);
+        for moving in due {
             if !moving.train.links.iter().all(|&link| has_room(link)) {
                 let since = *moving.waiting_since.get_or_insert(now);
                 if now.since(since) < STUCK {
@@ -97,7 +110,8 @@ impl Trains {
             moving.due = now + moving.train.gap;
             if let Some(frame) = moving.train.fragments.pop_front() {
                 let of = moving.name.map(|name| (name, moving.train.fragments.len()));
-                return Some(DueFragment { frame, links: moving.train.links.clone(), of });
+                let Train { ref links, onward, .. } = moving.train;
+                return Some(DueFragment { frame, links: links.clone(), onward, of });
             }
         }
         None
@@ -111,12 +125,29 @@ impl Trains {
     }
 
     /// When the next fragment is due.
-    pub(super) fn poll_timeout(&self) -> Option<Instant> {
-        self.queue
-            .iter()
-            .filter(|moving| !moving.train.fragments.is_empty() && !moving.train.links.is_empty())
-            .take(MAX_MOVING)
-            .map(|moving| moving.due)
-            .min()
+    pub(super) fn poll_timeout(&self, free_at: impl Fn(LinkId) -> Instant) -> Option<Instant> {
+        let queue = self.queue.iter().filter(|moving| moving.has_more());
+        in_front(queue, |moving| moving.name.is_some()).map(|moving| moving.next_at(&free_at)).min()
     }
+}
+
+impl Moving {
+    fn has_more(&self) -> bool {
+        !self.train.fragments.is_empty() && !self.train.links.is_empty()
+    }
+
+    fn next_at(&self, free_at: impl Fn(LinkId) -> Instant) -> Instant {
+        let links = self.train.links.iter().filter(|_| self.train.onward);
+        links.map(|&link| free_at(link)).fold(self.due, Instant::max)
+    }
+}
+
+/// Those that move: the first of files, and the first others.
+fn in_front<T>(queue: impl Iterator<Item = T>, of_file: impl Fn(&T) -> bool) -> impl Iterator<Item = T> {
+    let (mut files, mut others) = (0, 0);
+    queue.filter(move |moving| {
+        let count = if of_file(moving) { &mut files } else { &mut others };
+        *count += 1;
+        *count <= MAX_MOVING
+    })
 }

@@ -4,6 +4,7 @@
 //! were accepted, messages that arrived, receipts. In the second the router's decisions are written down and the
 //! bodies for its dispatches are read. What cannot be stored is neither accepted nor acknowledged.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tokio::sync::oneshot;
@@ -25,6 +26,9 @@ use super::public::PublicText;
 use super::store::Store;
 use super::visit::{self, Intake, Outcome, Written};
 
+/// Changes that may wait for a disk that takes nothing; for a further one the oldest is given up.
+const MAX_UNKEPT: usize = 4096;
+
 /// Everything between the transports and the disk.
 pub(super) struct Carrier {
     router: Router,
@@ -32,6 +36,8 @@ pub(super) struct Carrier {
     public: PublicText,
     events: Vec<Event>,
     intake: Vec<Intake>,
+    /// Changes of what transports keep that could not be written down yet.
+    unkept: Vec<Intake>,
     inputs: Vec<Input>,
 }
 
@@ -40,7 +46,8 @@ pub(super) type Accepting = oneshot::Sender<Result<OutboxEntry, SendError>>;
 
 impl Carrier {
     pub(super) fn new(router: Router, store: Store, public: PublicText) -> Self {
-        Self { router, store, public, events: Vec::new(), intake: Vec::new(), inputs: Vec::new() }
+        let (events, intake, unkept, inputs) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        Self { router, store, public, events, intake, unkept, inputs }
     }
 
     /// Takes up what an earlier run left: messages under way, and what it measured.
@@ -107,9 +114,23 @@ impl Carrier {
         self.intake.push(Intake::Receipt { transport, from, id, status });
     }
 
-    /// A change of what the mesh keeps.
-    pub(super) fn keep(&mut self, change: Keep) {
-        self.intake.push(Intake::Keep(change));
+    /// A change of what a transport keeps.
+    pub(super) fn keep(&mut self, transport: TransportKey, change: Keep) {
+        self.intake.push(Intake::Keep { transport, change });
+    }
+
+    /// Writes down what the transports told to keep as they stopped.
+    pub(super) async fn close(mut self, last: Vec<Keep>) {
+        let keep = |item| if let Intake::Keep { change, .. } = item { Some(change) } else { None };
+        let mut changes: Vec<Keep> =
+            self.unkept.drain(..).chain(self.intake.drain(..)).filter_map(keep).collect();
+        changes.extend(last);
+        let kept = self.store.with(move |database| {
+            database.transaction(|database| changes.iter().try_for_each(|change| database.keep(change)))
+        });
+        if let Err(error) = kept.await {
+            tracing::error!(%error, "what was to be kept could not be written down");
+        }
     }
 
     /// Stores what came, lets the router decide, hands out what it decided, and tells what is worth telling.
@@ -140,18 +161,24 @@ impl Carrier {
         if self.intake.is_empty() {
             return;
         }
-        let intake = std::mem::take(&mut self.intake);
+        let mut intake = std::mem::take(&mut self.unkept);
+        intake.append(&mut self.intake);
         let visit = self.store.with(move |database| {
             let outcomes = visit::store(database, &intake, now.unix);
             Ok((intake, outcomes))
         });
         match visit.await {
             Ok((intake, Ok(outcomes))) => {
+                tell_kept(&intake, ports);
                 for (item, outcome) in intake.into_iter().zip(outcomes) {
                     self.stored(item, outcome, ports);
                 }
             }
-            Ok((intake, Err(error))) => not_stored(intake, &error),
+            Ok((intake, Err(error))) => {
+                self.unkept = not_stored(intake, &error);
+                let too_many = self.unkept.len().saturating_sub(MAX_UNKEPT);
+                tell_kept(&self.unkept.drain(..too_many).collect::<Vec<_>>(), ports);
+            }
             Err(error) => tracing::error!(%error, "the database is gone"),
         }
     }
@@ -174,7 +201,7 @@ impl Carrier {
             }
             // Each item is answered in its own kind.
             (
-                Intake::Accept { .. } | Intake::Receive { .. } | Intake::Receipt { .. } | Intake::Keep(_),
+                Intake::Accept { .. } | Intake::Receive { .. } | Intake::Receipt { .. } | Intake::Keep { .. },
                 _,
             ) => {}
         }
@@ -218,20 +245,35 @@ impl Carrier {
     }
 }
 
-/// Nothing was stored: nothing is accepted, and nothing acknowledged, so that its sender tries again.
-fn not_stored(intake: Vec<Intake>, error: &StoreError) {
+/// Tells each transport how many of its changes are on disk.
+fn tell_kept(intake: &[Intake], ports: &mut Ports) {
+    let mut kept = BTreeMap::<TransportKey, u64>::new();
+    for item in intake {
+        if let Intake::Keep { transport, .. } = item {
+            let changes = kept.entry(*transport).or_default();
+            *changes = changes.saturating_add(1);
+        }
+    }
+    for (transport, changes) in kept {
+        ports.command(transport, Command::Kept { changes });
+    }
+}
+
+/// Nothing was stored: nothing is accepted, and nothing acknowledged, so that its sender tries again. What
+/// transports keep is told once, and is given back.
+fn not_stored(intake: Vec<Intake>, error: &StoreError) -> Vec<Intake> {
     tracing::error!(%error, items = intake.len(), "nothing could be stored");
+    let mut unkept = Vec::new();
     for item in intake {
         match item {
+            Intake::Keep { .. } => unkept.push(item),
             Intake::Accept { answer: Some(answer), .. } => {
                 answer.send(Err(SendError::NotStored(error.to_string()))).ok();
             }
-            Intake::Accept { answer: None, .. }
-            | Intake::Receive { .. }
-            | Intake::Receipt { .. }
-            | Intake::Keep(_) => {}
+            Intake::Accept { answer: None, .. } | Intake::Receive { .. } | Intake::Receipt { .. } => {}
         }
     }
+    unkept
 }
 
 /// The second visit: what the router decided is written down, and what it sends is read.

@@ -87,7 +87,9 @@ impl Driver {
             }
             let wake = self.wait(&mut conditions).await;
             if !self.take(wake).await || !self.take_ready().await {
-                self.ports.stop().await;
+                let keeps = |event| if let port::Event::Keep(change) = event { Some(change) } else { None };
+                let last = self.ports.stop().await.into_iter().filter_map(keeps).collect();
+                self.carrier.close(last).await;
                 return Ok(());
             }
         }
@@ -294,7 +296,7 @@ impl Driver {
             port::Event::Verified { noise_public, signing_public, nickname } => {
                 self.verified(Met { noise_public, signing_public, nickname }).await;
             }
-            port::Event::Keep(change) => self.carrier.keep(change),
+            port::Event::Keep(change) => self.carrier.keep(transport, change),
             port::Event::Heard { packet } => {
                 // What came over direct was lowered by who sent it.
                 let lowered =

@@ -9,6 +9,7 @@ use crate::config::ValueError;
 use crate::ids::{Fingerprint, PeerId};
 use crate::mesh::event::{PeerInfo, Reach};
 use crate::message::Recipient;
+use crate::nickname::{calls, composed};
 
 use super::error::NameError;
 
@@ -22,7 +23,7 @@ pub fn resolve(
     peers: &[PeerInfo],
 ) -> Result<Recipient, NameError> {
     let name = name.trim();
-    let bare = name.strip_prefix('@').unwrap_or(name);
+    let bare = &*composed(name.strip_prefix('@').unwrap_or(name));
     if bare == EVERYONE {
         return Ok(Recipient::Everyone);
     }
@@ -37,7 +38,7 @@ pub fn resolve(
     }
     let named = |present: bool| -> Vec<PeerId> {
         let wanted = peers.iter().filter(|peer| (peer.reach != Reach::Gone) == present);
-        wanted.filter(|peer| peer.nickname == bare || is_told_apart(peer, bare)).map(|peer| peer.id).collect()
+        wanted.filter(|peer| calls(bare, &peer.nickname, peer.id)).map(|peer| peer.id).collect()
     };
     // Somebody who left keeps the name only while nobody here has it.
     let present = named(true);
@@ -49,23 +50,13 @@ pub fn resolve(
     }
 }
 
-/// Whether a name is the peer's nickname with the first four digits of its id, as `ada#1a2b`: so are names shown
-/// that two have (spec 5.1).
-fn is_told_apart(peer: &PeerInfo, name: &str) -> bool {
-    name.rsplit_once('#').is_some_and(|(nickname, digits)| {
-        nickname == peer.nickname
-            && digits.len() == 4
-            && peer.id.to_string().starts_with(&digits.to_lowercase())
-    })
-}
-
 /// Checks a nickname before it is announced: at most 50 characters and 255 bytes, which is what a phone takes
 /// (spec 5.1) and what an announce can say (spec 3.1).
 pub fn check_nickname(nickname: &str) -> Result<String, ValueError> {
     const LIMIT: usize = 255;
     const CHARACTERS: usize = 50;
     let nickname = nickname.trim();
-    let nickname = nickname.strip_prefix('@').unwrap_or(nickname);
+    let nickname = composed(nickname.strip_prefix('@').unwrap_or(nickname));
     if nickname.is_empty() {
         return Err(ValueError::EmptyNickname);
     }
@@ -79,7 +70,7 @@ pub fn check_nickname(nickname: &str) -> Result<String, ValueError> {
     if nickname == EVERYONE {
         return Err(ValueError::ReservedNickname);
     }
-    Ok(nickname.to_owned())
+    Ok(nickname.into_owned())
 }
 
 #[cfg(test)]
@@ -135,6 +126,17 @@ mod tests {
         assert!(error.to_string().contains("0101010101010101, 0202020202020202"), "{error}");
         assert_eq!(heard("@ada#0202", &peers), Ok(Recipient::Peer(peers[1].id)));
         assert!(heard("ada#0303", &peers).is_err() && heard("ada#", &peers).is_err());
+    }
+
+    #[test]
+    fn a_name_is_found_in_whatever_form_it_is_typed() {
+        let (one, several) = ("zo\u{eb}", "zoe\u{308}");
+        let peers = [peer(1, one, Reach::Direct)];
+        let contacts = BTreeMap::from([("ren\u{e9}".to_owned(), PeerId([7; 8]))]);
+        assert_eq!(heard(several, &peers), Ok(Recipient::Peer(peers[0].id)));
+        assert_eq!(heard(&format!("@{several}#0101"), &peers), Ok(Recipient::Peer(peers[0].id)));
+        assert_eq!(resolve("rene\u{301}", &contacts, &peers), Ok(Recipient::Peer(PeerId([7; 8]))));
+        assert_eq!(check_nickname(several).as_deref(), Ok(one));
     }
 
     #[test]

@@ -88,8 +88,9 @@ impl Ports {
         }
     }
 
-    /// Asks all to say goodbye, and waits until they have.
-    pub(super) async fn stop(self) {
+    /// Asks all to say goodbye, and waits until they have; what they told meanwhile.
+    pub(super) async fn stop(self) -> Vec<Event> {
+        let mut last = Vec::new();
         for port in self.by_key.into_values() {
             let Port { transport, pending, ended, .. } = port;
             if ended {
@@ -100,8 +101,9 @@ impl Ports {
                     break;
                 }
             }
-            transport.stop().await;
+            last.extend(transport.stop().await);
         }
+        last
     }
 
     fn poll_next(&mut self, context: &mut Context) -> Poll<News> {

@@ -66,7 +66,7 @@ impl NodeHandle {
     /// Asks whoever has this name whether they are there, and waits for the answer.
     pub async fn ping(&self, name: &str) -> Result<Pinged, SurveyError> {
         let Recipient::Peer(peer) = self.resolve(name).await? else { return Err(SurveyError::Everyone) };
-        let nonce = nonce();
+        let nonce = nonce()?;
         let answered = self.ask_mesh(Command::Ping { peer, nonce }, |event| match event {
             Event::Pong { nonce: of, hops, round_trip, .. } if of == nonce => {
                 Some(Ok(Pinged { peer, pong: Some(Pong { hops, round_trip }) }))
@@ -103,8 +103,8 @@ impl NodeHandle {
     }
 }
 
-fn nonce() -> Nonce {
+fn nonce() -> Result<Nonce, SendError> {
     let mut nonce = [0; 8];
-    OsRng.fill_bytes(&mut nonce);
-    nonce
+    OsRng.try_fill_bytes(&mut nonce).map_err(SendError::Random)?;
+    Ok(nonce)
 }

@@ -20,8 +20,8 @@ pub(super) enum Intake {
     Receive { new: NewReceived, fragments: u16 },
     /// A receipt for a message of ours.
     Receipt { transport: TransportKey, from: PeerId, id: MessageId, status: DeliveryStatus },
-    /// What the mesh keeps changes.
-    Keep(Keep),
+    /// What a transport keeps changes.
+    Keep { transport: TransportKey, change: Keep },
 }
 
 /// What became of it.
@@ -71,7 +71,7 @@ fn store_one(database: &mut Database, item: &Intake, now: UnixMillis) -> Result<
             let progress = database.set_status(*id, *status, Some(*transport), None, now)?;
             Ok(Outcome::Receipt { new: matches!(progress, Progress::Changed(_)) })
         }
-        Intake::Keep(change) => database.keep(change).map(|()| Outcome::Kept),
+        Intake::Keep { change, .. } => database.keep(change).map(|()| Outcome::Kept),
     }
 }
 

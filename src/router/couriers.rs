@@ -4,7 +4,8 @@
 use super::dispatch::Router;
 use super::error::Reason;
 use super::event::Output;
-use super::selection::{Ask, Exclusion};
+use super::pending::Pending;
+use super::selection::Exclusion;
 use crate::capabilities::TransportKey;
 use crate::ids::MessageId;
 use crate::message::Recipient;
@@ -19,34 +20,41 @@ impl Router {
             return;
         }
         let first = self.lanes.line(to).map(|line| line.first(AT_MOST)).unwrap_or_default();
-        for id in first {
-            let Some(pending) = self.messages.get(&id).filter(|pending| pending.couriers.is_none()) else {
-                continue;
-            };
-            let (ask, expires) = (pending.ask(), pending.envelope.expires);
-            if pending.envelope.wants_receipt && self.mesh_may_carry(&ask) {
-                self.outputs.push_back(Output::Deposit { id, expires });
-                if let Some(pending) = self.messages.get_mut(&id) {
-                    pending.couriers = Some(0);
-                }
+        let may = |id: &MessageId| self.messages.get(id).is_some_and(|pending| self.may_be_left(pending));
+        for id in first.into_iter().filter(may).take(AT_MOST).collect::<Vec<_>>() {
+            let Some(pending) = self.messages.get_mut(&id) else { continue };
+            if pending.couriers.is_none() {
+                pending.couriers = Some(0);
+                self.outputs.push_back(Output::Deposit { id, expires: pending.envelope.expires });
             }
         }
     }
 
     /// So many couriers have a text.
     pub(super) fn left_with(&mut self, id: MessageId, couriers: usize) {
-        let Some(pending) = self.messages.get_mut(&id) else { return };
+        let Some(pending) = self.messages.get_mut(&id) else {
+            // It ended in an earlier run, and that was not heard.
+            return self.outputs.push_back(Output::Recall { id });
+        };
         pending.couriers = Some(couriers);
-        if pending.lane.is_some() && pending.has_reason() {
-            self.tell_waiting(id, Reason::Unreachable);
+        let reason = match pending.reason().cloned() {
+            // It counts those of before.
+            Some(Reason::WithCouriers { .. }) => Some(Reason::Unreachable),
+            reason => reason,
+        };
+        if let Some(reason) = reason.filter(|_| pending.lane.is_some()) {
+            self.tell_waiting(id, reason);
         }
     }
 
-    fn mesh_may_carry(&self, ask: &Ask) -> bool {
+    fn may_be_left(&self, pending: &Pending) -> bool {
         let fits = |(transport, exclusion): (TransportKey, Option<Exclusion>)| {
             transport == TransportKey::Bitchat && exclusion.is_none()
         };
-        matches!(ask.to, Recipient::Peer(_)) && self.board.fitness(ask).any(fits)
+        let ask = pending.ask();
+        pending.envelope.wants_receipt
+            && matches!(ask.to, Recipient::Peer(_))
+            && self.board.fitness(&ask).any(fits)
     }
 }
 

@@ -202,7 +202,8 @@ impl Router {
         self.lanes.join(to);
         self.enter_lane(id);
         self.pump(to, now);
-        if self.messages.get(&id).is_some_and(|pending| pending.lane.is_some() && !pending.has_reason()) {
+        if self.messages.get(&id).is_some_and(|pending| pending.lane.is_some() && pending.reason().is_none())
+        {
             self.tell_waiting(id, Reason::InTurn);
         }
         self.warm_up(&ask, now);

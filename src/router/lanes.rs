@@ -69,9 +69,14 @@ impl Line {
         tried.flat_map(|(_, waiting)| waiting.iter().map(|(_, id)| *id)).collect()
     }
 
-    /// The messages that wait, the first ones of each lane.
+    /// The messages that wait, the first ones of each lane, in the order in which they want their turn.
     pub(super) fn first(&self, most: usize) -> Vec<MessageId> {
-        self.lanes.values().flat_map(|waiting| waiting.iter().map(|(_, id)| *id).take(most)).collect()
+        let first = self.lanes.iter().flat_map(|(lane, waiting)| {
+            waiting.iter().take(most).map(|(order, id)| (lane.class.patient, *order, *id))
+        });
+        let mut first: Vec<_> = first.collect();
+        first.sort_unstable();
+        first.into_iter().map(|(.., id)| id).collect()
     }
 
     pub(super) fn waits(&self) -> bool {

@@ -155,9 +155,9 @@ impl Pending {
         self.attempts.iter().any(Attempt::is_live)
     }
 
-    /// Whether it is said why it waits.
-    pub(super) const fn has_reason(&self) -> bool {
-        self.told.2.is_some()
+    /// Why it is said to wait.
+    pub(super) const fn reason(&self) -> Option<&Reason> {
+        self.told.2.as_ref()
     }
 
     /// How far it is said to have come.

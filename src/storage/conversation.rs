@@ -5,7 +5,7 @@ use rusqlite::Row;
 use super::columns::integer;
 use super::database::Database;
 use super::error::StoreError;
-use super::inbox::InboxEntry;
+use super::inbox::{CLOCKS_DIFFER, InboxEntry};
 use super::outbox::{self, OutboxEntry};
 use super::seal::Unsealed;
 use crate::ids::{Fingerprint, PeerId};
@@ -51,7 +51,7 @@ pub struct Lines {
     pub with: Option<Recipient>,
     /// Only what holds this text; upper and lower case are the same.
     pub text: Option<String>,
-    /// The first messages received after the one of this number, and none of ours, instead of the newest of all.
+    /// The first messages received after the one of this number, and none of ours, instead of those said last.
     pub after: Option<u64>,
     /// So many at most.
     pub limit: usize,
@@ -60,14 +60,14 @@ pub struct Lines {
 impl Database {
     /// What was said, oldest first. Bodies are sealed, so looking for a text opens every one of them.
     ///
-    /// Rows are taken in the order of their numbers until there are enough, whatever index there is: sorting
-    /// what an index found would hold all of it in memory.
+    /// Rows are read one by one until there are enough; of the others no more than their numbers is held in memory.
     pub fn history(&self, wanted: &Lines) -> Result<Vec<Line>, StoreError> {
         if wanted.after.is_some() {
-            return self.received_lines(wanted, "ORDER BY number");
+            return self.received_lines(wanted, "number");
         }
         let mut lines = self.sent_lines(wanted)?;
-        lines.extend(self.received_lines(wanted, "ORDER BY number DESC")?);
+        let said = format!("iif(sent + {} < received, sent, received)", CLOCKS_DIFFER.as_millis());
+        lines.extend(self.received_lines(wanted, &format!("{said} DESC, number DESC"))?);
         // Stable: of one millisecond, theirs comes first, and each side keeps its own order.
         lines.reverse();
         lines.sort_by_key(Line::at);
@@ -84,11 +84,12 @@ impl Database {
                 ("public = 0 AND room IS NULL AND +sender BETWEEN ?2 AND ?3", Some(first), Some(last))
             }
         };
-        let sql = format!("SELECT * FROM inbox WHERE number > ?1 AND {condition} {order}");
+        let sql = format!("SELECT number FROM inbox WHERE number > ?1 AND {condition} ORDER BY {order}");
         let mut received = self.connection.prepare_cached(&sql)?;
         let after = integer(wanted.after.unwrap_or(0));
-        let rows = received.query_map((after, first, last), |row| self.received_line(row))?;
-        wanted.pick(rows)
+        let numbers = received.query_map((after, first, last), |row| row.get::<_, i64>(0))?;
+        let mut one = self.connection.prepare_cached("SELECT * FROM inbox WHERE number = ?1")?;
+        wanted.pick(numbers.map(|number| one.query_row([number?], |row| self.received_line(row))))
     }
 
     /// Texts of ours, newest first; receipts and cards are nobody's reading.
@@ -198,6 +199,14 @@ mod tests {
         let all = Lines { limit: 9, ..Lines::default() };
         let said = ["text 20", "text 10", "text 21", "an hour late", "text 11", "Good Morning", "text 31"];
         assert_eq!(texts(&database, &all), said);
+        for limit in 1..=said.len() {
+            let last = Lines { limit, ..Lines::default() };
+            assert_eq!(
+                texts(&database, &last),
+                said[said.len() - limit..],
+                "the last {limit} that were said"
+            );
+        }
     }
 
     #[test]

@@ -25,7 +25,7 @@ const TABLE: &str = "inbox";
 pub const SEEN_FOR: Duration = Duration::from_secs((7 * 24 + 48) * 60 * 60);
 
 /// How far the clocks of two nodes may differ that hear each other (spec 2.7).
-const CLOCKS_DIFFER: Duration = Duration::from_secs(120);
+pub(super) const CLOCKS_DIFFER: Duration = Duration::from_secs(120);
 
 /// A message that arrived, from an authenticated sender.
 #[derive(Debug, Clone, PartialEq)]

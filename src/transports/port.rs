@@ -70,6 +70,11 @@ pub enum Command {
         /// Which.
         id: MessageId,
     },
+    /// So many more of the changes that it told by [`Event::Keep`] are on disk, the first told first.
+    Kept {
+        /// How many more.
+        changes: u64,
+    },
     /// A signed public packet that another transport brought, its TTL lowered already.
     Relay(Bytes),
     /// Say goodbye and stop.
@@ -128,7 +133,7 @@ pub enum Event {
         /// The name in the code.
         nickname: String,
     },
-    /// The mesh wants something kept over a restart, in the order in which it says so.
+    /// It wants something kept over a restart, in the order in which it says so; answered by [`Command::Kept`].
     Keep(Keep),
 }
 
@@ -195,13 +200,18 @@ impl Transport {
         self.health.borrow().is_up()
     }
 
-    /// Asks it to say goodbye, and waits until it has stopped.
-    pub async fn stop(mut self) {
+    /// Asks it to say goodbye, and waits until it has stopped; what it told meanwhile, of which [`Event::Keep`] is
+    /// worth attention.
+    pub async fn stop(mut self) -> Vec<Event> {
         self.commands.send(Command::Shutdown).await.ok();
         // Whoever waits to tell something must not wait for a node that no longer listens.
-        while self.events.recv().await.is_some() {}
+        let mut last = Vec::new();
+        while let Some(event) = self.events.recv().await {
+            last.push(event);
+        }
         if let Err(error) = self.task.await {
             tracing::error!(transport = %self.key, %error, "a transport's task failed");
         }
+        last
     }
 }

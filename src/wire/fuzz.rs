@@ -4,13 +4,15 @@ use bytes::Bytes;
 
 use super::carrier::NostrCarrier;
 use super::cbor::Value;
+use super::letter::Letter;
 use super::mailbox::{Answer, Frames, Op, Request};
 use super::record::{MAX_RECORD_LEN, SignedRecord};
 use super::voice::VoicePacket;
 use super::{
     Announce, Board, CourierEnvelope, Fragment, GroupEnvelope, GroupText, Leave, MAX_CARD_LEN,
     MAX_PAYLOAD_LEN, MediaFile, NoisePayload, Packet, PrekeyBundle, Probe, Received, ReceivedCard,
-    RequestSync, ScannedCode, frame_len, json, link, message, noise,
+    RequestSync, ScannedCode, body, direct, file, frame_len, json, link, message, noise, read_record,
+    record_link,
 };
 
 /// Bytes that came over a link.
@@ -148,6 +150,42 @@ pub fn record(bytes: &[u8]) {
     let again =
         signed.record().encode(|_| *signed.signature()).expect("a record that was read can be written");
     assert_eq!(again.record(), signed.record());
+    assert_eq!(read_record(record_link(&bytes).as_bytes()), Ok(signed));
+}
+
+/// The same, of a file that somebody was given: a record's bytes, or a link.
+pub fn record_file(content: &[u8]) {
+    if let Ok(signed) = read_record(content) {
+        assert_eq!(read_record(signed.bytes()), Ok(signed));
+    }
+}
+
+/// Bytes that a contact sent: on a stream of its own, in a sealed envelope, for a file.
+pub fn contact(bytes: &[u8]) {
+    let mut frames = direct::Frames::default();
+    frames.push(bytes);
+    while let Ok(Some(frame)) = frames.next_frame() {
+        let mut again = direct::Frames::default();
+        again.push(&frame.encode().expect("a frame that was read can be written"));
+        assert_eq!(again.next_frame(), Ok(Some(frame)));
+    }
+    let bytes = Bytes::copy_from_slice(bytes);
+    if let Ok(letter) = Letter::decode(&bytes) {
+        assert_eq!(letter.encode(), bytes, "a letter has one encoding");
+    }
+    if let Ok(read) = body::decode(&bytes) {
+        let again = body::encode(&read).map(Bytes::from).expect("a body that was read can be written");
+        assert_eq!(body::decode(&again), Ok(read));
+    }
+    if let Ok(offer) = file::Offer::decode(&bytes) {
+        assert_eq!(offer.encode().as_ref(), Ok(&bytes.to_vec()), "an offer has one encoding");
+    }
+    if let Ok(answer) = file::Answer::decode(&bytes) {
+        assert!(bytes.starts_with(&answer.encode()));
+    }
+    if let Ok(verdict) = file::Verdict::decode(&bytes) {
+        assert!(bytes.starts_with(&verdict.encode()));
+    }
 }
 
 /// Bytes that came on a stream for the relay's services, and as what a relay answers.
@@ -193,6 +231,8 @@ mod tests {
             super::verify_code(&bytes);
             super::cbor(&bytes);
             super::record(&bytes);
+            super::record_file(&bytes);
+            super::contact(&bytes);
             super::mailbox(&bytes);
         }
     }

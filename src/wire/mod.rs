@@ -12,6 +12,7 @@
 
 #![warn(clippy::indexing_slicing)]
 
+pub mod adts;
 mod announce;
 mod board;
 pub mod body;

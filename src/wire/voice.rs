@@ -9,6 +9,12 @@ use super::reader::Reader;
 pub const MAX_VOICE_LEN: usize = 210;
 /// The most access units in one packet.
 pub const MAX_UNITS: usize = 8;
+/// Bytes before each access unit in a packet: its length.
+pub const UNIT_HEAD: usize = 2;
+/// The room for access units in a packet, with their heads.
+pub const MAX_UNITS_LEN: usize = MAX_VOICE_LEN - HEADER_LEN;
+/// The longest access unit that a packet takes.
+pub const MAX_UNIT_LEN: usize = MAX_UNITS_LEN - UNIT_HEAD;
 /// The only codec there is: AAC-LC, 16 kHz, mono, raw access units.
 pub const AAC_LC_16K: u8 = 1;
 

@@ -9,8 +9,11 @@ use hw_tests::record::Mark;
 use hw_tests::stage::Stage;
 use libtest_mimic::Failed;
 
-use crate::words::{private, public, same};
+use crate::lossy::carries;
+use crate::words::{private, public, random_text, same};
 
+/// Bytes of the file that goes from one end to the other.
+const FILE: usize = 100_000;
 /// The nodes in their order.
 const NAMES: [&str; 5] = ["ada", "ben", "cleo", "dan", "eve"];
 
@@ -35,6 +38,14 @@ pub(crate) async fn run(stage: Arc<Stage>) -> Result<(), Failed> {
             between.record.shown("ada to eve alone").len(),
             0,
         )?;
+    }
+
+    let content = [b"%PDF-1.4\n", random_text(5, FILE - 9).as_bytes()].concat();
+    if let Err(failed) = carries(ada, eve, &stage.path("plan.pdf"), &content).await {
+        for node in &nodes {
+            println!("{}: {:?}", node.name(), node.status().await?.counters);
+        }
+        return Err(failed);
     }
 
     // Next to eve, out of range of everybody else.

@@ -68,7 +68,7 @@ pub(crate) async fn says(from: &Node, to: &Node, seed: u64, via: &str) -> Result
 }
 
 /// `from` sends a file to `to`; what arrived is compared with what was sent.
-async fn carries(from: &Node, to: &Node, file: &Path, content: &[u8]) -> Result<(), Failed> {
+pub(crate) async fn carries(from: &Node, to: &Node, file: &Path, content: &[u8]) -> Result<(), Failed> {
     std::fs::write(file, content)?;
     from.send_file(to, file).await?;
     let done = |status| status == FileWord::Done;

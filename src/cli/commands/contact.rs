@@ -7,6 +7,7 @@ use serde_json::json;
 
 use crate::api::contacts::{CardQuery, ContactPatch, ContactReport, NewContact, Standing};
 use crate::ids::{Fingerprint, PeerId};
+use crate::nickname::same;
 
 use super::person;
 use crate::cli::context::Context;
@@ -226,11 +227,11 @@ pub(super) fn pick(people: Vec<ContactReport>, name: &str) -> Result<ContactRepo
         let offered = person.standing == Standing::Offered;
         if Some(person.fingerprint) == fingerprint
             || Some(person.peer_id) == peer
-            || person.name == bare && !offered
+            || same(&person.name, bare) && !offered
         {
             return Ok(person);
         }
-        if person.name == bare {
+        if same(&person.name, bare) {
             offers.push(person);
         }
     }

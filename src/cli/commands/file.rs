@@ -28,6 +28,7 @@ pub(in crate::cli) struct Arguments {
 const EXAMPLES: &str = "\
 Examples:
   hopline file send ben holiday.zip --wait
+  hopline file send everyone hello.aac --voice
   hopline file list
   hopline file accept 3
   hopline file cancel 3
@@ -46,6 +47,9 @@ enum Deed {
         /// The file
         #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
         file: PathBuf,
+        /// Speak it live over the mesh first: sound in AAC-LC, 16 kHz, mono, up to 24 kbit/s, in ADTS frames (.aac)
+        #[arg(long)]
+        voice: bool,
         /// Show how far it is, until it arrived
         #[arg(long)]
         wait: bool,
@@ -76,7 +80,7 @@ enum Deed {
 pub(in crate::cli) async fn run(context: &Context, arguments: Arguments) -> Result<(), CliError> {
     let client = context.client()?;
     match arguments.deed {
-        Deed::Send { to, file, wait } => send(context, &client, to, &file, wait).await,
+        Deed::Send { to, file, voice, wait } => send(context, &client, to, &file, (voice, wait)).await,
         Deed::List { limit } => list(context, &client, limit).await,
         Deed::Accept { number, wait } => {
             let events = if wait { Some(client.events().await?) } else { None };
@@ -95,7 +99,7 @@ async fn send(
     client: &Client,
     to: String,
     file: &Path,
-    wait: bool,
+    (voice, wait): (bool, bool),
 ) -> Result<(), CliError> {
     let failed = |source| CliError::File { file: file.to_owned(), source };
     // The daemon has another working directory.
@@ -104,7 +108,7 @@ async fn send(
     let path = path.map_err(|_| failed(io::Error::from(io::ErrorKind::InvalidFilename)))?;
     // Before sending: nothing that becomes of it is missed.
     let events = if wait { Some(client.events().await?) } else { None };
-    let report = client.send_file(&NewFile { to, path }).await?;
+    let report = client.send_file(&NewFile { to, path, voice }).await?;
     begun(context, client, report, events).await
 }
 

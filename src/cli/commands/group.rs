@@ -5,6 +5,7 @@ use serde_json::json;
 
 use crate::api::Client;
 use crate::api::groups::{GroupReport, MemberReport};
+use crate::nickname::{calls, same};
 
 use crate::cli::context::Context;
 use crate::cli::error::{CliError, RoomError};
@@ -105,7 +106,8 @@ pub(super) async fn list(context: &Context, client: &Client) -> Result<(), CliEr
 pub(super) async fn create(context: &Context, client: &Client, name: &str) -> Result<(), CliError> {
     let report = client.create_group(name).await?;
     let name = printable(&report.group.name);
-    context.out.say(&report, format!("{name} is made; `hopline group invite {name} PEER` fills it"))
+    let typed = if name.contains(' ') { format!("'{name}'") } else { name.clone() };
+    context.out.say(&report, format!("{name} is made; `hopline group invite {typed} PEER` fills it"))
 }
 
 /// Invites somebody.
@@ -157,10 +159,8 @@ pub(super) async fn leave(context: &Context, client: &Client, group: &str) -> Re
 pub(super) async fn find(client: &Client, wanted: &str) -> Result<GroupReport, CliError> {
     let wanted = wanted.strip_prefix('#').unwrap_or(wanted);
     let groups = client.groups().await?.groups;
-    let named = |group: &&GroupReport| group.group.name == wanted;
-    let begins = |group: &&GroupReport| {
-        wanted.len() >= 4 && group.group.id.to_string().starts_with(&wanted.to_ascii_lowercase())
-    };
+    let named = |group: &&GroupReport| same(&group.group.name, wanted);
+    let begins = |group: &&GroupReport| begins(&group.group.id, wanted);
     let mut found: Vec<&GroupReport> = groups.iter().filter(named).collect();
     if found.is_empty() {
         found = groups.iter().filter(begins).collect();
@@ -177,7 +177,12 @@ pub(super) async fn find(client: &Client, wanted: &str) -> Result<GroupReport, C
 
 fn is_called(member: &MemberReport, wanted: &str) -> bool {
     let wanted = wanted.strip_prefix('@').unwrap_or(wanted);
-    member.nickname == wanted || (wanted.len() >= 4 && member.fingerprint.to_string().starts_with(wanted))
+    calls(wanted, &member.nickname, member.fingerprint.peer_id()) || begins(&member.fingerprint, wanted)
+}
+
+/// Whether an id begins with what was typed: four digits or more, in either case.
+fn begins(id: &impl ToString, wanted: &str) -> bool {
+    wanted.len() >= 4 && id.to_string().starts_with(&wanted.to_ascii_lowercase())
 }
 
 fn row(group: &GroupReport) -> Vec<String> {
@@ -189,4 +194,16 @@ fn row(group: &GroupReport) -> Vec<String> {
     let id: String = group.group.id.to_string().chars().take(8).collect();
     let members: Vec<String> = group.members.iter().map(member).collect();
     vec![printable(&group.group.name), id, members.join(", ")]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_front_of_an_id_is_enough_in_either_case() {
+        let id = "1a92f23852dc908d".to_owned();
+        assert!(begins(&id, "1a92") && begins(&id, "1A92F2"));
+        assert!(!begins(&id, "1a9") && !begins(&id, "2a92"));
+    }
 }

@@ -4,6 +4,7 @@ use crate::api::Client;
 use crate::api::contacts::{ContactPatch, ContactReport};
 use crate::api::schema::{Peer, ReachWord};
 use crate::ids::{Fingerprint, PeerId};
+use crate::nickname::calls;
 
 use super::contact::pick;
 use crate::cli::context::Context;
@@ -83,7 +84,7 @@ fn heard(peers: &[Peer], bare: &str) -> Result<Fingerprint, CliError> {
         return Ok(exact.fingerprint);
     }
     let all = || peers.iter().map(|peer| (peer.id, peer.nickname.as_str()));
-    let called = |peer: &&Peer| peer.nickname == bare || names::shown(peer.id, &peer.nickname, all()) == bare;
+    let called = |peer: &&Peer| calls(bare, &peer.nickname, peer.id);
     let (here, gone): (Vec<&Peer>, Vec<&Peer>) =
         peers.iter().filter(called).partition(|peer| peer.reach != ReachWord::Gone);
     match if here.is_empty() { gone } else { here }.as_slice() {

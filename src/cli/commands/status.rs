@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::api::betanet::{MailboxWord, PartWord, RelayReport};
+use crate::api::counters::{Counters, LinkCounters, MeshCounters, MessageCounters};
 use crate::api::courier::CourierReport;
-use crate::api::schema::{ConnectionReport, Counters, LinkReport, PathWord, RoleWord, StatusReport};
+use crate::api::schema::{ConnectionReport, LinkReport, PathWord, RoleWord, StatusReport};
 use crate::api::sync::SyncCounters;
 
 use crate::cli::context::Context;
@@ -64,34 +65,88 @@ fn describe(status: &StatusReport) -> String {
         status.connections.iter().map(|connection| row("connection", describe_connection(connection))),
     );
     let Counters { messages, mesh, link } = &status.counters;
+    let counted = [describe_messages(messages), describe_packets(mesh)].concat();
+    rows.extend(counted.into_iter().map(|(name, value)| row(name, value)));
     rows.extend([
-        row(
-            "messages sent",
-            format!(
-                "{} ({} delivered, {} read, {} given up, {} refused)",
-                messages.sent, messages.delivered, messages.read, messages.expired, messages.refused
-            ),
-        ),
-        row(
-            "messages received",
-            format!("{} public, {} private", messages.public_received, messages.private_received),
-        ),
-        row(
-            "packets",
-            format!("{} made, {} relayed, {} put together", mesh.originated, mesh.relayed, mesh.reassembled),
-        ),
-        row("history", describe_sync(&mesh.sync)),
-        row("packets dropped", dropped(&mesh.dropped)),
         row("courier mail", describe_courier(&status.courier)),
         row(
             "prekeys",
             format!("{} left; those of {} people are known", status.courier.prekeys, status.courier.bundles),
         ),
-        row("frames sent", format!("{} ({} bytes)", link.frames_sent, link.bytes_sent)),
-        row("frames received", format!("{} ({} bytes)", link.frames_received, link.bytes_received)),
-        row("dialled", format!("{} times, {} in vain", link.dialled, link.dial_failures)),
     ]);
+    rows.extend(describe_frames(link).into_iter().map(|(name, value)| row(name, value)));
     table(&rows)
+}
+
+fn describe_messages(messages: &MessageCounters) -> Vec<(&'static str, String)> {
+    let MessageCounters { public_received, private_received, sent, delivered, read, expired, refused } =
+        messages;
+    let what_became = format!("{delivered} delivered, {read} read, {expired} given up, {refused} refused");
+    vec![
+        ("messages sent", format!("{sent} ({what_became})")),
+        ("messages received", format!("{public_received} public, {private_received} private")),
+    ]
+}
+
+fn describe_packets(mesh: &MeshCounters) -> Vec<(&'static str, String)> {
+    let MeshCounters {
+        received,
+        originated,
+        routed,
+        relayed,
+        relays_cancelled,
+        reassembled,
+        nostr_events,
+        sync,
+        dropped,
+    } = mesh;
+    vec![
+        ("packets made", format!("{originated} ({routed} of them sent along a route)")),
+        (
+            "packets heard",
+            format!(
+                "{received} ({reassembled} more put together); {relayed} relayed ({nostr_events} Nostr events),                  {relays_cancelled} spared, since all had them"
+            ),
+        ),
+        ("history", describe_sync(sync)),
+        ("packets dropped", describe_dropped(dropped)),
+    ]
+}
+
+fn describe_frames(link: &LinkCounters) -> Vec<(&'static str, String)> {
+    let LinkCounters {
+        frames_sent,
+        bytes_sent,
+        frames_received,
+        bytes_received,
+        dropped_full,
+        dropped_no_link,
+        dropped_too_long,
+        garbage_bytes,
+        dialled,
+        dial_failures,
+        refused_links,
+        silent_links,
+        retired_links,
+    } = link;
+    vec![
+        ("frames sent", format!("{frames_sent} ({bytes_sent} bytes)")),
+        (
+            "frames dropped",
+            format!("{dropped_full} link full, {dropped_no_link} link gone, {dropped_too_long} too long"),
+        ),
+        (
+            "frames received",
+            format!("{frames_received} ({bytes_received} bytes, {garbage_bytes} more in no frame)"),
+        ),
+        ("dialled", format!("{dialled} times, {dial_failures} in vain")),
+        (
+            "links closed",
+            format!(
+                "{refused_links} too many, {silent_links} silent, {retired_links} replaced by a newer one"
+            ),
+        ),
+    ]
 }
 
 fn describe_relay(relay: &RelayReport) -> String {
@@ -146,7 +201,7 @@ fn describe_sync(sync: &SyncCounters) -> String {
     )
 }
 
-fn dropped(reasons: &BTreeMap<String, u64>) -> String {
+fn describe_dropped(reasons: &BTreeMap<String, u64>) -> String {
     if reasons.is_empty() {
         return "none".to_owned();
     }
@@ -155,10 +210,13 @@ fn dropped(reasons: &BTreeMap<String, u64>) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
     use crate::api::betanet::BetanetReport;
     use crate::api::schema::ClockReport;
     use crate::ids::{Fingerprint, PeerId};
+    use crate::mesh::error::DropReason;
 
     fn report(mdns: bool) -> StatusReport {
         StatusReport {
@@ -185,6 +243,48 @@ mod tests {
         let shown = describe(&StatusReport { courier, ..report(false) });
         assert!(shown.contains("3 carried for others"), "{shown}");
         assert!(shown.contains("7 left; those of 2 people are known"), "{shown}");
+    }
+
+    #[test]
+    fn every_reason_for_dropping_a_packet_is_named_with_its_count() {
+        let names = || DropReason::ALL.iter().map(|reason| reason.as_str().to_owned());
+        let mut report = report(false);
+        report.counters.mesh.dropped = names().zip(1_001..).collect();
+        let shown = describe(&report);
+        let (_, line) = shown.split_once("packets dropped").expect("a line of its own");
+        let told: BTreeSet<&str> = line.lines().next().unwrap_or_default().trim().split(", ").collect();
+        for (name, count) in names().zip(1_001..) {
+            assert!(told.contains(format!("{count} {name}").as_str()), "{name}: {line}");
+        }
+    }
+
+    #[test]
+    fn whatever_is_counted_is_shown() {
+        let mut report = report(false);
+        let mut next = 1_000;
+        let mut counters = serde_json::to_value(&report.counters).unwrap();
+        number(&mut counters, &mut next);
+        report.counters = serde_json::from_value(counters).unwrap();
+        let shown = describe(&report);
+        assert!(next > 1_030, "there is a lot to count");
+        for count in 1_001..=next {
+            assert!(shown.contains(&count.to_string()), "{count}: {shown}");
+        }
+    }
+
+    /// Gives every number a value of its own.
+    fn number(value: &mut serde_json::Value, next: &mut u64) {
+        match value {
+            serde_json::Value::Number(number) => {
+                *next += 1;
+                *number = (*next).into();
+            }
+            serde_json::Value::Object(fields) => fields.values_mut().for_each(|field| number(field, next)),
+            serde_json::Value::Array(_)
+            | serde_json::Value::Null
+            | serde_json::Value::Bool(_)
+            | serde_json::Value::String(_) => {}
+        }
     }
 
     #[test]

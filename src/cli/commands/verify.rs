@@ -17,7 +17,7 @@ use super::person::{self, Decision};
 use crate::cli::context::Context;
 use crate::cli::error::CliError;
 use crate::cli::qr::qr;
-use crate::cli::words::printable;
+use crate::cli::words::{self, printable};
 
 /// How long a proof is waited for: longer than the daemon does, which says so when none came.
 const PROOF_TIMEOUT: Duration = Duration::from_secs(60);
@@ -63,7 +63,7 @@ async fn show(context: &Context, name: &str) -> Result<(), CliError> {
     let mut events = client.events().await?;
     let person = person::find(&client, name).await?;
     present(context, &client, &person).await?;
-    let scanned = timeout(CODE_LIFETIME, scanned_by(&mut events, person.fingerprint));
+    let scanned = timeout(CODE_LIFETIME, scanned_by(context, &mut events, person.fingerprint));
     let notice = scanned.await.map_err(|_| CliError::NotScanned)??;
     let text = format!("{name} has scanned your code and knows that your keys are yours");
     context.out.say(&EventReport::Person(notice), text)
@@ -99,16 +99,24 @@ async fn scan(context: &Context, code: String) -> Result<(), CliError> {
     let asked = client.scan(&CodeReport { code }).await?;
     let name = printable(&asked.nickname);
     context.out.tell(format!("the code of {name} is good; {name}'s node has to prove it …"))?;
-    let notice = timeout(PROOF_TIMEOUT, proven_by(&mut events, asked.fingerprint, &name)).await;
+    let notice = timeout(PROOF_TIMEOUT, proven_by(&client, &mut events, asked.fingerprint, &name)).await;
     let notice =
         notice.map_err(|_| CliError::NotProven { name, reason: "nothing came in time".to_owned() })??;
     let text = format!("{} is verified", printable(&notice.name));
     context.out.say(&EventReport::Contact(notice), text)
 }
 
-async fn scanned_by(events: &mut Events, who: Fingerprint) -> Result<PersonNotice, CliError> {
+async fn scanned_by(
+    context: &Context,
+    events: &mut Events,
+    who: Fingerprint,
+) -> Result<PersonNotice, CliError> {
     loop {
-        if let EventReport::Person(notice) = events.next().await?.ok_or(CliError::DaemonStopped)?
+        let event = events.next().await?.ok_or(CliError::DaemonStopped)?;
+        if let EventReport::Missed { .. } = event {
+            // The scan may be among them, and nobody can be asked for it.
+            context.out.tell(words::event(&event))?;
+        } else if let EventReport::Person(notice) = event
             && notice.news == PersonNews::ScannedUs
             && notice.fingerprint == who
         {
@@ -117,11 +125,31 @@ async fn scanned_by(events: &mut Events, who: Fingerprint) -> Result<PersonNotic
     }
 }
 
-async fn proven_by(events: &mut Events, who: Fingerprint, name: &str) -> Result<ContactNotice, CliError> {
+/// The proof may be among events that were missed.
+async fn proven_meanwhile(client: &Client, who: Fingerprint) -> Result<Option<ContactNotice>, CliError> {
+    let contacts = client.contacts().await?.contacts;
+    let proven = contacts.into_iter().find(|contact| contact.fingerprint == who && contact.verified);
+    Ok(proven.map(|ContactReport { fingerprint, name, .. }| ContactNotice {
+        news: ContactNews::Verified,
+        fingerprint,
+        name,
+    }))
+}
+
+async fn proven_by(
+    client: &Client,
+    events: &mut Events,
+    who: Fingerprint,
+    name: &str,
+) -> Result<ContactNotice, CliError> {
     loop {
         let event = events.next().await?.ok_or(CliError::DaemonStopped)?;
         if let EventReport::Contact(notice) = event {
             if notice.news == ContactNews::Verified && notice.fingerprint == who {
+                return Ok(notice);
+            }
+        } else if let EventReport::Missed { .. } = event {
+            if let Some(notice) = proven_meanwhile(client, who).await? {
                 return Ok(notice);
             }
         } else if let EventReport::Person(PersonNotice {

@@ -1,7 +1,7 @@
 //! `hopline wipe`: destroys a node's home, for when the device must not be found with it.
 
 use std::io::{self, BufRead, IsTerminal, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
@@ -28,7 +28,8 @@ copies of what is overwritten until it reuses their place. Files received into a
 pub(in crate::cli) fn run(context: &Context, arguments: &Arguments) -> Result<(), CliError> {
     let home = context.home()?;
     let path = home.path();
-    if !storage::is_home(path) || is_shared(path) {
+    let own = std::env::var_os("HOME").map(PathBuf::from);
+    if !storage::is_home(path) || own.is_some_and(|own| holds(path, &own)) {
         return Err(WipeError::NotAHome { path: path.to_owned() }.into());
     }
     let _lock = home.lock().map_err(|error| match error {
@@ -47,10 +48,10 @@ pub(in crate::cli) fn run(context: &Context, arguments: &Arguments) -> Result<()
         .say(&object, format!("{keys}; removed {others} other files and directories, and {}", path.display()))
 }
 
-/// Whether a directory holds more than a node: nobody wants those wiped.
-fn is_shared(path: &Path) -> bool {
+/// Whether a directory holds this person's own, or is it: more than a node, which nobody wants wiped.
+fn holds(path: &Path, own: &Path) -> bool {
     let Ok(path) = path.canonicalize() else { return false };
-    std::env::var_os("HOME").map(std::path::PathBuf::from).is_some_and(|own| own.starts_with(&path))
+    own.starts_with(&path) || own.canonicalize().is_ok_and(|own| own.starts_with(&path))
 }
 
 /// Asks once; only `yes` means yes.
@@ -68,4 +69,27 @@ fn confirmed(context: &Context, path: &Path) -> Result<bool, CliError> {
     let mut answer = String::new();
     io::stdin().lock().read_line(&mut answer).map_err(CliError::Input)?;
     Ok(answer.trim() == "yes")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn what_holds_somebodys_own_is_known_by_any_of_its_names() {
+        let directory = tempfile::tempdir().unwrap();
+        let (users, ada) = (directory.path().join("users"), directory.path().join("users/ada"));
+        fs::create_dir_all(ada.join(".hopline")).unwrap();
+        let linked = directory.path().join("home");
+        symlink(&users, &linked).unwrap();
+        for own in [ada.clone(), linked.join("ada"), linked.join("ada/../ada/")] {
+            for shared in [&ada, &users, &linked, &linked.join("ada")] {
+                assert!(holds(shared, &own), "{} holds {}", shared.display(), own.display());
+            }
+            assert!(!holds(&ada.join(".hopline"), &own));
+        }
+    }
 }

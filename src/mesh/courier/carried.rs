@@ -31,6 +31,7 @@ impl Digest {
 }
 
 /// Whether an envelope may be taken or opened at this time: it has not expired, and does not want to live for ever.
+/// What was taken once is never judged by it again: where a clock was not set yet, all of that seems absurd.
 pub(super) fn check_life(envelope: &CourierEnvelope, now: UnixMillis) -> Result<(), DropReason> {
     let absurd = envelope.expires > now + LIFETIME + SLACK;
     if absurd || envelope.expires <= now { Err(DropReason::CourierExpiry) } else { Ok(()) }
@@ -56,7 +57,7 @@ pub(in crate::mesh) struct Carried {
 }
 
 impl Carried {
-    /// Takes an envelope of a depositor of this tier.
+    /// Takes an envelope of a depositor of this tier. What has expired is gone by [`Self::expire`] before.
     pub(super) fn take(
         &mut self,
         envelope: CourierEnvelope,
@@ -65,7 +66,6 @@ impl Carried {
         now: UnixMillis,
     ) -> Result<Digest, DropReason> {
         check_life(&envelope, now)?;
-        self.held.retain(|_, held| held.envelope.expires > now);
         let digest = Digest::of(&envelope);
         if self.held.contains_key(&digest) {
             return Err(DropReason::CourierReplay);
@@ -159,9 +159,8 @@ impl Carried {
 
     /// The envelopes whose time is over; they are gone from here on.
     pub(super) fn expire(&mut self, now: UnixMillis) -> Vec<Digest> {
-        let old = |held: &Held| check_life(&held.envelope, now).is_err();
-        let gone: Vec<Digest> =
-            self.held.iter().filter(|(_, held)| old(held)).map(|(digest, _)| *digest).collect();
+        let old = self.held.iter().filter(|(_, held)| held.envelope.expires <= now);
+        let gone: Vec<Digest> = old.map(|(digest, _)| *digest).collect();
         for digest in &gone {
             self.held.remove(digest);
         }
@@ -187,7 +186,7 @@ impl Carried {
     /// Takes back what [`Self::encode`] wrote; false when it is none, or of no use any more.
     pub(super) fn restore(&mut self, value: Bytes, limits: &Limits, now: UnixMillis) -> bool {
         let Some(held) = decode(value) else { return false };
-        let fits = self.held.len() < limits.envelopes && check_life(&held.envelope, now).is_ok();
+        let fits = self.held.len() < limits.envelopes && held.envelope.expires > now;
         if fits {
             self.held.insert(Digest::of(&held.envelope), held);
         }
@@ -297,6 +296,7 @@ mod tests {
             assert!(take(&mut carried, number, ANN, Tier::Favourite).is_ok());
         }
         let later = NOW + 24 * HOUR;
+        assert_eq!(carried.expire(later).len(), 4);
         let fresh = CourierEnvelope { expires: later + HOUR, ..envelope(9) };
         assert!(carried.take(fresh, (ANN, Tier::Favourite), &Limits::default(), later).is_ok());
         assert_eq!(carried.expire(later + HOUR).len(), 2);
@@ -344,6 +344,18 @@ mod tests {
         assert_eq!(carried.due_for(&[[7; 16]], true, at(1)), [digest], "a link of its own is another matter");
         assert_eq!(carried.due_for(&[[7; 16]], false, at(600)), [digest]);
         assert_eq!(carried.due_for(&[[8; 16]], false, at(600)), []);
+    }
+
+    #[test]
+    fn a_clock_that_is_behind_costs_no_envelope_that_was_taken() {
+        let mut carried = Carried::default();
+        let digest = take(&mut carried, 1, ANN, Tier::Favourite).unwrap();
+        for behind in [UnixMillis(0), UnixMillis(NOW.0 - 30 * 24 * 3_600_000)] {
+            assert_eq!(carried.expire(behind), []);
+            let mut again = Carried::default();
+            assert!(again.restore(carried.encode(digest).unwrap(), &Limits::default(), behind));
+        }
+        assert_eq!(carried.expire(NOW + LIFETIME), [digest]);
     }
 
     #[test]

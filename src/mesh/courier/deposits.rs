@@ -152,14 +152,13 @@ impl Deposits {
         Some(value.into())
     }
 
-    /// Takes back what [`Self::encode`] wrote; false when it is none, or of no use any more.
-    pub(super) fn restore(&mut self, id: MessageId, value: Bytes, now: UnixMillis) -> bool {
-        let Some(deposit) = decode(value).filter(|deposit| deposit.expires > now) else { return false };
-        let fits = self.waiting.len() < MAX_DEPOSITS;
-        if fits {
-            self.waiting.insert(id, deposit);
-        }
-        fits
+    /// Takes back what [`Self::encode`] wrote, and says how many couriers have it; nothing when it is none, or of no
+    /// use any more.
+    pub(super) fn restore(&mut self, id: MessageId, value: Bytes, now: UnixMillis) -> Option<usize> {
+        let deposit = decode(value).filter(|deposit| deposit.expires > now)?;
+        let couriers = (self.waiting.len() < MAX_DEPOSITS).then_some(deposit.couriers.len())?;
+        self.waiting.insert(id, deposit);
+        Some(couriers)
     }
 }
 
@@ -253,10 +252,10 @@ mod tests {
         deposits.left_with(id(1), courier(1));
         let value = deposits.encode(id(1)).unwrap();
         let mut again = Deposits::default();
-        assert!(again.restore(id(1), value.clone(), NOW));
+        assert_eq!(again.restore(id(1), value.clone(), NOW), Some(1));
         assert_eq!(again.envelopes(id(1)), deposits.envelopes(id(1)));
         assert_eq!(again.for_courier(courier(1)), []);
-        assert!(!Deposits::default().restore(id(1), value.clone(), UnixMillis(NOW.0 + 1000)));
+        assert_eq!(Deposits::default().restore(id(1), value.clone(), UnixMillis(NOW.0 + 1000)), None);
         for len in 0..value.len() {
             Deposits::default().restore(id(1), value.slice(..len), NOW);
         }

@@ -65,6 +65,7 @@ impl Engine {
             return self.open_mail(&envelope, stamp, now);
         }
         let tier = self.tier(packet.sender).filter(|_| proven).ok_or(DropReason::CourierUntrusted)?;
+        self.drop_expired(now.unix);
         let digest = self.carried.take(envelope, (packet.sender, tier), &self.config.courier, now.unix)?;
         self.courier_counts.taken += 1;
         self.keep_carried(digest);
@@ -133,10 +134,19 @@ impl Engine {
             Some((&mark::CARRIED, _)) => self.carried.restore(value, &self.config.courier, now.unix),
             Some((&mark::DEPOSIT, id)) => {
                 let id = id.try_into().map(MessageId);
-                id.is_ok_and(|id| self.deposits.restore(id, value, now.unix))
+                id.is_ok_and(|id| self.restore_deposit(id, value, now.unix))
             }
             Some(_) | None => false,
         }
+    }
+
+    /// Whoever deposited the text does not know any more that couriers have it.
+    fn restore_deposit(&mut self, id: MessageId, value: Bytes, now: UnixMillis) -> bool {
+        let couriers = self.deposits.restore(id, value, now);
+        if let Some(couriers) = couriers {
+            self.emit(event::Event::Courier(Event::Deposited { id, couriers }));
+        }
+        couriers.is_some()
     }
 
     fn deposit(&mut self, to: PeerId, id: MessageId, text: &str, expires: UnixMillis, now: Now) {
@@ -468,6 +478,30 @@ mod tests {
     }
 
     #[test]
+    fn two_who_sealed_to_the_same_prekey_are_both_read_for_two_days() {
+        let mut reader = Node::new(2);
+        reader.engine.own_prekeys.run(at(0), &mut reader.engine.rng);
+        let prekey = reader.engine.own_prekeys.entries()[0];
+        for (from, now) in [(1, at(0)), (3, at(2 * DAY - 1))] {
+            let envelope = mail(from, &identity(2), Some((prekey.id, prekey.public)), now);
+            assert_eq!(reader.takes(&envelope, 9, now), Ok(()));
+            assert_eq!(reader.texts(), 1);
+        }
+    }
+
+    #[test]
+    fn what_expired_while_more_came_is_gone_from_the_disk_too() {
+        let mut courier = Node::new(2);
+        know(&mut courier, 1);
+        for (author, now) in [(1, at(0)), (4, at(DAY))] {
+            assert_eq!(courier.takes(&mail(author, &identity(3), None, now), 1, now), Ok(()));
+            courier.drain();
+            let carried = courier.disk.keys().filter(|(shelf, _)| *shelf == Shelf::Courier);
+            assert_eq!(carried.count(), 1);
+        }
+    }
+
+    #[test]
     fn mail_that_comes_again_is_shown_again_until_it_is_stored_and_then_counted() {
         let mut reader = Node::new(2);
         let envelope = mail(1, &identity(2), None, at(0));
@@ -481,19 +515,21 @@ mod tests {
         assert_eq!(reader.texts(), 0);
     }
 
+    /// Makes somebody a favourite of a node's owner.
+    fn know(node: &mut Node, number: u8) {
+        let (noise_public, signing_public) =
+            (identity(number).noise_public(), identity(number).signing_public());
+        let introduction = Introduction {
+            noise_public,
+            signing_public,
+            nickname: String::new(),
+            standing: Standing { favourite: true, ..Standing::default() },
+        };
+        node.engine.handle(Input::Command(event::Command::Know(introduction)), at(0));
+    }
+
     #[test]
     fn absurd_copies_and_lives_are_refused_by_carrier_and_recipient() {
-        let know = |node: &mut Node, number: u8| {
-            let (noise_public, signing_public) =
-                (identity(number).noise_public(), identity(number).signing_public());
-            let introduction = Introduction {
-                noise_public,
-                signing_public,
-                nickname: String::new(),
-                standing: Standing { favourite: true, ..Standing::default() },
-            };
-            node.engine.handle(Input::Command(event::Command::Know(introduction)), at(0));
-        };
         for mut node in [Node::new(2), Node::new(3)] {
             know(&mut node, 1);
             let envelope = mail(1, &identity(2), None, at(0));

@@ -38,7 +38,9 @@ impl Engine {
             (false, false) => link.and_then(|link| self.bindings.peer_of(link)).unwrap_or(NOBODY),
             (false, true) => return,
         };
-        self.gossip.archive.remember(received, share, now.unix);
+        let (me, peers) = (self.me, &self.peers);
+        let known = |peer| peer == me || peers.is_contact(peer);
+        self.gossip.archive.remember(received, share, known, now.unix);
         self.write_archive();
     }
 
@@ -251,6 +253,14 @@ impl Engine {
 }
 
 impl super::Gossip {
+    /// What is remembered of what was said to groups, in the order in which it was said.
+    pub(in crate::mesh) fn group_messages(&self) -> Vec<Packet> {
+        let mut frames = self.archive.frames(Kind::Group);
+        frames.sort_by_key(|(sent, _)| *sent);
+        let packet = |(_, frame): (UnixMillis, &Bytes)| Some(Received::decode(frame).ok()?.packet().clone());
+        frames.into_iter().filter_map(packet).collect()
+    }
+
     /// A link was bound to a peer: it is asked soon for what we missed.
     pub(in crate::mesh) fn met(&mut self, peer: PeerId, now: Now) {
         self.schedule.met(peer, now.instant);
@@ -261,12 +271,13 @@ impl super::Gossip {
         self.replies.link_down(link);
     }
 
-    /// A piece of a train to everyone came; whether others are missing.
-    pub(in crate::mesh) fn piece_came(&mut self, author: PeerId, train: [u8; 8], missing: bool, now: Now) {
-        if missing {
-            self.stalled.waits(author, train, now.instant);
-        } else {
-            self.stalled.over(author, train);
-        }
+    /// A piece of a train to everyone came, and others are missing.
+    pub(in crate::mesh) fn piece_is_missing(&mut self, author: PeerId, train: [u8; 8], now: Now) {
+        self.stalled.waits(author, train, now.instant);
+    }
+
+    /// The last piece of a train came.
+    pub(in crate::mesh) fn train_is_whole(&mut self, author: PeerId, train: [u8; 8]) {
+        self.stalled.over(author, train);
     }
 }

@@ -10,19 +10,31 @@ use crate::wire::MediaFile;
 
 /// Files on their way at once: each may have a megabyte.
 const MAX_FILES: usize = 8;
+/// Files whose pieces leave at once (spec 3.8), and only one of them to the same peer: what is not there two minutes after
+/// it was sealed comes too late (spec 2.7), so that each has the way for itself.
+const MAX_MOVING: usize = 2;
+/// How often it is told of a file that it waits for its turn.
+const TELL_EVERY: Duration = Duration::from_secs(60);
 /// How long a session may take to come about.
 const SESSION_PATIENCE: Duration = Duration::from_secs(15);
 /// How long a piece may take to follow the one before.
 const PIECE_PATIENCE: Duration = Duration::from_secs(30);
-/// How long the recipient may take to say that it has the file.
+/// How long all pieces may take: nobody passes on what is older (spec 2.7).
+const MOVING_PATIENCE: Duration = Duration::from_secs(120);
+/// How long the recipient may take to say that it has the file, and twice the time that its pieces took to leave: relays
+/// may be as slow.
 const RECEIPT_PATIENCE: Duration = Duration::from_secs(60);
+/// The longest that is waited for a receipt: the last piece can no longer be on its way.
+const MAX_RECEIPT_PATIENCE: Duration = Duration::from_secs(150);
 
 #[derive(Debug)]
 enum Stage {
     /// There is no session yet.
     Waiting(MediaFile),
+    /// It could leave, and others are before it.
+    InLine(MediaFile),
     /// Its pieces leave one by one.
-    Moving { pieces: u16 },
+    Moving { pieces: u16, since: Instant },
     /// All of it left.
     Gone,
 }
@@ -41,7 +53,10 @@ struct Departure {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Over {
     Failed(Failure),
-    Unconfirmed,
+    /// All of it left, and this peer did not say that it came.
+    Unanswered(PeerId),
+    /// It still waits for its turn.
+    NotYet,
 }
 
 /// All files of ours on their way.
@@ -64,10 +79,10 @@ impl Departures {
         self.add(attempt, Departure { to: Some(to), id: Some(id), stage: Stage::Waiting(file), due })
     }
 
-    /// Takes a file for everyone; false when there are too many.
-    pub(super) fn leave(&mut self, attempt: AttemptId, now: Instant) -> bool {
-        let stage = Stage::Moving { pieces: 0 };
-        self.add(attempt, Departure { to: None, id: None, stage, due: now + PIECE_PATIENCE })
+    /// Takes a file for everyone, which waits for its turn; false when there are too many.
+    pub(super) fn leave(&mut self, attempt: AttemptId, file: MediaFile, now: Instant) -> bool {
+        let due = now + TELL_EVERY;
+        self.add(attempt, Departure { to: None, id: None, stage: Stage::InLine(file), due })
     }
 
     fn add(&mut self, attempt: AttemptId, departure: Departure) -> bool {
@@ -78,21 +93,32 @@ impl Departures {
         true
     }
 
-    /// The files that wait for a session with this peer.
-    pub(super) fn waiting_for(&self, peer: PeerId) -> Vec<(AttemptId, MediaFile)> {
-        let waiting = self.files.iter().filter(|(_, file)| file.to == Some(peer));
-        waiting
-            .filter_map(|(&attempt, file)| match &file.stage {
-                Stage::Waiting(content) => Some((attempt, content.clone())),
-                Stage::Moving { .. } | Stage::Gone => None,
-            })
-            .collect()
+    /// A session with this peer stands: what waited for it waits for its turn.
+    pub(super) fn session(&mut self, peer: PeerId, now: Instant) {
+        for file in self.files.values_mut().filter(|file| file.to == Some(peer)) {
+            if let Stage::Waiting(content) = &file.stage {
+                file.stage = Stage::InLine(content.clone());
+                file.due = now + TELL_EVERY;
+            }
+        }
+    }
+
+    /// The next file whose turn it is, and to whom it goes.
+    pub(super) fn next(&self) -> Option<(AttemptId, Option<PeerId>, MediaFile)> {
+        let moving = self.files.values().filter(|file| matches!(file.stage, Stage::Moving { .. }));
+        let moving: Vec<_> = moving.map(|file| file.to).collect();
+        let waiting = self.files.iter().filter(|_| moving.len() < MAX_MOVING);
+        let mut waiting = waiting.filter(|(_, file)| !moving.contains(&file.to));
+        waiting.find_map(|(&attempt, file)| match &file.stage {
+            Stage::InLine(content) => Some((attempt, file.to, content.clone())),
+            Stage::Waiting(_) | Stage::Moving { .. } | Stage::Gone => None,
+        })
     }
 
     /// A file was cut into so many pieces, none of which has left.
     pub(super) fn moving(&mut self, attempt: AttemptId, pieces: u16, now: Instant) {
         if let Some(file) = self.files.get_mut(&attempt) {
-            file.stage = Stage::Moving { pieces };
+            file.stage = Stage::Moving { pieces, since: now };
             file.due = now + PIECE_PATIENCE;
         }
     }
@@ -100,18 +126,24 @@ impl Departures {
     /// A piece left; how many there are in all, if the file is one of these.
     pub(super) fn piece(&mut self, attempt: AttemptId, now: Instant) -> Option<u16> {
         let file = self.files.get_mut(&attempt)?;
-        file.due = now + PIECE_PATIENCE;
         match file.stage {
-            Stage::Moving { pieces } => Some(pieces),
-            Stage::Waiting(_) | Stage::Gone => None,
+            Stage::Moving { pieces, since } => {
+                file.due = (now + PIECE_PATIENCE).min(since + MOVING_PATIENCE);
+                Some(pieces)
+            }
+            Stage::Waiting(_) | Stage::InLine(_) | Stage::Gone => None,
         }
     }
 
     /// All of a file left. It is waited for its receipt if `confirmed`, and else forgotten.
     pub(super) fn gone(&mut self, attempt: AttemptId, confirmed: bool, now: Instant) {
         let Some(file) = self.files.get_mut(&attempt) else { return };
+        let took = match file.stage {
+            Stage::Moving { since, .. } => now.since(since),
+            Stage::Waiting(_) | Stage::InLine(_) | Stage::Gone => Duration::ZERO,
+        };
         file.stage = Stage::Gone;
-        file.due = now + RECEIPT_PATIENCE;
+        file.due = now + (RECEIPT_PATIENCE + took * 2).min(MAX_RECEIPT_PATIENCE);
         if !confirmed {
             self.files.remove(&attempt);
         }
@@ -127,7 +159,7 @@ impl Departures {
         let is_it = |file: &Departure| {
             file.to == Some(from)
                 && file.id.as_deref() == Some(id)
-                && !matches!(file.stage, Stage::Waiting(_))
+                && !matches!(file.stage, Stage::Waiting(_) | Stage::InLine(_))
         };
         let attempt = self.files.iter().find(|(_, file)| is_it(file)).map(|(&attempt, _)| attempt)?;
         self.files.remove(&attempt);
@@ -141,12 +173,20 @@ impl Departures {
 
     /// The next file whose time is over.
     pub(super) fn pop_over(&mut self, now: Instant) -> Option<(AttemptId, Over)> {
-        let attempt = self.files.iter().find(|(_, file)| file.due <= now).map(|(&attempt, _)| attempt)?;
-        let over = match self.files.remove(&attempt)?.stage {
+        let (&attempt, file) = self.files.iter_mut().find(|(_, file)| file.due <= now)?;
+        let over = match file.stage {
+            Stage::InLine(_) => {
+                file.due = now + TELL_EVERY;
+                return Some((attempt, Over::NotYet));
+            }
             Stage::Waiting(_) => Over::Failed(Failure::NoSession),
+            Stage::Moving { since, .. } if now.since(since) >= MOVING_PATIENCE => {
+                Over::Failed(Failure::TooSlow)
+            }
             Stage::Moving { .. } => Over::Failed(Failure::Cut),
-            Stage::Gone => Over::Unconfirmed,
+            Stage::Gone => file.to.map_or(Over::Failed(Failure::Unanswered), Over::Unanswered),
         };
+        self.files.remove(&attempt);
         Some((attempt, over))
     }
 
@@ -166,10 +206,13 @@ mod tests {
         Instant::from_start(Duration::from_secs(seconds))
     }
 
+    fn file() -> MediaFile {
+        MediaFile { name: "a".into(), mime: "m".into(), content: vec![1].into() }
+    }
+
     fn waiting() -> Departures {
-        let file = MediaFile { name: "a".into(), mime: "m".into(), content: vec![1].into() };
         let mut departures = Departures::default();
-        assert!(departures.wait(ONE, BOB, "media-1".into(), file, at(0)));
+        assert!(departures.wait(ONE, BOB, "media-1".into(), file(), at(0)));
         departures
     }
 
@@ -188,8 +231,49 @@ mod tests {
         let mut gone = waiting();
         gone.gone(ONE, true, at(10));
         assert_eq!(gone.poll_timeout(), Some(at(70)));
-        assert_eq!(over(&mut gone, 70), Some((ONE, Over::Unconfirmed)));
+        assert_eq!(over(&mut gone, 70), Some((ONE, Over::Unanswered(BOB))));
         assert_eq!(gone.poll_timeout(), None);
+    }
+
+    #[test]
+    fn a_file_that_takes_its_time_is_given_more_for_its_receipt_and_none_that_is_too_old() {
+        let mut moving = waiting();
+        moving.moving(ONE, 9, at(0));
+        moving.gone(ONE, true, at(40));
+        assert_eq!(moving.poll_timeout(), Some(at(40 + 60 + 80)));
+
+        let mut slow = waiting();
+        slow.moving(ONE, 900, at(0));
+        assert!(
+            (1..12).all(|n| slow.pop_over(at(n * 10)).is_none() && slow.piece(ONE, at(n * 10)).is_some())
+        );
+        assert_eq!(slow.pop_over(at(120)), Some((ONE, Over::Failed(Failure::TooSlow))));
+    }
+
+    #[test]
+    fn files_to_one_peer_leave_one_by_one_and_two_at_once_in_all() {
+        let mut departures = Departures::default();
+        let two = AttemptId(2);
+        for (attempt, to) in [(ONE, BOB), (two, BOB), (AttemptId(3), PeerId([3; 8]))] {
+            assert!(departures.wait(attempt, to, "media".into(), file(), at(0)));
+            assert_eq!(departures.next(), None, "there is no session yet");
+        }
+        assert!(departures.leave(AttemptId(4), file(), at(0)));
+        departures.session(BOB, at(1));
+        departures.session(PeerId([3; 8]), at(1));
+        let next = |departures: &Departures| departures.next().map(|(attempt, ..)| attempt);
+        assert_eq!(next(&departures), Some(ONE));
+        departures.moving(ONE, 9, at(1));
+        assert_eq!(next(&departures), Some(AttemptId(3)), "2 goes where 1 goes");
+        departures.moving(AttemptId(3), 9, at(1));
+        assert_eq!(next(&departures), None);
+        departures.gone(ONE, true, at(20));
+        assert_eq!(next(&departures), Some(two));
+        departures.moving(two, 9, at(20));
+        departures.remove(AttemptId(3));
+        assert_eq!(next(&departures), Some(AttemptId(4)));
+        assert_eq!(departures.pop_over(at(61)).map(|(_, over)| over), Some(Over::Failed(Failure::Cut)));
+        assert_eq!(departures.pop_over(at(61)), Some((AttemptId(4), Over::NotYet)));
     }
 
     #[test]
@@ -205,7 +289,7 @@ mod tests {
     #[test]
     fn eight_files_are_on_their_way_at_most() {
         let mut departures = Departures::default();
-        let taken = (0..20).filter(|&attempt| departures.leave(AttemptId(attempt), at(0))).count();
+        let taken = (0..20).filter(|&attempt| departures.leave(AttemptId(attempt), file(), at(0))).count();
         assert_eq!(taken, MAX_FILES);
     }
 }

@@ -1,18 +1,21 @@
 //! How files and voice leave and arrive.
 
 use bytes::Bytes;
+use rand_core::RngCore;
 
-use super::bursts::{Bursts, Recording};
+use super::bursts::{Bursts, Recording, Speaker};
 use super::carriers::Carriers;
 use super::departures::{Departures, Over};
 use super::event::{Command, Event, Failure, Received, Secrecy};
 use super::ledger::Ledger;
+use super::speeches::{Due, Speech, Speeches};
 use crate::ids::{AttemptId, PeerId, to_hex};
 use crate::mesh::egress::Aim;
 use crate::mesh::engine::Engine;
 use crate::mesh::error::DropReason;
 use crate::mesh::event::Event as MeshEvent;
 use crate::time::{Instant, Now, UnixMillis};
+use crate::wire::adts::units;
 use crate::wire::carrier::NostrCarrier;
 use crate::wire::voice::VoicePacket;
 use crate::wire::{
@@ -31,13 +34,18 @@ pub(in crate::mesh) struct Media {
     departures: Departures,
     ledger: Ledger,
     bursts: Bursts,
+    speeches: Speeches,
     carriers: Carriers,
 }
 
 impl Media {
     /// When something is over.
     pub(in crate::mesh) fn poll_timeout(&self) -> Option<Instant> {
-        self.departures.poll_timeout().into_iter().chain(self.bursts.poll_timeout()).min()
+        let Self { departures, bursts, speeches, .. } = self;
+        [departures.poll_timeout(), bursts.poll_timeout(), speeches.poll_timeout()]
+            .into_iter()
+            .flatten()
+            .min()
     }
 }
 
@@ -45,7 +53,7 @@ impl Engine {
     pub(in crate::mesh) fn media_command(&mut self, command: Command, now: Now) {
         match command {
             Command::ToEveryone { attempt, file } => {
-                if let Err(reason) = self.file_to_everyone(attempt, &file, now) {
+                if let Err(reason) = self.file_to_everyone(attempt, file, now) {
                     self.file_failed(attempt, reason);
                 }
             }
@@ -54,9 +62,18 @@ impl Engine {
                     self.file_failed(attempt, reason);
                 }
             }
+            Command::Speak { attempt, to, recording } => {
+                if let Err(reason) = self.speak(attempt, to, recording, now) {
+                    self.file_failed(attempt, reason);
+                }
+            }
             Command::Cancel { attempt } => {
+                if let Some((to, packet)) = self.media.speeches.cancel(attempt) {
+                    self.say(to, packet, now);
+                }
                 self.media.departures.remove(attempt);
                 self.trains.cancel(attempt);
+                self.next_files(now);
             }
         }
     }
@@ -65,20 +82,69 @@ impl Engine {
     pub(in crate::mesh) fn media_timers(&mut self, now: Now) {
         while let Some((attempt, over)) = self.media.departures.pop_over(now.instant) {
             self.trains.cancel(attempt);
-            self.tell_media(match over {
+            let told = match over {
                 Over::Failed(reason) => Event::Failed { attempt, reason },
-                Over::Unconfirmed => Event::Unconfirmed { attempt },
-            });
+                Over::Unanswered(peer) => {
+                    self.routes.bar(peer, now.instant);
+                    Event::Failed { attempt, reason: Failure::Unanswered }
+                }
+                Over::NotYet => Event::Progress { attempt, left: 0, pieces: 0 },
+            };
+            self.tell_media(told);
         }
+        self.next_files(now);
         while let Some(recording) = self.media.bursts.pop_over(now.instant) {
             self.recorded(recording);
         }
+        while let Some(due) = self.media.speeches.pop_due(now.instant) {
+            self.go_on_speaking(due, now);
+        }
     }
 
-    /// A session with this peer stands: the files that waited for it leave.
+    fn go_on_speaking(&mut self, due: Due, now: Now) {
+        match due {
+            Due::Say { attempt, to, packet, packets } => {
+                let left = packet.number;
+                self.say(to, packet, now);
+                if left % TELL_EVERY == 0 {
+                    self.tell_media(Event::Progress { attempt, left, pieces: packets });
+                }
+            }
+            Due::Said { attempt, to: None, recording } => {
+                self.media_command(Command::ToEveryone { attempt, file: recording }, now);
+            }
+            Due::Said { attempt, to: Some(to), recording } => {
+                self.media_command(Command::ToPeer { attempt, to, file: recording }, now);
+            }
+            Due::Unheard { attempt } => self.file_failed(attempt, Failure::NoSession),
+        }
+    }
+
+    /// A packet of live voice leaves, if it can: the next will not wait for it.
+    fn say(&mut self, to: Option<PeerId>, packet: VoicePacket, now: Now) {
+        match to {
+            Some(to) => {
+                self.send_inner(Aim::Peer(to), to, &NoisePayload::Voice(packet), now);
+            }
+            None => {
+                if let Ok(payload) = packet.encode() {
+                    self.send_signed(PacketType::VoiceFrame, Aim::Everyone, payload.into(), now);
+                }
+            }
+        }
+    }
+
+    /// A session with this peer stands: the files and recordings that waited for it leave.
     pub(in crate::mesh) fn session_for_files(&mut self, peer: PeerId, now: Now) {
-        for (attempt, file) in self.media.departures.waiting_for(peer) {
-            if let Err(reason) = self.depart(attempt, peer, file, now) {
+        self.media.departures.session(peer, now.instant);
+        self.media.speeches.begin(Some(peer), now.instant);
+        self.next_files(now);
+    }
+
+    /// The files whose turn it is leave.
+    fn next_files(&mut self, now: Now) {
+        while let Some((attempt, to, file)) = self.media.departures.next() {
+            if let Err(reason) = self.depart(attempt, to, file, now) {
                 self.file_failed(attempt, reason);
             }
         }
@@ -184,7 +250,8 @@ impl Engine {
         sent: UnixMillis,
         now: Now,
     ) -> Result<(), DropReason> {
-        let taken = self.media.bursts.take(sender, sealed, voice, sent, now.instant);
+        let from = Speaker { peer: sender, sealed, contact: self.peers.is_contact(sender) };
+        let taken = self.media.bursts.take(from, voice, sent, now.instant);
         self.media_timers(now);
         taken.map_err(|_| DropReason::Media)
     }
@@ -206,14 +273,14 @@ impl Engine {
         Ok(())
     }
 
-    fn file_to_everyone(&mut self, attempt: AttemptId, file: &MediaFile, now: Now) -> Result<(), Failure> {
-        let payload = file.encode().map_err(Failure::Unfit)?;
+    fn file_to_everyone(&mut self, attempt: AttemptId, file: MediaFile, now: Now) -> Result<(), Failure> {
+        file.encode().map_err(Failure::Unfit)?;
         self.may_leave(now)?;
-        if !self.media.departures.leave(attempt, now.instant) {
+        if !self.media.departures.leave(attempt, file, now.instant) {
             return Err(Failure::Busy);
         }
-        let packet = self.signed_file(payload.into(), now)?;
-        self.put_file(attempt, &packet, Aim::Everyone, now)
+        self.next_files(now);
+        Ok(())
     }
 
     fn file_to_peer(
@@ -246,6 +313,32 @@ impl Engine {
         Ok(())
     }
 
+    fn speak(
+        &mut self,
+        attempt: AttemptId,
+        to: Option<PeerId>,
+        recording: Bytes,
+        now: Now,
+    ) -> Result<(), Failure> {
+        let units = units(&recording).map_err(Failure::NotSpeech)?;
+        self.may_leave(now)?;
+        match to {
+            Some(to) if to == self.me => return Err(Failure::ToSelf),
+            Some(to) if !self.can(to, Capabilities::PRIVATE_MEDIA) => return Err(Failure::NotTaken),
+            Some(_) | None => {}
+        }
+        let mut burst = [0; 8];
+        self.rng.fill_bytes(&mut burst);
+        if !self.media.speeches.add(attempt, Speech { to, burst, recording }, &units, now.instant) {
+            return Err(Failure::Busy);
+        }
+        match to {
+            Some(to) if !self.sessions.stands(to, now.instant) => self.greet(to, now),
+            Some(_) | None => self.media.speeches.begin(to, now.instant),
+        }
+        Ok(())
+    }
+
     fn may_leave(&mut self, now: Now) -> Result<(), Failure> {
         if self.clock_refusal(now).is_some() {
             return Err(Failure::ClockUnset);
@@ -253,7 +346,17 @@ impl Engine {
         if self.bindings.is_empty() { Err(Failure::NobodyNear) } else { Ok(()) }
     }
 
-    fn depart(&mut self, attempt: AttemptId, to: PeerId, file: MediaFile, now: Now) -> Result<(), Failure> {
+    fn depart(
+        &mut self,
+        attempt: AttemptId,
+        to: Option<PeerId>,
+        file: MediaFile,
+        now: Now,
+    ) -> Result<(), Failure> {
+        let Some(to) = to else {
+            let packet = self.signed_file(file.encode().map_err(Failure::Unfit)?.into(), now)?;
+            return self.put_file(attempt, &packet, Aim::Everyone, now);
+        };
         let plaintext = NoisePayload::File(file).encode().map_err(Failure::Unfit)?;
         if !self.can(to, Capabilities::PRIVATE_MEDIA) {
             return Err(Failure::NotTaken);

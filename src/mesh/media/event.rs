@@ -4,6 +4,7 @@ use bytes::Bytes;
 
 use crate::ids::{AttemptId, Fingerprint, PeerId};
 use crate::time::UnixMillis;
+use crate::wire::adts::NotSpeech;
 use crate::wire::{EncodeError, MediaFile, MediaType};
 
 /// What the node asks.
@@ -16,7 +17,8 @@ pub enum Command {
         /// The file.
         file: MediaFile,
     },
-    /// Send a file to one peer in a session; answered by `Sent`, then by `Delivered` or `Unconfirmed`, or by `Failed`.
+    /// Send a file to one peer in a session; answered by `Sent`, then by `Delivered` or `Unconfirmed`, or by `Failed`,
+    /// which may come after `Sent`.
     ToPeer {
         /// Carried back in every answer.
         attempt: AttemptId,
@@ -24,6 +26,15 @@ pub enum Command {
         to: PeerId,
         /// The file.
         file: MediaFile,
+    },
+    /// Speak a recording live, and send it as a file then; answered as that is, or by `Failed`.
+    Speak {
+        /// Carried back in every answer.
+        attempt: AttemptId,
+        /// To whom, in a session; to everyone when there is none.
+        to: Option<PeerId>,
+        /// What [`crate::wire::adts::units`] reads.
+        recording: Bytes,
     },
     /// No longer: what has not left yet does not leave.
     Cancel {
@@ -35,7 +46,7 @@ pub enum Command {
 /// What the engine tells.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
-    /// So many pieces of a file are on their way.
+    /// So many pieces of a file are on their way: none of none while it waits for its turn.
     Progress {
         /// The attempt it answers.
         attempt: AttemptId,
@@ -54,12 +65,12 @@ pub enum Event {
         /// The attempt it answers.
         attempt: AttemptId,
     },
-    /// It was sent, and the recipient says nothing: not every app does, nor for every file.
+    /// It was sent, and nobody will say that it came: the recipient's app does not.
     Unconfirmed {
         /// The attempt it answers.
         attempt: AttemptId,
     },
-    /// It was not sent, or not all of it.
+    /// It was not sent, or not all of it, or the recipient does not say that it came though its app does so.
     Failed {
         /// The attempt it answers.
         attempt: AttemptId,
@@ -104,12 +115,15 @@ pub struct Received {
     pub wire_id: Option<String>,
 }
 
-/// Why a file was not sent.
+/// Why a file was not delivered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Failure {
     /// It cannot be written as a packet.
     #[error("over BitChat it cannot go: {0}")]
     Unfit(EncodeError),
+    /// It is no sound that can be spoken.
+    #[error("as live voice it cannot go: {0}")]
+    NotSpeech(NotSpeech),
     /// It is for this node.
     #[error("that is this node itself")]
     ToSelf,
@@ -128,6 +142,12 @@ pub enum Failure {
     /// Its pieces no longer left.
     #[error("the links went down on the way")]
     Cut,
+    /// It takes longer than any node passes on its pieces.
+    #[error("the links are too slow for it: its pieces count for two minutes")]
+    TooSlow,
+    /// The recipient did not say that it has it.
+    #[error("it was sent, and the recipient did not say that it came")]
+    Unanswered,
     /// The wall clock is plainly wrong.
     #[error("the clock is not set")]
     ClockUnset,

@@ -6,5 +6,6 @@ mod departures;
 mod engine;
 pub mod event;
 mod ledger;
+mod speeches;
 
 pub(super) use engine::Media;

@@ -17,15 +17,20 @@ use crate::wire::{MAX_PREKEYS, Prekey, PrekeyBundle};
 const KEPT_FOR: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 /// How old a bundle may be for new mail to be sealed to it.
 const SEALED_TO_FOR: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+/// How long after its owner told it last. A key may have been used by somebody else's mail right then; its owner
+/// destroys it 48 h later, and our mail is under way for 24 h and an hour. Beyond that it might never be opened.
+const SURE_FOR: Duration = Duration::from_secs((48 - 25) * 60 * 60);
 /// How far its owner's clock may be ahead of ours.
 const AHEAD: Duration = Duration::from_secs(60 * 60);
 /// Bundles held at once; of people who are no contacts the oldest goes first, a contact's never for one of theirs.
 const MAX_BUNDLES: usize = 256;
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 #[derive(Debug)]
 struct Held {
     bundle: PrekeyBundle,
+    /// When its owner told it last, by the owner's clock.
+    told: UnixMillis,
     /// Ids we sealed to: not a second time.
     spent: Vec<u32>,
 }
@@ -37,10 +42,12 @@ pub(in crate::mesh) struct Bundles {
 }
 
 impl Bundles {
-    /// Takes a bundle; the ones that had to go for it. `is_contact` says whose bundles are dearer than others'.
+    /// Takes a bundle that its owner told then; the ones that had to go for it. `is_contact` says whose bundles are
+    /// dearer than others'.
     pub(in crate::mesh) fn accept(
         &mut self,
         bundle: Verified<PrekeyBundle>,
+        mut told: UnixMillis,
         is_contact: impl Fn(&Fingerprint) -> bool,
         now: UnixMillis,
     ) -> Result<Option<Fingerprint>, DropReason> {
@@ -57,6 +64,7 @@ impl Bundles {
             }
             let in_both = |id: &u32| bundle.prekeys.iter().any(|prekey| prekey.id == *id);
             spent = held.spent.iter().copied().filter(in_both).collect();
+            told = told.max(held.told);
         } else if self.held.len() >= MAX_BUNDLES {
             let oldest =
                 self.held.iter().min_by_key(|(whose, held)| (is_contact(whose), held.bundle.generated));
@@ -67,7 +75,7 @@ impl Bundles {
             self.held.remove(&oldest);
             gone = Some(oldest);
         }
-        self.held.insert(owner, Held { bundle, spent });
+        self.held.insert(owner, Held { bundle, told, spent });
         Ok(gone)
     }
 
@@ -78,7 +86,8 @@ impl Bundles {
         now: UnixMillis,
         rng: &mut impl RngCore,
     ) -> Option<Prekey> {
-        let held = self.held.get_mut(owner).filter(|held| !is_old(&held.bundle, SEALED_TO_FOR, now))?;
+        let fit = |held: &&mut Held| !is_old(&held.bundle, SEALED_TO_FOR, now) && now < held.told + SURE_FOR;
+        let held = self.held.get_mut(owner).filter(fit)?;
         let unspent = held.bundle.prekeys.iter().filter(|prekey| !held.spent.contains(&prekey.id));
         let unspent: Vec<Prekey> = unspent.copied().collect();
         let last = u64::try_from(unspent.len().checked_sub(1)?).ok()?;
@@ -107,8 +116,9 @@ impl Bundles {
 
     /// One bundle, to be kept.
     pub(in crate::mesh) fn encode(&self, owner: &Fingerprint) -> Option<Bytes> {
-        let Held { bundle, spent } = self.held.get(owner)?;
+        let Held { bundle, told, spent } = self.held.get(owner)?;
         let mut value = vec![VERSION];
+        value.put_u64(told.0);
         value.put_u8(u8::try_from(spent.len()).ok()?);
         spent.iter().for_each(|id| value.put_u32(*id));
         value.extend(bundle.encode().ok()?);
@@ -131,9 +141,10 @@ fn decode(mut value: Bytes) -> Option<Held> {
     if value.try_get_u8().ok()? != VERSION {
         return None;
     }
+    let told = UnixMillis(value.try_get_u64().ok()?);
     let count = usize::from(value.try_get_u8().ok()?);
     let spent: Vec<u32> = (0..count.min(MAX_PREKEYS)).map_while(|_| value.try_get_u32().ok()).collect();
-    Some(Held { bundle: PrekeyBundle::decode(&value).ok()?, spent })
+    Some(Held { bundle: PrekeyBundle::decode(&value).ok()?, told, spent })
 }
 
 fn is_old(bundle: &PrekeyBundle, age: Duration, now: UnixMillis) -> bool {
@@ -176,16 +187,16 @@ mod tests {
     #[test]
     fn every_key_is_taken_once_however_often_its_bundle_comes_again() {
         let (mut bundles, mut rng, ann) = (Bundles::default(), rng(), owner(1));
-        bundles.accept(bundle(&ann, NOW, &[1, 2, 3]), nobody, NOW).unwrap();
+        bundles.accept(bundle(&ann, NOW, &[1, 2, 3]), NOW, nobody, NOW).unwrap();
         let mut taken: Vec<u32> = Vec::new();
         while let Some(prekey) = bundles.take(&ann.fingerprint(), NOW, &mut rng) {
             taken.push(prekey.id);
-            bundles.accept(bundle(&ann, NOW, &[1, 2, 3]), nobody, NOW).unwrap();
+            bundles.accept(bundle(&ann, NOW, &[1, 2, 3]), NOW, nobody, NOW).unwrap();
         }
         taken.sort_unstable();
         assert_eq!(taken, [1, 2, 3]);
         let later = UnixMillis(NOW.0 + 1);
-        bundles.accept(bundle(&ann, later, &[3, 4]), nobody, NOW).unwrap();
+        bundles.accept(bundle(&ann, later, &[3, 4]), NOW, nobody, NOW).unwrap();
         assert_eq!(bundles.take(&ann.fingerprint(), NOW, &mut rng).unwrap().id, 4);
         assert_eq!(bundles.take(&ann.fingerprint(), NOW, &mut rng), None);
     }
@@ -193,51 +204,68 @@ mod tests {
     #[test]
     fn an_older_bundle_is_refused_and_the_newer_one_stays() {
         let (mut bundles, ann) = (Bundles::default(), owner(1));
-        bundles.accept(bundle(&ann, NOW, &[9]), nobody, NOW).unwrap();
+        bundles.accept(bundle(&ann, NOW, &[9]), NOW, nobody, NOW).unwrap();
         let older = UnixMillis(NOW.0 - 1);
-        let refused = bundles.accept(bundle(&ann, older, &[1]), nobody, NOW);
+        let refused = bundles.accept(bundle(&ann, older, &[1]), NOW, nobody, NOW);
         assert_eq!(refused, Err(DropReason::OldBundle));
         assert_eq!(bundles.take(&ann.fingerprint(), NOW, &mut rng()).unwrap().id, 9);
         let tomorrow = bundle(&ann, NOW + DAY, &[1]);
-        assert_eq!(bundles.accept(tomorrow, nobody, NOW), Err(DropReason::OldBundle), "from the future");
+        assert_eq!(bundles.accept(tomorrow, NOW, nobody, NOW), Err(DropReason::OldBundle), "from the future");
     }
 
     #[test]
-    fn mail_is_sealed_to_a_bundle_for_seven_days_and_it_is_kept_for_thirty() {
+    fn mail_is_sealed_to_a_bundle_for_seven_days_while_it_is_told_and_it_is_kept_for_thirty() {
         let (mut bundles, ann) = (Bundles::default(), owner(1));
-        bundles.accept(bundle(&ann, NOW, &[1, 2]), nobody, NOW).unwrap();
+        bundles.accept(bundle(&ann, NOW, &[1, 2]), NOW, nobody, NOW).unwrap();
         let almost = UnixMillis((NOW + 7 * DAY).0 - 1);
+        bundles.accept(bundle(&ann, NOW, &[1, 2]), almost, nobody, almost).unwrap();
         assert!(bundles.take(&ann.fingerprint(), almost, &mut rng()).is_some());
         assert_eq!(bundles.take(&ann.fingerprint(), NOW + 7 * DAY, &mut rng()), None);
         assert_eq!(bundles.expire(NOW + 29 * DAY), []);
         assert_eq!(bundles.expire(NOW + 30 * DAY), [ann.fingerprint()]);
         assert_eq!(
-            bundles.accept(bundle(&ann, NOW, &[1]), nobody, NOW + 30 * DAY),
+            bundles.accept(bundle(&ann, NOW, &[1]), NOW, nobody, NOW + 30 * DAY),
             Err(DropReason::OldBundle)
         );
+    }
+
+    #[test]
+    fn a_key_that_its_owner_may_have_destroyed_before_our_mail_comes_is_not_sealed_to() {
+        let (mut bundles, ann) = (Bundles::default(), owner(1));
+        bundles.accept(bundle(&ann, NOW, &[1, 2]), NOW, nobody, NOW).unwrap();
+        let hours = |hours: u32| NOW + hours * Duration::from_secs(60 * 60);
+        assert_eq!(bundles.take(&ann.fingerprint(), hours(23), &mut rng()), None);
+        assert!(bundles.take(&ann.fingerprint(), UnixMillis(hours(23).0 - 1), &mut rng()).is_some());
+        // Told again, it is as good as new; an old telling that comes late changes nothing.
+        for told in [hours(23), NOW] {
+            bundles.accept(bundle(&ann, NOW, &[1, 2]), told, nobody, hours(23)).unwrap();
+        }
+        let mut again = Bundles::default();
+        assert!(again.restore(bundles.encode(&ann.fingerprint()).unwrap()));
+        assert!(again.take(&ann.fingerprint(), hours(45), &mut rng()).is_some());
     }
 
     #[test]
     fn strangers_push_out_strangers_and_never_a_contact() {
         let (mut bundles, friend) = (Bundles::default(), owner(1));
         let is_friend = |whose: &Fingerprint| *whose == friend.fingerprint();
-        bundles.accept(bundle(&friend, UnixMillis(NOW.0 - 9), &[1]), is_friend, NOW).unwrap();
+        bundles.accept(bundle(&friend, UnixMillis(NOW.0 - 9), &[1]), NOW, is_friend, NOW).unwrap();
         for number in 2..400 {
-            bundles.accept(bundle(&owner(number), NOW, &[1]), is_friend, NOW).unwrap();
+            bundles.accept(bundle(&owner(number), NOW, &[1]), NOW, is_friend, NOW).unwrap();
         }
         assert_eq!(bundles.len(), MAX_BUNDLES);
         assert!(bundles.take(&friend.fingerprint(), NOW, &mut rng()).is_some());
         let everybody = |_: &Fingerprint| true;
-        assert!(bundles.accept(bundle(&owner(900), NOW, &[1]), everybody, NOW).is_ok());
+        assert!(bundles.accept(bundle(&owner(900), NOW, &[1]), NOW, everybody, NOW).is_ok());
         let all_but_her = |whose: &Fingerprint| *whose != owner(901).fingerprint();
-        let refused = bundles.accept(bundle(&owner(901), NOW, &[1]), all_but_her, NOW);
+        let refused = bundles.accept(bundle(&owner(901), NOW, &[1]), NOW, all_but_her, NOW);
         assert_eq!(refused, Err(DropReason::BundlesFull));
     }
 
     #[test]
     fn a_bundle_comes_back_with_what_was_spent() {
         let (mut bundles, ann) = (Bundles::default(), owner(1));
-        bundles.accept(bundle(&ann, NOW, &[1, 2]), nobody, NOW).unwrap();
+        bundles.accept(bundle(&ann, NOW, &[1, 2]), NOW, nobody, NOW).unwrap();
         let first = bundles.take(&ann.fingerprint(), NOW, &mut rng()).unwrap();
         let value = bundles.encode(&ann.fingerprint()).unwrap();
         let mut again = Bundles::default();

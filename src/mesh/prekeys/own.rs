@@ -15,7 +15,8 @@ use crate::wire::{MAX_PREKEYS, Prekey};
 const REFILL_BELOW: usize = 3;
 /// How long a used key is kept: copies of the mail it opened may still be on their way, and other people's mail.
 const USED_FOR: Duration = Duration::from_secs(48 * 60 * 60);
-/// Used keys kept at once; the one used longest ago is destroyed before its time.
+/// Used keys kept at once. While there is no room for another set no new keys are made, and mail is sealed to the
+/// static key: whoever uses up keys by the dozen takes none away that other people's mail is sealed to.
 const MAX_USED: usize = 64;
 /// How often the bundle is told everyone.
 const PERIOD: Duration = Duration::from_secs(60 * 60);
@@ -77,9 +78,6 @@ impl OwnPrekeys {
     pub(in crate::mesh) fn use_up(&mut self, id: u32, now: Now) -> bool {
         let Some(place) = self.unused.iter().position(|key| key.id == id) else { return false };
         let key = self.unused.remove(place);
-        if self.used.len() >= MAX_USED {
-            self.used.pop_front();
-        }
         self.used.push_back((now.unix, key));
         self.renew(now);
         true
@@ -94,12 +92,12 @@ impl OwnPrekeys {
         self.tick = now.instant + PERIOD;
         self.untold = true;
         self.quiet_until = self.quiet_until.max(now.instant + SETTLE);
-        self.refill(now, rng) | self.destroy_used(now.unix)
+        self.destroy_used(now.unix) | self.refill(now, rng)
     }
 
     /// Makes new keys where few are left.
     pub(in crate::mesh) fn refill(&mut self, now: Now, rng: &mut (impl RngCore + CryptoRng)) -> bool {
-        let few = self.unused.len() < REFILL_BELOW;
+        let few = self.unused.len() < REFILL_BELOW && self.used.len() + MAX_PREKEYS <= MAX_USED;
         if few {
             // Even if everything that was kept is lost, no id comes again: there is less than a key each second.
             let seconds = u32::try_from(now.unix.0 / 1000).unwrap_or_default();
@@ -240,15 +238,22 @@ mod tests {
     }
 
     #[test]
-    fn used_keys_are_bounded() {
+    fn used_keys_are_bounded_and_none_is_destroyed_for_others() {
         let (mut own, mut rng) = own();
-        for _ in 0..200 {
-            let id = own.entries()[0].id;
-            own.use_up(id, at(1));
+        let first = own.entries()[0].id;
+        let mut uses = 0;
+        while let Some(Prekey { id, .. }) = own.entries().first() {
+            own.use_up(*id, at(1));
             own.refill(at(1), &mut rng);
+            uses += 1;
+            assert!(uses <= MAX_USED);
         }
-        assert_eq!(own.used.len(), MAX_USED);
-        assert!(OwnPrekeys::decode(own.encode()).is_some());
+        assert!(uses > MAX_USED - MAX_PREKEYS);
+        assert_eq!(OwnPrekeys::decode(own.encode()).unwrap().used.len(), uses);
+        let almost = at(2 * 24 * 3600);
+        assert!(own.secret(first, almost.unix).is_some(), "other people's mail may be sealed to it");
+        assert!(own.run(at(2 * 24 * 3600 + 1), &mut rng));
+        assert_eq!((own.left(), own.used.len()), (MAX_PREKEYS, 0));
     }
 
     #[test]

@@ -28,7 +28,9 @@ impl Engine {
         let (key, signature) = (peer.signing_public, bundle.signature);
         let bundle = verify(&key, &signature, [preimage], bundle).map_err(|_| DropReason::Signature)?;
         let is_contact = |whose: &Fingerprint| self.peers.is_contact(whose.peer_id());
-        if let Some(gone) = self.bundles.accept(bundle, is_contact, now.unix)? {
+        if let Some(gone) =
+            self.bundles.accept(bundle, packet.timestamp.min(now.unix), is_contact, now.unix)?
+        {
             self.forget_bundle(gone);
         }
         self.keep_bundle(owner);

@@ -49,8 +49,8 @@ pub(super) enum Pinned {
 /// What an earlier run kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Restored {
-    /// The keys of a person, for whoever verifies packets.
-    Person(Keys),
+    /// The keys of a person, for whoever verifies packets, and whether they were more than announced.
+    Person { keys: Keys, proven: bool },
     /// The word of a voucher.
     Word,
 }
@@ -204,9 +204,9 @@ impl Trust {
         if let Some((person, who)) = Person::decode(value).filter(|(_, who)| *key == shelf_key(*who))
             && self.people.len() < MAX_PEOPLE
         {
-            let keys = person.keys.clone();
+            let (keys, proven) = (person.keys.clone(), person.proof > Proof::Announced);
             self.people.insert(who, person);
-            return Some(Restored::Person(keys));
+            return Some(Restored::Person { keys, proven });
         }
         self.vouches.restore(key, value).then_some(Restored::Word)
     }

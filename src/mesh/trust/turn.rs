@@ -14,7 +14,7 @@ use crate::mesh::engine::Engine;
 use crate::mesh::error::DropReason;
 use crate::mesh::event::{self, Introduction};
 use crate::mesh::kept::Kept;
-use crate::mesh::peers::Peer;
+use crate::mesh::peers::{Bond, Peer};
 use crate::time::{Now, UnixMillis};
 use crate::wire::{
     Capabilities, MAX_VOUCHES, NoisePayload, PeerState, VerifyChallenge, VerifyResponse, Vouch,
@@ -25,9 +25,11 @@ const FAVOURITE: &str = "[FAVORITED]";
 /// What one begins with that unmakes them one.
 const NO_FAVOURITE: &str = "[UNFAVORITED]";
 
-/// Whether a private text is a favourite notice, and what it says. It is not meant for people.
+/// Whether a private text is a favourite notice, and what it says. It is not meant for people. Behind a colon the apps
+/// name a Nostr key.
 pub(in crate::mesh) fn favourite_notice(text: &str) -> Option<bool> {
-    match (text.starts_with(FAVOURITE), text.starts_with(NO_FAVOURITE)) {
+    let is = |notice| text.strip_prefix(notice).is_some_and(|rest| rest.is_empty() || rest.starts_with(':'));
+    match (is(FAVOURITE), is(NO_FAVOURITE)) {
         (true, _) => Some(true),
         (_, true) => Some(false),
         (false, false) => None,
@@ -62,7 +64,7 @@ impl Engine {
         let keys = Keys { noise_public, signing_public, nickname };
         // An owner's word is refused by nothing.
         self.trust.pin(&keys, Proof::Owner, now.unix).ok();
-        self.put_in_place(who, keys, !standing.blocked);
+        self.put_in_place(who, keys, if standing.blocked { Bond::Met } else { Bond::Contact });
         self.decide(who, standing, now);
         self.show_held(who.peer_id(), now);
     }
@@ -78,8 +80,9 @@ impl Engine {
     /// False when the value does not read.
     pub(in crate::mesh) fn restore_person(&mut self, kept: &Kept) -> bool {
         let Some(restored) = self.trust.restore(&kept.key, &kept.value) else { return false };
-        if let Restored::Person(keys) = restored {
-            self.put_in_place(Fingerprint::of(&keys.noise_public), keys, false);
+        if let Restored::Person { keys, proven } = restored {
+            let bond = if proven { Bond::Met } else { Bond::Announced };
+            self.put_in_place(Fingerprint::of(&keys.noise_public), keys, bond);
         }
         true
     }
@@ -92,7 +95,7 @@ impl Engine {
         let keys = Keys { noise_public, signing_public: state.signing_public, nickname: self.nickname(peer) };
         match self.trust.pin(&keys, Proof::Session, now.unix) {
             Err(_) => return self.counters.drop(DropReason::KeyChanged),
-            Ok(Pinned::Replaced) => self.put_in_place(who, keys, false),
+            Ok(Pinned::Replaced) => self.put_in_place(who, keys, Bond::Met),
             Ok(Pinned::Same) => {}
         }
         self.keep_trust();
@@ -137,7 +140,8 @@ impl Engine {
 
     /// Somebody scanned our code: we prove that its keys are ours.
     pub(in crate::mesh) fn challenged(&mut self, peer: PeerId, challenge: VerifyChallenge, now: Now) {
-        if challenge.noise_public != self.identity.noise_public() {
+        let ours = challenge.noise_public == self.identity.noise_public();
+        if !ours || !self.sessions.may_challenge(peer, now.instant) {
             return self.counters.drop(DropReason::Verification);
         }
         let signature = self.identity.sign(&challenge.signing_preimage());
@@ -263,9 +267,9 @@ impl Engine {
     }
 
     /// Gives a peer these keys, whatever it announced.
-    fn put_in_place(&mut self, who: Fingerprint, keys: Keys, contact: bool) {
+    fn put_in_place(&mut self, who: Fingerprint, keys: Keys, bond: Bond) {
         let peer = who.peer_id();
-        if self.peers.know(peer, keys, contact) {
+        if self.peers.know(peer, keys, bond) {
             self.emit(event::Event::PeerGone { peer, left: false });
         }
     }
@@ -284,5 +288,51 @@ impl Engine {
 
     fn emit_trust(&mut self, event: Event) {
         self.emit(event::Event::People(event));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::crypto::Identity;
+    use crate::mesh::Config;
+    use crate::mesh::event::Input;
+    use crate::mesh::kept::Keep;
+    use crate::mesh::trust::people::Trust;
+    use crate::time::Instant;
+
+    #[test]
+    fn who_was_only_announced_comes_back_as_the_stranger_it_was_and_who_was_met_as_met() {
+        let now = Now { instant: Instant::ZERO, unix: UnixMillis(1_800_000_000_000) };
+        let mut trust = Trust::default();
+        let people = [Proof::Announced, Proof::Session, Proof::Owner].map(|proof| {
+            let identity = Identity::from_bytes(&[proof as u8 + 1; 64]);
+            let (noise_public, signing_public) = (identity.noise_public(), identity.signing_public());
+            let keys = Keys { noise_public, signing_public, nickname: String::new() };
+            trust.pin(&keys, proof, now.unix).unwrap();
+            identity.peer_id()
+        });
+        let kept = trust.take_changes().into_iter().map(|change| match change {
+            Keep::Put(kept) => kept,
+            Keep::Remove { .. } => panic!("nobody had to go"),
+        });
+        let mut engine = Engine::new(Identity::from_bytes(&[9; 64]), Config::default(), [9; 32]);
+        engine.handle(Input::Restore(kept.collect()), now);
+        let strangers = people.map(|peer| engine.peers.get(peer).map(Peer::is_stranger));
+        assert_eq!(strangers, [Some(true), Some(false), Some(false)]);
+    }
+
+    #[test]
+    fn a_favourite_notice_is_the_apps_words_alone_or_with_a_nostr_key() {
+        for (text, said) in [
+            ("[FAVORITED]", Some(true)),
+            ("[FAVORITED]:npub1qqq", Some(true)),
+            ("[UNFAVORITED]", Some(false)),
+            ("[UNFAVORITED]:npub1qqq", Some(false)),
+            ("[FAVORITED] is what the app writes", None),
+            ("he wrote [FAVORITED]", None),
+        ] {
+            assert_eq!(favourite_notice(text), said, "{text}");
+        }
     }
 }

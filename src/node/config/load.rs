@@ -102,6 +102,7 @@ mod tests {
 
     use super::*;
     use crate::capabilities::TransportKey;
+    use crate::mesh::Policy;
     use crate::node::config::Radio;
     use crate::node::config::relays::RelayRecord;
     use crate::router;
@@ -193,6 +194,18 @@ mod tests {
     }
 
     #[test]
+    fn by_whose_rules_packets_are_passed_on_can_be_chosen() {
+        let policy = |text: &str| load(text).settings().unwrap().mesh.policy;
+        assert_eq!(policy(""), Policy::Hopline);
+        assert_eq!(policy("bitchat.policy = \"ios\""), Policy::Ios);
+        assert_eq!(policy("bitchat.policy = \"android\""), Policy::Android);
+        assert_eq!(
+            errors("bitchat.policy = \"iPhone\""),
+            ["1: bitchat.policy: `iPhone` means nothing here; allowed is hopline, ios, android"]
+        );
+    }
+
+    #[test]
     fn every_problem_of_a_file_is_named_with_its_line_and_what_is_allowed() {
         let config = "\
 [bitchat]
@@ -211,7 +224,7 @@ max_age = \"8d\"
             errors(config),
             [
                 "2: bitchat.hop_limit: 9 is not between 1 and 7",
-                "3: bitchat.radios: this is not known here; known is enabled, radio, adapters, max_peers, hop_limit, remember_messages, remember_for",
+                "3: bitchat.radios: this is not known here; known is enabled, radio, adapters, max_peers, hop_limit, policy, remember_messages, remember_for",
                 "4: bitchat.radio: a radio is `bluez`, `sim:PATH` or `sim:PATH#NAME`, not `lora`",
                 "7: router.priority: `bitchat` is listed twice",
                 "8: router.attempts: a whole number from 0 up is wanted here, not a text",

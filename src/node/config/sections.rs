@@ -24,6 +24,7 @@ use crate::transports::direct;
 
 use super::listen::Listen;
 use super::load::Overrides;
+use super::policy::RelayPolicy;
 use super::radio::{Radio, RadioChoice};
 use super::relays::{RelayError, RelayRecord};
 
@@ -77,6 +78,7 @@ impl Config {
     pub fn settings(&self) -> Result<lifecycle::Settings, RelayError> {
         let mesh = mesh::Config {
             hop_limit: self.bitchat.hop_limit,
+            policy: self.bitchat.policy.0,
             max_peers: self.bitchat.max_peers,
             courier: self.courier,
             gossip: self.bitchat.gossip(),
@@ -131,6 +133,8 @@ pub struct Bitchat {
     pub max_peers: usize,
     /// Hops a message of ours may take: the TTL it leaves with.
     pub hop_limit: u8,
+    /// By whose rules the packets of others are passed on.
+    pub policy: RelayPolicy,
     /// Public messages remembered for neighbours who missed them.
     pub remember_messages: usize,
     /// How long.
@@ -346,6 +350,7 @@ fn bitchat(
         )),
         max_peers: section.number("max_peers", 1_024, 8..=65_536),
         hop_limit: section.number("hop_limit", 7, 1..=7),
+        policy: section.key("policy", RelayPolicy::default(), anything),
         remember_messages: section.number("remember_messages", default.count, 0..=100_000),
         remember_for: section.key("remember_for", Span(default.age), within(seconds(60)..=Span(MAX_AGE))).0,
     };

@@ -12,6 +12,7 @@ use super::request::ContactEdit;
 use super::safety::{PublicKeys, safety_number};
 use crate::crypto::{Identity, Verified, verify};
 use crate::ids::{Fingerprint, PeerId};
+use crate::nickname::{composed, same};
 use crate::time::UnixMillis;
 use crate::wire::{DirectAddress, Mailbox, ReceivedCard};
 
@@ -252,7 +253,7 @@ impl Contacts {
     /// The names that lead to one person each. Those of blocked people stay theirs.
     pub fn petnames(&self) -> BTreeMap<String, PeerId> {
         let named = self.people.values().filter(|contact| !contact.is_offer());
-        named.map(|contact| (contact.name.clone(), contact.peer())).collect()
+        named.map(|contact| (composed(&contact.name).into_owned(), contact.peer())).collect()
     }
 
     /// A person with everything there is to show.
@@ -355,7 +356,8 @@ impl Contacts {
     }
 
     fn is_taken(&self, name: &str, of: Fingerprint) -> bool {
-        let mut named = self.people.values().filter(|contact| !contact.is_offer() && contact.name == name);
+        let mut named =
+            self.people.values().filter(|contact| !contact.is_offer() && same(&contact.name, name));
         named.any(|contact| contact.fingerprint != of)
     }
 

@@ -5,18 +5,18 @@
 //! thrown away for something else.
 
 use std::fs::{self, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
 use super::record::Shared;
 use crate::clock::wall_clock;
-use crate::ids::{Fingerprint, TransferId};
+use crate::ids::{Fingerprint, PeerId, TransferId};
 use crate::mesh::media::event::{Received, Secrecy};
 use crate::storage::{NewTransfer, StoreError, TransferKey, TransferStatus, Way};
-use crate::transports::files::DiskError;
+use crate::transports::files::{Directory, DiskError};
 use crate::wire::file::{FileHash, FileName};
 
 /// Where they are, in the folder of received files.
@@ -25,14 +25,14 @@ const FOLDER: &str = "mesh";
 const STRANGERS: &str = "strangers";
 /// Files in one folder, whatever their size.
 const MAX_FILES: usize = 10_000;
-/// How many files may want the same name.
-const MAX_NUMBER: u32 = 1_000;
 
 /// Why a file that came is not kept.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum NotKept {
     #[error("there is no room for files of the mesh any more: [files] mesh_quota")]
     Full,
+    #[error("there is no room on the disk")]
+    NoSpace,
     #[error("its sender is blocked")]
     Blocked,
     #[error("too many files from this sender are not finished")]
@@ -68,7 +68,7 @@ pub(super) async fn keep(shared: &Shared, received: &Received, quota: u64) -> Re
     let folder = shared.directory.path().join(FOLDER);
     let (folder, quota) = if contact { (folder, quota) } else { (folder.join(STRANGERS), quota / 4) };
     let content = received.content.clone();
-    let write = move || write(&folder, &name, &content, quota);
+    let write = move || write(&folder, (key.peer, key.id), &name, &content, quota);
     let written = tokio::task::spawn_blocking(write).await.map_err(|_| NotKept::Writer)?;
     match written {
         Ok(path) => {
@@ -119,31 +119,32 @@ fn id(received: &Received) -> TransferId {
 }
 
 /// Writes a file under its name, or the next that is free. Waits for the disk.
-fn write(folder: &Path, name: &FileName, content: &[u8], quota: u64) -> Result<PathBuf, NotKept> {
-    let mut builder = fs::DirBuilder::new();
-    builder.recursive(true).mode(0o700).create(folder).map_err(DiskError::at("create", folder))?;
-    if taken(folder, MAX_FILES)?.saturating_add(content.len() as u64) > quota {
+fn write(
+    folder: &Path,
+    (sender, id): (PeerId, TransferId),
+    name: &FileName,
+    content: &[u8],
+    quota: u64,
+) -> Result<PathBuf, NotKept> {
+    let (directory, size) = (Directory::open(folder)?, content.len() as u64);
+    if taken(folder, MAX_FILES)?.saturating_add(size) > quota {
         return Err(NotKept::Full);
     }
-    for number in 1..=MAX_NUMBER {
-        let path = folder.join(name.numbered(number));
-        let opened = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
-        match opened {
-            Ok(mut file) => {
-                let written = file.write_all(content).and_then(|()| file.sync_all());
-                if written.is_err() {
-                    // Half a file is worse than none; that it stays there is told by the error itself.
-                    fs::remove_file(&path).ok();
-                }
-                written.map_err(DiskError::at("write", &path))?;
-                return Ok(path);
-            }
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            Err(error) => return Err(DiskError::at("create", &path)(error).into()),
-        }
+    if !directory.has_room_for(size)? {
+        return Err(NotKept::NoSpace);
     }
-    let path = folder.join(name.as_str());
-    Err(DiskError::at("find a free name beside", &path)(io::ErrorKind::AlreadyExists.into()).into())
+    let partial = directory.partial(sender, id);
+    // The same content, whatever a run that was killed left of it.
+    let opened = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&partial);
+    let written = opened.and_then(|mut file| {
+        file.write_all(content)?;
+        file.set_len(size)?;
+        file.sync_all()
+    });
+    let placed =
+        written.map_err(DiskError::at("write", &partial)).and_then(|()| directory.place(&partial, name));
+    directory.forget(sender, id)?;
+    Ok(placed?)
 }
 
 /// Bytes that the files of a folder take; everything when there are too many of them.
@@ -164,11 +165,28 @@ fn taken(folder: &Path, most: usize) -> Result<u64, NotKept> {
 mod tests {
     use super::*;
 
+    const ANN: PeerId = PeerId([1; 8]);
+
+    #[test]
+    fn a_file_that_a_killed_run_left_half_written_or_placed_comes_once() {
+        let home = tempfile::tempdir().unwrap();
+        let (id, name) = (TransferId([7; 16]), FileName::tame("a.jpg"));
+        let directory = Directory::open(home.path()).unwrap();
+        fs::write(directory.partial(ANN, id), b"ha").unwrap();
+        fs::hard_link(directory.partial(ANN, id), directory.path().join("a.jpg")).unwrap();
+        let path = write(home.path(), (ANN, id), &name, b"half", 100).unwrap();
+        assert_eq!(path, directory.path().join("a.jpg"));
+        assert_eq!(fs::read(&path).unwrap(), b"half");
+        assert!(!directory.partial(ANN, id).exists() && !directory.path().join("a (2).jpg").exists());
+    }
+
     #[test]
     fn a_file_has_its_name_or_the_next_and_stays_in_its_folder() {
         let home = tempfile::tempdir().unwrap();
         let folder = home.path().join("mesh");
-        let store = |name: &str, content: &[u8]| write(&folder, &FileName::tame(name), content, 100);
+        let store = |name: &str, content: &[u8]| {
+            write(&folder, (ANN, TransferId([7; 16])), &FileName::tame(name), content, 100)
+        };
         assert_eq!(store("../../a.jpg", b"one").unwrap(), folder.join("a.jpg"));
         assert_eq!(store("a.jpg", b"two").unwrap(), folder.join("a (2).jpg"));
         assert_eq!(fs::read(folder.join("a.jpg")).unwrap(), b"one");
@@ -185,7 +203,9 @@ mod tests {
     #[test]
     fn what_is_beyond_the_quota_is_not_written_and_displaces_nothing() {
         let home = tempfile::tempdir().unwrap();
-        let store = |name: &str, len| write(home.path(), &FileName::tame(name), &vec![7; len], 100);
+        let store = |name: &str, len| {
+            write(home.path(), (ANN, TransferId([7; 16])), &FileName::tame(name), &vec![7; len], 100)
+        };
         store("a", 60).unwrap();
         assert!(matches!(store("b", 41), Err(NotKept::Full)));
         store("c", 40).unwrap();

@@ -22,6 +22,7 @@ use crate::node::event::Event;
 use crate::node::store::Store;
 use crate::storage::{NewTransfer, StoreError, Transfer, TransferKey, TransferStatus, Way};
 use crate::transports::files::{Directory, FileOffer, Incoming, Source};
+use crate::wire::MAX_MEDIA_LEN;
 use crate::wire::file::{FileHash, FileName, Offer, Reason};
 
 /// Requests and offers that may wait for the desk.
@@ -93,7 +94,7 @@ pub(in crate::node) async fn start(setup: Setup) -> Result<FilesHandle, FileErro
         tasks: JoinSet::new(),
     };
     for transfer in unfinished.into_iter().filter(|transfer| transfer.key.way == Way::Out) {
-        desk.send(transfer);
+        desk.send(transfer, false);
     }
     tokio::spawn(desk.run());
     Ok(FilesHandle { requests, store, mesh })
@@ -136,8 +137,8 @@ impl Desk {
     async fn request(&mut self, request: Request) {
         // Whoever asked may have gone meanwhile, and that is no error: hence the `ok()`s.
         match request {
-            Request::Send { peer, source, answer } => {
-                answer.send(self.take_on(peer, &source).await).ok();
+            Request::Send { peer, card, source, spoken, answer } => {
+                answer.send(self.take_on(peer, &card, (&source, spoken)).await).ok();
             }
             Request::Accept { number, answer } => {
                 answer.send(self.accept(number).await).ok();
@@ -168,19 +169,28 @@ impl Desk {
         }
     }
 
-    async fn take_on(&mut self, peer: PeerId, source: &Source) -> Result<Transfer, FileError> {
+    async fn take_on(
+        &mut self,
+        peer: PeerId,
+        card: &[u8],
+        (source, spoken): (&Source, bool),
+    ) -> Result<Transfer, FileError> {
+        let size = source.stamp().size;
+        if size > MAX_MEDIA_LEN as u64 && !self.shared.ways.go_beyond_mesh(card) {
+            return Err(FileError::TooLargeForMesh { size });
+        }
         let mut id = TransferId([0; 16]);
         OsRng.try_fill_bytes(&mut id.0).map_err(FileError::Random)?;
         let new = NewTransfer {
             key: TransferKey { way: Way::Out, peer, id },
             name: source.name().as_str().to_owned(),
             path: Some(source.path().to_owned()),
-            size: source.stamp().size,
+            size,
             modified: source.stamp().modified,
             status: TransferStatus::Waiting,
         };
         let transfer = self.begin(new).await?.ok_or(FileError::TooMany)?;
-        self.send(transfer.clone());
+        self.send(transfer.clone(), spoken);
         Ok(transfer)
     }
 
@@ -193,12 +203,12 @@ impl Desk {
         Ok(begun)
     }
 
-    fn send(&mut self, transfer: Transfer) {
+    fn send(&mut self, transfer: Transfer, spoken: bool) {
         let key = transfer.key;
         let turns = self.turns.entry(key.peer).or_insert_with(|| Arc::new(Semaphore::new(MAX_SENDING)));
         let (cancel, cancelled) = watch::channel(false);
         let (turns, connected) = (Arc::clone(turns), self.connected.subscribe());
-        let sending = Sending { transfer, turns, connected, cancelled, offered: false };
+        let sending = Sending { transfer, spoken, turns, connected, cancelled, offered: false };
         self.active.insert(key, cancel);
         let shared = self.shared.clone();
         self.tasks.spawn(async move {
@@ -348,6 +358,7 @@ mod tests {
     use crate::storage::{Database, DeviceKey, Limits, StoredContact};
     use crate::transports::direct::{self, Bind, Contact, DirectHandle};
     use crate::transports::port;
+    use crate::wire::{Card, DirectAddress};
 
     /// How long anything may take; a busy machine may be slow.
     const PATIENCE: Duration = Duration::from_secs(60);
@@ -390,6 +401,7 @@ mod tests {
         }
 
         async fn befriend(&self, other: &Self) {
+            self.keep(&other.identity, other.card()).await;
             let own = other.direct.own_addresses.borrow().clone();
             let contact = Contact {
                 peer: other.peer(),
@@ -399,13 +411,17 @@ mod tests {
                 relays: own.relays,
             };
             self.direct.set_contacts(vec![contact]).await;
+        }
+
+        /// A contact's row in the book.
+        async fn keep(&self, other: &Identity, card: Vec<u8>) {
             let stored = StoredContact {
-                fingerprint: other.identity.fingerprint(),
+                fingerprint: other.fingerprint(),
                 noise_public: [0; 32],
                 signing_public: [0; 32],
                 name: "ben".to_owned(),
                 serial: 1,
-                card: Vec::new(),
+                card,
                 added: true,
                 verified: false,
                 favourite: false,
@@ -413,6 +429,14 @@ mod tests {
                 told: 0,
             };
             self.store.with(move |database| database.put_contact(&stored)).await.unwrap();
+        }
+
+        fn card(&self) -> Vec<u8> {
+            let (noise, signing) = (self.identity.noise_public(), self.identity.signing_public());
+            let key = *SecretKey::from_bytes(&self.identity.direct_secret(0)).public().as_bytes();
+            let direct = DirectAddress { generation: 0, key, addresses: Vec::new(), relays: Vec::new() };
+            let card = Card::new(1, "ben".to_owned(), noise, signing, Some(direct));
+            card.encode(|preimage| self.identity.sign(preimage)).unwrap().to_vec()
         }
 
         /// Waits until the other is connected, and tells the desk as the driver does.
@@ -594,6 +618,17 @@ mod tests {
         ada.befriend(&ben).await;
         ada.reaches(&ben).await;
         ben.sees(TransferStatus::Cancelled).await;
+    }
+
+    #[tokio::test]
+    async fn what_the_mesh_alone_could_carry_and_cannot_is_refused_at_once() {
+        let ada = Node::start(1, FilePolicy::Contacts).await;
+        let phone = Identity::from_bytes(&[9; Identity::LEN]);
+        ada.keep(&phone, Vec::new()).await;
+        let file = ada.file("film.mp4", MAX_MEDIA_LEN + 1);
+        let error = ada.files.send(phone.peer_id(), file).await.unwrap_err();
+        assert!(matches!(error, FileError::TooLargeForMesh { size: 1_048_577 }), "{error}");
+        assert!(ada.files.list(10).await.unwrap().is_empty());
     }
 
     #[tokio::test]

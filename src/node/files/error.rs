@@ -19,11 +19,16 @@ pub enum FileError {
     #[error("{0} is neither a contact nor in reach of the mesh")]
     NotAContact(PeerId),
     /// Over BitChat a file is one packet, and there is no other way to this recipient.
-    #[error("the file has {size} bytes, and over BitChat a file has at most 1048576 (1 MiB)")]
+    #[error(
+        "the file has {size} bytes; over BitChat, the only way to this recipient, a file has at most 1048576 (1 MiB)"
+    )]
     TooLargeForMesh {
         /// Its length.
         size: u64,
     },
+    /// Live voice goes over the mesh, and does not wait.
+    #[error("live voice goes over BitChat alone, and that does not reach the recipient now")]
+    OutOfHearing,
     /// The file cannot be sent.
     #[error(transparent)]
     Source(#[from] SourceError),

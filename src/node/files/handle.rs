@@ -12,16 +12,28 @@ use crate::node::store::Store;
 use crate::storage::Transfer;
 use crate::transports::bitchat::BitchatHandle;
 use crate::transports::files::Source;
-use crate::wire::MAX_MEDIA_LEN;
 
 pub(super) type Answer = oneshot::Sender<Result<Transfer, FileError>>;
 
 /// What the desk is asked.
 #[derive(Debug)]
 pub(super) enum Request {
-    Send { peer: PeerId, source: Source, answer: Answer },
-    Accept { number: u64, answer: Answer },
-    Cancel { number: u64, answer: Answer },
+    /// A file for somebody with this card, which is empty where there is none.
+    Send {
+        peer: PeerId,
+        card: Vec<u8>,
+        source: Source,
+        spoken: bool,
+        answer: Answer,
+    },
+    Accept {
+        number: u64,
+        answer: Answer,
+    },
+    Cancel {
+        number: u64,
+        answer: Answer,
+    },
     Connected,
 }
 
@@ -37,6 +49,18 @@ impl FilesHandle {
     /// Takes on a file for a contact, for somebody whom the mesh reaches, or for everyone there
     /// ([`PeerId::BROADCAST`]): it is on record when this returns, and is carried as soon as can be.
     pub async fn send(&self, peer: PeerId, path: PathBuf) -> Result<Transfer, FileError> {
+        self.hand_over(peer, path, false).await
+    }
+
+    /// The same for a recording that is spoken live before it is sent, to whomever the mesh reaches.
+    pub async fn speak(&self, peer: PeerId, path: PathBuf) -> Result<Transfer, FileError> {
+        if !self.mesh_carries(peer).await {
+            return Err(FileError::OutOfHearing);
+        }
+        self.hand_over(peer, path, true).await
+    }
+
+    async fn hand_over(&self, peer: PeerId, path: PathBuf, spoken: bool) -> Result<Transfer, FileError> {
         let contacts = self.store.with(|database| database.contacts()).await?;
         let known = contacts.iter().find(|contact| contact.fingerprint.peer_id() == peer);
         let blocked = known.is_some_and(|contact| contact.blocked);
@@ -45,11 +69,8 @@ impl FilesHandle {
             return Err(FileError::NotAContact(peer));
         }
         let source = spawn_blocking(move || Source::look(&path)).await.map_err(|_| Stopped)??;
-        let size = source.stamp().size;
-        if !is_contact && size > MAX_MEDIA_LEN as u64 {
-            return Err(FileError::TooLargeForMesh { size });
-        }
-        self.ask(|answer| Request::Send { peer, source, answer }).await
+        let card = known.map(|contact| contact.card.clone()).unwrap_or_default();
+        self.ask(|answer| Request::Send { peer, card, source, spoken, answer }).await
     }
 
     /// Whether the mesh is there for somebody who is no contact.

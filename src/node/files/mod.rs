@@ -9,6 +9,7 @@ mod arriving;
 mod desk;
 mod error;
 mod handle;
+mod pauses;
 mod receiving;
 mod record;
 mod sending;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::sync::{Semaphore, watch};
 use tokio::time::{interval, sleep, timeout};
 
+use super::pauses::Pauses;
 use super::record::{Cancelled, Shared, until_cancelled};
 use super::ways::Carried;
 use crate::ids::PeerId;
@@ -13,12 +14,10 @@ use crate::storage::{StoreError, Transfer, TransferStatus};
 use crate::transports::files::{Progress, SendError, Source, Stamp};
 use crate::wire::file::Reason;
 
-/// How long after a try that failed the next begins; doubled each time.
-const FIRST_PAUSE: Duration = Duration::from_secs(1);
-/// The longest pause. A contact that connects ends every pause.
-const MAX_PAUSE: Duration = Duration::from_secs(30);
 /// How long a receiver who was cut off is looked for, to be told that a file was cancelled.
 const WITHDRAWING: Duration = Duration::from_secs(600);
+/// How soon it is looked for again.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// What fits into the 256 fragments that the Android app takes of one packet (spec 3.8).
 const ANDROID_TAKES: u64 = 116_000;
 /// How often people see how far it is.
@@ -27,6 +26,8 @@ const TELL_EVERY: Duration = Duration::from_millis(250);
 /// What a transfer's task needs beside what all of them share.
 pub(super) struct Sending {
     pub(super) transfer: Transfer,
+    /// Whether it is spoken live before.
+    pub(super) spoken: bool,
     /// So many files go to one contact at once.
     pub(super) turns: Arc<Semaphore>,
     /// Changes when a contact connects.
@@ -42,14 +43,17 @@ impl Sending {
         if let Err(error) = self.try_until_done(&shared).await {
             tracing::error!(transfer = self.transfer.number, %error, "what became of a file cannot be stored");
         }
+        if self.offered && *self.cancelled.borrow() {
+            timeout(WITHDRAWING, self.withdraw(&shared)).await.ok();
+        }
     }
 
     async fn try_until_done(&mut self, shared: &Shared) -> Result<(), StoreError> {
         let key = self.transfer.key;
-        let mut pause = FIRST_PAUSE;
+        let mut pauses = Pauses::new();
         let mut told = None;
         loop {
-            match self.try_once(shared).await {
+            let pause = match self.try_once(shared).await {
                 Ok(Carried::Compared(hash)) => {
                     shared.complete(key, hash, None).await?;
                     return Ok(());
@@ -61,6 +65,16 @@ impl Sending {
                     return Ok(());
                 }
                 Err(error) => {
+                    let Some(pause) = pauses.after(&error) else {
+                        shared
+                            .set_status(
+                                key,
+                                TransferStatus::Failed,
+                                Some(unanswered(self.transfer.size).to_owned()),
+                            )
+                            .await?;
+                        return Ok(());
+                    };
                     let now = (outcome(&error), error.to_string());
                     if told.as_ref() != Some(&now) {
                         shared.set_status(key, now.0, Some(now.1.clone())).await?;
@@ -68,26 +82,24 @@ impl Sending {
                     if now.0.is_finished() {
                         return Ok(());
                     }
+                    // Nobody wants to hear it twice.
+                    self.spoken &= matches!(error, SendError::NotConnected);
                     // A try that began wrote other things down.
                     told = matches!(error, SendError::NotConnected).then_some(now);
+                    pause
                 }
-            }
+            };
             tokio::select! {
-                () = sleep(pause) => pause = pause.saturating_mul(2).min(MAX_PAUSE),
-                Ok(()) = self.connected.changed() => pause = FIRST_PAUSE,
+                () = sleep(pause) => {}
+                Ok(()) = self.connected.changed() => pauses.end(),
                 // The desk has written it down.
-                () = until_cancelled(self.cancelled.clone()) => {
-                    if self.offered {
-                        timeout(WITHDRAWING, self.withdraw(shared)).await.ok();
-                    }
-                    return Ok(());
-                }
+                () = until_cancelled(self.cancelled.clone()) => return Ok(()),
             }
         }
     }
 
-    /// Tells a receiver whose stream had broken off that nothing more comes.
-    async fn withdraw(&mut self, shared: &Shared) {
+    /// Tells the receiver that nothing more comes: the stream may have been cut before it could hear that there.
+    async fn withdraw(&self, shared: &Shared) {
         let (source, key) = (self.source(), self.transfer.key);
         loop {
             let (progress, mut answered) = watch::channel(Progress::default());
@@ -97,7 +109,7 @@ impl Sending {
             if !matches!(told, Err(error) if error.is_passing()) {
                 return;
             }
-            sleep(FIRST_PAUSE).await;
+            sleep(LOOK_AGAIN).await;
         }
     }
 
@@ -115,7 +127,7 @@ impl Sending {
         let source = self.source();
         let (peer, id) = (self.transfer.key.peer, self.transfer.key.id);
         let cancelled = until_cancelled(self.cancelled.clone());
-        let sending = shared.ways.send_file(peer, id, &source, &progress, cancelled);
+        let sending = shared.ways.send_file(peer, id, (&source, self.spoken), &progress, cancelled);
         tokio::pin!(sending);
         let mut ticks = interval(TELL_EVERY);
         let mut running = false;
@@ -157,6 +169,15 @@ fn unconfirmed(peer: PeerId, size: u64) -> &'static str {
         (false, true) => {
             "sent over the mesh; the app there does not confirm files, and on Android takes up to 116 kB"
         }
+    }
+}
+
+/// What is said of a file that its receiver should have confirmed and never did.
+const fn unanswered(size: u64) -> &'static str {
+    if size > ANDROID_TAKES {
+        "it went over the mesh six times, and was never confirmed; phones with Android take up to 116 kB"
+    } else {
+        "it went over the mesh six times, and was never confirmed"
     }
 }
 

@@ -3,6 +3,7 @@
 
 use std::pin::Pin;
 
+use bytes::Bytes;
 use tokio::sync::{mpsc, watch};
 
 use crate::ids::{PeerId, TransferId};
@@ -12,6 +13,7 @@ use crate::transports::bitchat::{Arrival, BitchatHandle};
 use crate::transports::direct::DirectHandle;
 use crate::transports::files::{FileOffer, Progress, SendError, Source};
 use crate::wire::file::FileHash;
+use crate::wire::{Card, ReceivedCard};
 
 /// The transports that carry files, as far as they are switched on.
 #[derive(Debug, Clone, Default)]
@@ -36,6 +38,13 @@ impl Ways {
         self.direct.is_none() && self.betanet.is_none() && self.mesh.is_none()
     }
 
+    /// Whether a contact with this card can be sent files other than over the mesh; one without a card cannot.
+    pub(super) fn go_beyond_mesh(&self, card: &[u8]) -> bool {
+        let Ok(received) = ReceivedCard::decode(&Bytes::copy_from_slice(card)) else { return false };
+        let Card { direct, mailbox, .. } = received.card();
+        self.direct.is_some() && direct.is_some() || self.betanet.is_some() && mailbox.is_some()
+    }
+
     /// Has the files that contacts offer handed to `taker`.
     pub(super) async fn take_files(&self, taker: mpsc::Sender<FileOffer>) {
         if let Some(direct) = &self.direct {
@@ -53,21 +62,24 @@ impl Ways {
         }
     }
 
-    /// Carries a file, from where an earlier try was cut, whichever way that one took.
+    /// Carries a file, from where an earlier try was cut, whichever way that one took. One that is spoken takes the mesh.
     pub(super) async fn send_file(
         &self,
         peer: PeerId,
         id: TransferId,
-        source: &Source,
+        (source, spoken): (&Source, bool),
         progress: &watch::Sender<Progress>,
         cancelled: impl Future<Output = ()>,
     ) -> Result<Carried, SendError> {
         tokio::pin!(cancelled);
-        if peer == PeerId::BROADCAST {
-            return self.over_mesh(None, source, progress, cancelled).await;
+        if peer == PeerId::BROADCAST || spoken {
+            let to = Some(peer).filter(|&peer| peer != PeerId::BROADCAST);
+            return self.over_mesh(to, (source, spoken), progress, cancelled).await;
         }
         match self.by_stream(peer, id, source, progress, cancelled.as_mut()).await {
-            Err(SendError::NotConnected) => self.over_mesh(Some(peer), source, progress, cancelled).await,
+            Err(SendError::NotConnected) => {
+                self.over_mesh(Some(peer), (source, false), progress, cancelled).await
+            }
             sent => sent.map(Carried::Compared),
         }
     }
@@ -96,7 +108,7 @@ impl Ways {
     async fn over_mesh(
         &self,
         to: Option<PeerId>,
-        source: &Source,
+        source: (&Source, bool),
         progress: &watch::Sender<Progress>,
         cancelled: impl Future<Output = ()>,
     ) -> Result<Carried, SendError> {

@@ -8,6 +8,7 @@ use super::line::{News, Plan, Serial, Unanswered, What};
 use super::station::Station;
 use crate::htx::paths::{self, Output};
 use crate::ids::NodeId;
+use crate::router::event::Failure;
 use crate::time::{Instant, Now};
 use crate::wire::mailbox::Answer;
 
@@ -115,11 +116,10 @@ impl Driver {
 
     /// Hands every line what there is room for.
     fn hand_out(&mut self, now: Now) {
-        let may_fetch = self.may_fetch();
+        let (may_fetch, kept) = (self.may_fetch(), self.changes_kept);
         for relay in self.stations.keys().copied().collect::<Vec<_>>() {
-            while let Some(job) =
-                self.stations.get_mut(&relay).and_then(|station| station.next_job(now.instant, may_fetch))
-            {
+            let next = |station: &mut Station| station.next_job(now.instant, may_fetch, kept);
+            while let Some(job) = self.stations.get_mut(&relay).and_then(next) {
                 self.issue(relay, job, now);
             }
         }
@@ -134,7 +134,7 @@ impl Driver {
         let key = station.lodging.as_ref().map(|lodging| &lodging.key);
         match job.ask(self.last_tag, key, &exporter) {
             Ok(Some(ask)) => {
-                if let Err(job) = station.issue(ask, job) {
+                if let Some(job) = station.issue(ask, job) {
                     self.unanswered(relay, vec![job], now);
                     self.down(relay, line, "its line ended", now);
                 }
@@ -190,7 +190,7 @@ impl Driver {
         tracing::info!(%host, %reason, "a relay cannot be reached");
         let renewed = station.renewing;
         for outgoing in station.failed(now.instant, jitter) {
-            self.lost(outgoing);
+            self.lost(outgoing, Failure::Unreachable);
         }
         if own {
             self.troubles.insert(relay, reason);

@@ -73,6 +73,10 @@ pub(super) struct Driver {
     pub(super) owed: Owed,
     pub(super) refused: Refused,
     pub(super) prekeys: Prekeys,
+    /// Changes that the node was to write down.
+    pub(super) changes_told: u64,
+    /// Those that it has.
+    pub(super) changes_kept: u64,
     pub(super) streams: Streams,
     pub(super) in_use: Option<NodeId>,
     pub(super) provider: super::presence::Provider,
@@ -153,13 +157,13 @@ impl Driver {
                 Recipient::Everyone => self.fail(attempt, Failure::Unfit),
             },
             Command::Cancel { attempt, .. } => {
-                for station in self.stations.values_mut() {
-                    station.cancel(attempt);
-                }
+                let cancelled = self.stations.values_mut().find_map(|station| station.cancel(attempt));
+                cancelled.iter().for_each(|outgoing| self.never_left(outgoing));
             }
             Command::Warm { peer } => self.warm(peer, now),
             Command::Acknowledge { sender, id, .. } => self.stored(sender, id, Letter::Ack(id), now),
             Command::Decline { sender, id } => self.stored(sender, id, Letter::Declined(id), now),
+            Command::Kept { changes } => self.changes_kept = self.changes_kept.saturating_add(changes),
             // Public packets are not for betanet, the mesh alone has couriers; the loop sees to the end.
             Command::Relay(_) | Command::Deposit { .. } | Command::Recall { .. } | Command::Shutdown => {}
         }
@@ -182,6 +186,7 @@ impl Driver {
 
     /// Tells the node what has changed: whom we reach, how we are, what to keep.
     fn settle(&mut self, now: Now) {
+        self.keep_prekeys();
         let people: Vec<PeerId> = self.people.keys().copied().collect();
         for peer in people {
             let reach = self.reach(peer);

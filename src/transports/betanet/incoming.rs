@@ -7,7 +7,6 @@ use super::driver::Driver;
 use super::job::Job;
 use crate::crypto::envelope::{self, Opened};
 use crate::ids::{Fingerprint, MessageId, NodeId, PeerId};
-use crate::mesh::kept::Keep;
 use crate::message::Body;
 use crate::router::event::Failure;
 use crate::time::Now;
@@ -94,10 +93,7 @@ impl Driver {
                     Ok(Body::Read { of, .. }) => self.receipt(sender.peer, of, true),
                     Ok(body @ (Body::Text(_) | Body::Card(_))) => {
                         let which = (sender.peer, label.id);
-                        let worth = (size, body.wants_receipt());
-                        if let Some(id) = prekey {
-                            self.prekeys.opened(which, id);
-                        }
+                        let worth = (size, body.wants_receipt(), prekey);
                         if self.held.came(which, (relay, number), worth, now.instant) {
                             self.received(sender, label.id, body, sent);
                         }
@@ -119,8 +115,7 @@ impl Driver {
             }
             Ok(Letter::Prekeys(prekeys)) => {
                 if self.people.contains_key(&sender.peer) {
-                    let keep = self.prekeys.learn(sender.peer, prekeys);
-                    self.keep(keep);
+                    self.prekeys.learn(sender.peer, prekeys);
                 }
             }
             Ok(letter) => self.stream_letter(sender.peer, letter, now),
@@ -130,8 +125,7 @@ impl Driver {
             }
         }
         // Nothing of it waits to be stored.
-        let keep = prekey.and_then(|id| self.prekeys.destroy(sender.peer, &[id]));
-        self.keep(keep);
+        self.prekeys.destroy(sender.peer, prekey.as_slice());
         self.throw_away(relay, number);
     }
 
@@ -153,31 +147,33 @@ impl Driver {
     /// The node has stored a message, or does not want it: it is taken from the mailbox, and its sender is told.
     pub(super) fn stored(&mut self, sender: PeerId, id: MessageId, letter: Letter, now: Now) {
         let Some(unstored) = self.held.settled((sender, id)) else { return };
-        let keep = self.prekeys.settled((sender, id));
-        self.keep(keep);
+        self.prekeys.destroy(sender, &unstored.prekeys);
         for (relay, number) in unstored.places {
             self.throw_away(relay, number);
         }
         if unstored.wants_receipt {
             self.answer(sender, letter, now);
-            self.give_prekeys(sender, now);
+            self.give_prekeys(sender, unstored.prekeys.is_empty(), now);
         }
     }
 
     /// A contact who wrote gets keys for what comes next, when there are few left.
-    fn give_prekeys(&mut self, to: PeerId, now: Now) {
+    fn give_prekeys(&mut self, to: PeerId, starved: bool, now: Now) {
         if !self.can_answer(to) {
             return;
         }
-        if let Some((prekeys, keep)) = self.prekeys.refill(to, &mut self.rng) {
-            self.keep(Some(keep));
+        if let Some(prekeys) = self.prekeys.refill(to, starved, now.unix, &mut self.rng) {
             self.answer(to, Letter::Prekeys(prekeys), now);
         }
     }
 
-    /// Has something kept, before anything rests on it.
-    pub(super) fn keep(&mut self, change: Option<Keep>) {
-        self.backlog.extend(change.map(Event::Keep));
+    /// Has kept what changed about prekeys. What is left at a relay from here on waits until it is on disk: after a
+    /// crash no prekey is used twice, and none that was given cannot be opened.
+    pub(super) fn keep_prekeys(&mut self) {
+        for change in self.prekeys.take_changes() {
+            self.changes_told = self.changes_told.saturating_add(1);
+            self.backlog.push_back(Event::Keep(change));
+        }
     }
 
     pub(super) fn throw_away(&mut self, relay: NodeId, number: u64) {

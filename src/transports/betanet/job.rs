@@ -4,6 +4,7 @@ use bytes::Bytes;
 use tokio::sync::oneshot;
 
 use super::line::Ask;
+use super::prekeys::Taken;
 use crate::crypto::MailboxKey;
 use crate::ids::{AttemptId, MessageId, PeerId};
 use crate::wire::mailbox::{MailboxError, Request, address};
@@ -15,14 +16,16 @@ pub(super) struct Outgoing {
     pub(super) address: [u8; 32],
     pub(super) token: [u8; 16],
     pub(super) envelope: Bytes,
+    /// So many changes have to be on disk before it may leave.
+    pub(super) after: u64,
     pub(super) purpose: Purpose,
 }
 
 /// Who wants to know what became of an envelope.
 #[derive(Debug)]
 pub(super) enum Purpose {
-    /// The router.
-    Message { attempt: AttemptId, id: MessageId },
+    /// The router. The prekey that it was sealed to is good for another message if this one never leaves.
+    Message { attempt: AttemptId, id: MessageId, prekey: Option<Taken> },
     /// Nobody; it is tried until it is there. So often the recipient's relay refused it.
     Receipt { refused: u32 },
     /// A stream, which waits for the word.

@@ -28,6 +28,8 @@ pub(super) struct Unstored {
     /// Where it lies: relay and number there; several places when it was left more than once.
     pub(super) places: Vec<(NodeId, u64)>,
     pub(super) wants_receipt: bool,
+    /// The prekeys that its envelopes were sealed to; none when all were for the static key.
+    pub(super) prekeys: Vec<u32>,
     bytes: usize,
     since: Instant,
 }
@@ -49,17 +51,19 @@ impl Held {
         &mut self,
         which: (PeerId, MessageId),
         place: (NodeId, u64),
-        (bytes, wants_receipt): (usize, bool),
+        (bytes, wants_receipt, prekey): (usize, bool, Option<u32>),
         now: Instant,
     ) -> bool {
         if let Some(known) = self.messages.get_mut(&which) {
             if !known.places.contains(&place) {
                 known.places.push(place);
             }
+            known.prekeys.extend(prekey.filter(|id| !known.prekeys.contains(id)));
             return false;
         }
         self.bytes = self.bytes.saturating_add(bytes);
-        let unstored = Unstored { places: vec![place], wants_receipt, bytes, since: now };
+        let (places, prekeys) = (vec![place], prekey.into_iter().collect());
+        let unstored = Unstored { places, wants_receipt, prekeys, bytes, since: now };
         self.messages.insert(which, unstored);
         true
     }
@@ -164,18 +168,19 @@ mod tests {
     #[test]
     fn a_message_that_was_left_twice_is_told_once_and_taken_from_both_places() {
         let mut held = Held::default();
-        assert!(held.came(WHICH, (RELAY, 1), (10, true), Instant::ZERO));
-        assert!(!held.came(WHICH, (RELAY, 2), (10, true), Instant::ZERO));
-        assert!(!held.came(WHICH, (RELAY, 2), (10, true), Instant::ZERO));
-        assert_eq!(held.settled(WHICH).unwrap().places, [(RELAY, 1), (RELAY, 2)]);
+        assert!(held.came(WHICH, (RELAY, 1), (10, true, None), Instant::ZERO));
+        assert!(!held.came(WHICH, (RELAY, 2), (10, true, Some(7)), Instant::ZERO));
+        assert!(!held.came(WHICH, (RELAY, 2), (10, true, Some(7)), Instant::ZERO));
+        let unstored = held.settled(WHICH).unwrap();
+        assert_eq!((unstored.places, unstored.prekeys), (vec![(RELAY, 1), (RELAY, 2)], vec![7]));
         assert!(held.settled(WHICH).is_none());
-        assert!(held.came(WHICH, (RELAY, 3), (10, true), Instant::ZERO), "it may come again");
+        assert!(held.came(WHICH, (RELAY, 3), (10, true, None), Instant::ZERO), "it may come again");
     }
 
     #[test]
     fn what_the_node_does_not_store_in_a_minute_is_fetched_again() {
         let mut held = Held::default();
-        held.came(WHICH, (RELAY, 1), (10, true), Instant::ZERO);
+        held.came(WHICH, (RELAY, 1), (10, true, None), Instant::ZERO);
         let later = Instant::ZERO + STORING;
         assert_eq!(held.poll_timeout(), Some(later));
         assert_eq!(held.take_overdue(later), [RELAY]);
@@ -202,7 +207,7 @@ mod tests {
     fn what_waits_to_be_stored_is_bounded_by_its_bytes() {
         let mut held = Held::default();
         assert!(held.has_room());
-        held.came(WHICH, (RELAY, 1), (MAX_HELD_BYTES, true), Instant::ZERO);
+        held.came(WHICH, (RELAY, 1), (MAX_HELD_BYTES, true, None), Instant::ZERO);
         assert!(!held.has_room());
         held.settled(WHICH);
         assert!(held.has_room());

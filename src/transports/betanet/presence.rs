@@ -9,12 +9,13 @@ use tokio::sync::oneshot;
 use super::contact::Contact;
 use super::driver::Driver;
 use super::handle::{BetanetStatus, MailboxStatus, NewRecord, Part, RelayStatus, Request};
-use super::job::Outgoing;
+use super::job::{Outgoing, Purpose};
 use super::lodging::{Lodging, Standing};
 use super::station::Station;
 use crate::crypto::MailboxKey;
 use crate::htx::record::{Pin, accept};
 use crate::ids::{Fingerprint, NodeId};
+use crate::router::event::Failure;
 use crate::time::{Instant, Now};
 use crate::wire::record::{NodeRecord, SignedRecord};
 use crate::wire::{MAX_PROVIDER_LEN, Mailbox};
@@ -65,8 +66,7 @@ impl Driver {
             let last = before.get(&peer).map(|(contact, _)| (contact.mailbox.address, contact.mailbox.token));
             if last.is_some_and(|last| last != (contact.mailbox.address, contact.mailbox.token)) {
                 // Whoever has a new token may have removed us meanwhile, and destroyed what was made for us.
-                let keep = self.prekeys.learn(peer, Vec::new());
-                self.keep(keep);
+                self.prekeys.learn(peer, Vec::new());
             }
             match self.relay_of(&contact, now) {
                 Some(relay) => {
@@ -77,9 +77,7 @@ impl Driver {
                 }
             }
         }
-        for change in self.prekeys.retain(|peer| known.contains(&peer)) {
-            self.keep(Some(change));
-        }
+        self.prekeys.retain(|peer| known.contains(&peer));
         let gone: Vec<_> = self.told.keys().filter(|peer| !self.people.contains_key(peer)).copied().collect();
         for peer in gone {
             if self.told.remove(&peer).unwrap_or_default() != crate::capabilities::Reach::No {
@@ -103,8 +101,14 @@ impl Driver {
                 at.is_some_and(|(contact, at)| at == relay && contact.mailbox.address == outgoing.address)
             }));
         }
-        for Outgoing { to, envelope, purpose, .. } in strays {
-            self.leave(to, envelope, purpose, now);
+        for outgoing in strays {
+            match outgoing {
+                // With the mailbox its prekeys were given up.
+                Outgoing { purpose: Purpose::Message { prekey: Some(_), .. }, .. } => {
+                    self.lost(outgoing, Failure::Unreachable);
+                }
+                Outgoing { to, envelope, purpose, .. } => self.leave(to, envelope, purpose, now),
+            }
         }
     }
 

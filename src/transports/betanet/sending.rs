@@ -7,9 +7,10 @@ use rand_core::RngCore;
 
 use super::driver::Driver;
 use super::job::{Left, Outgoing, Purpose};
+use super::prekeys::Taken;
 use crate::capabilities::Reach;
 use crate::crypto::envelope::{self, Addressee, Label};
-use crate::ids::{AttemptId, MessageId, PeerId};
+use crate::ids::{AttemptId, MessageId, NodeId, PeerId};
 use crate::message::{MAX_AGE, Message};
 use crate::router::event::{Failure, Report};
 use crate::time::{Now, UnixMillis};
@@ -33,7 +34,8 @@ impl Driver {
 
     pub(super) fn send(&mut self, attempt: AttemptId, to: PeerId, message: &Message, now: Now) {
         let which = (to, message.id);
-        let Some(mailbox) = self.people.get(&to).map(|(contact, _)| contact.mailbox.address) else {
+        let Some((mailbox, relay)) = self.people.get(&to).map(|(who, relay)| (who.mailbox.address, *relay))
+        else {
             return self.fail(attempt, Failure::Unreachable);
         };
         if self.sent.lies_there(which, attempt, mailbox, now.instant) {
@@ -41,16 +43,28 @@ impl Driver {
         }
         let Ok(body) = body::encode(&message.body) else { return self.fail(attempt, Failure::Unfit) };
         let letter = Letter::Message { sent: message.sent, body: body.into() };
-        let purpose = Purpose::Message { attempt, id: message.id };
+        if let Err(failure) = self.way_to(relay, now) {
+            return self.fail(attempt, failure);
+        }
         // A second copy goes to the static key: whatever became of the prekey, that one can be opened.
         let prekey = if self.sent.attempt(which).is_none() { self.prekeys.take(to) } else { None };
-        let prekey = prekey.map(|(prekey, keep)| {
-            self.keep(Some(keep));
-            (prekey.id, prekey.public)
-        });
-        match self.seal(to, prekey, (message.id, message.sent), &letter) {
+        let purpose = Purpose::Message { attempt, id: message.id, prekey };
+        let sealed_to = prekey.map(|Taken { prekey, .. }| (prekey.id, prekey.public));
+        match self.seal(to, sealed_to, (message.id, message.sent), &letter) {
             Some(envelope) => self.leave(to, envelope, purpose, now),
-            None => self.fail(attempt, Failure::Unfit),
+            None => {
+                prekey.into_iter().for_each(|prekey| self.prekeys.give_back(to, prekey));
+                self.fail(attempt, Failure::Unfit);
+            }
+        }
+    }
+
+    /// Whether what is queued for this relay has a chance to leave.
+    fn way_to(&self, relay: NodeId, now: Now) -> Result<(), Failure> {
+        match self.stations.get(&relay) {
+            Some(station) if station.can_hope(now.instant) && station.has_room() => Ok(()),
+            Some(station) if station.can_hope(now.instant) => Err(Failure::Busy),
+            Some(_) | None => Err(Failure::Unreachable),
         }
     }
 
@@ -127,23 +141,34 @@ impl Driver {
             }
             return;
         };
-        let (address, token) = (contact.mailbox.address, contact.mailbox.token);
-        let outgoing = Outgoing { to, address, token, envelope, purpose };
-        let Some(station) = self.stations.get_mut(relay) else { return self.lost(outgoing) };
-        if !matches!(outgoing.purpose, Purpose::Receipt { .. }) && !station.can_hope(now.instant) {
-            return self.lost(outgoing);
-        }
-        if let Err(outgoing) = station.queue(outgoing)
-            && let Some((attempt, ..)) = outgoing.tell(Left::Broken)
+        let (address, token, relay) = (contact.mailbox.address, contact.mailbox.token, *relay);
+        self.keep_prekeys();
+        let outgoing = Outgoing { to, address, token, envelope, after: self.changes_told, purpose };
+        if !matches!(outgoing.purpose, Purpose::Receipt { .. })
+            && let Err(failure) = self.way_to(relay, now)
         {
-            self.fail(attempt, Failure::Busy);
+            return self.lost(outgoing, failure);
+        }
+        let Some(station) = self.stations.get_mut(&relay) else {
+            return self.lost(outgoing, Failure::Unreachable);
+        };
+        if let Some(outgoing) = station.queue(outgoing) {
+            self.lost(outgoing, Failure::Busy);
         }
     }
 
-    /// There is no way to the relay.
-    pub(super) fn lost(&mut self, outgoing: Outgoing) {
+    /// An envelope cannot go to its relay.
+    pub(super) fn lost(&mut self, outgoing: Outgoing, failure: Failure) {
+        self.never_left(&outgoing);
         if let Some((attempt, ..)) = outgoing.tell(Left::Broken) {
-            self.fail(attempt, Failure::Unreachable);
+            self.fail(attempt, failure);
+        }
+    }
+
+    /// Nobody ever saw this envelope.
+    pub(super) fn never_left(&mut self, outgoing: &Outgoing) {
+        if let Purpose::Message { prekey: Some(prekey), .. } = outgoing.purpose {
+            self.prekeys.give_back(outgoing.to, prekey);
         }
     }
 

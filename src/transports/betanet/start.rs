@@ -95,6 +95,8 @@ pub fn start(setup: Setup) -> Result<(Transport, BetanetHandle), ClientError> {
         owed: Owed::default(),
         refused: Refused::default(),
         prekeys,
+        changes_told: 0,
+        changes_kept: 0,
         streams: Streams::new(request_sender.downgrade()),
         in_use: None,
         provider: Provider::default(),

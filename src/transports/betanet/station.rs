@@ -14,7 +14,7 @@ use crate::wire::record::SignedRecord;
 
 /// Envelopes that may wait for one relay.
 const MAX_WAITING: usize = 1024;
-/// Bytes of them.
+/// Bytes of them, from which on none is added.
 const MAX_WAITING_BYTES: usize = 32 << 20;
 /// Envelopes under way to a relay; the other places of a line are for our mailbox.
 const MAX_DEPOSITS: usize = ASK_BOUND - 2;
@@ -83,22 +83,28 @@ impl Station {
         self.open.is_some() || self.renewing
     }
 
-    /// Puts an envelope in the line; gives it back when there is no room.
-    pub(super) fn queue(&mut self, outgoing: Outgoing) -> Result<(), Outgoing> {
-        let bytes = self.waiting_bytes.saturating_add(outgoing.envelope.len());
-        if self.waiting.len() >= MAX_WAITING || bytes > MAX_WAITING_BYTES {
-            return Err(outgoing);
-        }
-        self.waiting_bytes = bytes;
-        self.waiting.push_back(outgoing);
-        Ok(())
+    /// Whether one more envelope may wait.
+    pub(super) fn has_room(&self) -> bool {
+        self.waiting.len() < MAX_WAITING && self.waiting_bytes < MAX_WAITING_BYTES
     }
 
-    /// Forgets a message that was not left yet.
-    pub(super) fn cancel(&mut self, attempt: AttemptId) {
+    /// Puts an envelope in the line; gives it back when there is no room.
+    pub(super) fn queue(&mut self, outgoing: Outgoing) -> Option<Outgoing> {
+        if !self.has_room() {
+            return Some(outgoing);
+        }
+        self.waiting_bytes = self.waiting_bytes.saturating_add(outgoing.envelope.len());
+        self.waiting.push_back(outgoing);
+        None
+    }
+
+    /// Takes out a message that was not left yet.
+    pub(super) fn cancel(&mut self, attempt: AttemptId) -> Option<Outgoing> {
         let is_it = |outgoing: &Outgoing| matches!(outgoing.purpose, Purpose::Message { attempt: its, .. } if its == attempt);
-        self.waiting.retain(|outgoing| !is_it(outgoing));
+        let place = self.waiting.iter().position(is_it)?;
+        let outgoing = self.waiting.remove(place);
         self.count();
+        outgoing
     }
 
     fn count(&mut self) {
@@ -215,8 +221,8 @@ impl Station {
         }
     }
 
-    /// The next request there is room for. `may_fetch`: what comes can be taken.
-    pub(super) fn next_job(&mut self, now: Instant, may_fetch: bool) -> Option<Job> {
+    /// The next request there is room for. `may_fetch`: what comes can be taken. `kept`: changes that are on disk.
+    pub(super) fn next_job(&mut self, now: Instant, may_fetch: bool, kept: u64) -> Option<Job> {
         let open = self.open.as_ref().filter(|open| open.busy.len() < ASK_BOUND)?;
         let deposits = open.busy.values().filter(|job| matches!(job, Job::Deposit(_))).count();
         if let Some(job) = self.lodging.as_mut().and_then(|lodging| lodging.next_job(now, may_fetch)) {
@@ -225,22 +231,22 @@ impl Station {
         if deposits >= MAX_DEPOSITS {
             return None;
         }
-        let outgoing = self.waiting.pop_front()?;
+        let outgoing = self.waiting.pop_front_if(|outgoing| outgoing.after <= kept)?;
         self.waiting_bytes = self.waiting_bytes.saturating_sub(outgoing.envelope.len());
         self.used = now;
         Some(Job::Deposit(outgoing))
     }
 
     /// Hands a request to the line; gives it back when the line is over.
-    pub(super) fn issue(&mut self, ask: Ask, job: Job) -> Result<(), Job> {
-        let Some(open) = &mut self.open else { return Err(job) };
+    pub(super) fn issue(&mut self, ask: Ask, job: Job) -> Option<Job> {
+        let Some(open) = &mut self.open else { return Some(job) };
         let tag = ask.tag;
         match open.asks.try_send(ask) {
             Ok(()) => {
                 open.busy.insert(tag, job);
-                Ok(())
+                None
             }
-            Err(_) => Err(job),
+            Err(_) => Some(job),
         }
     }
 
@@ -264,7 +270,7 @@ impl Outgoing {
     /// Tells a stream what became of its envelope; a message's fate is told by the driver.
     pub(super) fn tell(self, left: Left) -> Option<(AttemptId, crate::ids::MessageId, Self)> {
         match self.purpose {
-            Purpose::Message { attempt, id } => Some((attempt, id, self)),
+            Purpose::Message { attempt, id, .. } => Some((attempt, id, self)),
             Purpose::Receipt { .. } => None,
             Purpose::Stream(waiting) => {
                 // Who waits no longer does not miss it.
@@ -272,5 +278,61 @@ impl Outgoing {
                 None
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::ids::PeerId;
+    use crate::wire::record::{HTX_PROTOCOL, NodeRecord, Role};
+
+    /// A relay of somebody else's with a line to it, and where requests come out.
+    fn station() -> (Station, mpsc::Receiver<Ask>) {
+        let record = NodeRecord {
+            signing_public: [1; 32],
+            noise_public: [2; 32],
+            protocols: vec![HTX_PROTOCOL.to_owned()],
+            ticket_keys: Vec::new(),
+            policy: String::new(),
+            cookie_name: "__Host-sid".to_owned(),
+            host: "relay.example".to_owned(),
+            addresses: Vec::new(),
+            tunnel_path: "/api/events".to_owned(),
+            content_type: "application/grpc".to_owned(),
+            roles: vec![Role::Provider],
+            mix_keys: Vec::new(),
+            weight: 1,
+            as_group: 0,
+            expires: 2_000_000_000,
+        };
+        let record = record.encode(|_| [9; 64]).unwrap();
+        let (asks, asked) = mpsc::channel(ASK_BOUND);
+        let mut station = Station::new(record, None, Instant::ZERO);
+        station.opened(Serial(1), [0; 32], asks, Instant::ZERO);
+        (station, asked)
+    }
+
+    fn envelope(after: u64) -> Outgoing {
+        Outgoing {
+            to: PeerId([1; 8]),
+            address: [0; 32],
+            token: [0; 16],
+            envelope: Bytes::from_static(b"sealed"),
+            after,
+            purpose: Purpose::Receipt { refused: 0 },
+        }
+    }
+
+    #[test]
+    fn an_envelope_leaves_when_the_changes_before_it_are_on_disk() {
+        let (mut station, _asked) = station();
+        for after in [2, 3] {
+            assert!(station.queue(envelope(after)).is_none());
+        }
+        let mut leaves = |kept| station.next_job(Instant::ZERO, true, kept).is_some();
+        assert_eq!([1, 2, 2, 3, 3].map(&mut leaves), [false, true, false, true, false]);
     }
 }

@@ -17,7 +17,7 @@ use crate::wire::file::FileHash;
 use crate::wire::{MAX_MEDIA_LEN, MediaFile, MediaType};
 
 /// How long the engine may say nothing of a file: longer than it has patience with any stage of one.
-const SILENCE: Duration = Duration::from_secs(120);
+const SILENCE: Duration = Duration::from_secs(180);
 
 /// What is known of a file that went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,11 +46,11 @@ impl BitchatHandle {
         peers.iter().any(|other| other.id == peer && other.reach != Reach::Gone)
     }
 
-    /// Sends a file to one peer, or to everyone when there is none.
+    /// Sends a file to one peer, or to everyone when there is none; spoken live before, if it shall be.
     pub async fn send_file(
         &self,
         to: Option<PeerId>,
-        source: &Source,
+        (source, spoken): (&Source, bool),
         progress: &watch::Sender<Progress>,
         cancelled: impl Future<Output = ()>,
     ) -> Result<Arrival, SendError> {
@@ -64,6 +64,7 @@ impl BitchatHandle {
         let events = self.subscribe().ok_or(SendError::NotConnected)?;
         let attempt = AttemptId(OsRng.next_u64());
         let command = match to {
+            _ if spoken => media::Command::Speak { attempt, to, recording: file.content },
             Some(to) => media::Command::ToPeer { attempt, to, file },
             None => media::Command::ToEveryone { attempt, file },
         };
@@ -112,7 +113,7 @@ async fn follow(
         };
         match event {
             media::Event::Progress { attempt: of, left, pieces } if of == attempt => {
-                let done = total.saturating_mul(left.into()).checked_div(pieces.into()).unwrap_or(total);
+                let done = total.saturating_mul(left.into()).checked_div(pieces.into()).unwrap_or(0);
                 progress.send_replace(Progress { total, done, ..Progress::default() });
             }
             media::Event::Sent { attempt: of } if of == attempt && to_everyone => return Ok(false),
@@ -134,10 +135,13 @@ fn failed(reason: Failure) -> SendError {
         Failure::Unfit(error) => SendError::Offer(error),
         Failure::NobodyNear => SendError::NotConnected,
         Failure::ToSelf
+        | Failure::NotSpeech(_)
         | Failure::NotTaken
         | Failure::Busy
         | Failure::NoSession
         | Failure::Cut
+        | Failure::TooSlow
+        | Failure::Unanswered
         | Failure::ClockUnset => SendError::Mesh(reason),
     }
 }

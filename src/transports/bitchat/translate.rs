@@ -41,7 +41,7 @@ pub(super) fn asked(command: Command) -> Asked {
         },
         Command::Recall { id } => Engine::Courier(courier::Command::Recall { id }),
         Command::Relay(packet) => Engine::Relay { packet },
-        Command::Decline { .. } | Command::Shutdown => return Asked::Nothing,
+        Command::Decline { .. } | Command::Kept { .. } | Command::Shutdown => return Asked::Nothing,
     })
 }
 

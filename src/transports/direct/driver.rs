@@ -189,7 +189,7 @@ impl Driver {
                 self.tell_everyone(packet);
             }
             // The mesh alone has couriers; the loop has seen to the end.
-            Command::Deposit { .. } | Command::Recall { .. } | Command::Shutdown => {}
+            Command::Deposit { .. } | Command::Recall { .. } | Command::Kept { .. } | Command::Shutdown => {}
         }
     }
 

@@ -64,7 +64,7 @@ impl Directory {
     }
 
     /// Whether so many bytes more leave room for others. Waits for the disk.
-    pub(super) fn has_room_for(&self, bytes: u64) -> Result<bool, DiskError> {
+    pub(crate) fn has_room_for(&self, bytes: u64) -> Result<bool, DiskError> {
         let statistics = rustix::fs::statvfs(&self.path)
             .map_err(|error| DiskError::at("look at", &self.path)(error.into()))?;
         let free = statistics.f_bavail.saturating_mul(statistics.f_frsize);
@@ -73,7 +73,7 @@ impl Directory {
 
     /// Gives a whole file its name, or the next that is free, and leaves the partial one beside it: who dies here
     /// finds at the next try that it was placed. Waits for the disk.
-    pub(super) fn place(&self, partial: &Path, name: &FileName) -> Result<PathBuf, DiskError> {
+    pub(crate) fn place(&self, partial: &Path, name: &FileName) -> Result<PathBuf, DiskError> {
         for number in 1..=MAX_NUMBER {
             let path = self.path.join(name.numbered(number));
             match fs::hard_link(partial, &path) {

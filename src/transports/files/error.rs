@@ -114,7 +114,10 @@ impl SendError {
         match self {
             Self::Declined(reason) => reason.is_passing(),
             Self::TooLargeForMesh { waits, .. } => *waits,
-            Self::Mesh(reason) => !matches!(reason, Failure::NotTaken | Failure::ToSelf | Failure::Unfit(_)),
+            Self::Mesh(reason) => !matches!(
+                reason,
+                Failure::NotTaken | Failure::ToSelf | Failure::Unfit(_) | Failure::NotSpeech(_)
+            ),
             Self::NotConnected
             | Self::Connection(_)
             | Self::Cut(_)

@@ -1,6 +1,6 @@
 //! Private groups in the chat.
 
-use super::table::pair;
+use super::table::{is_quoted, one, pair};
 use crate::api::Client;
 use crate::cli::commands::group;
 use crate::cli::context::Context;
@@ -24,8 +24,8 @@ pub(super) fn read(rest: &str) -> Option<Wish<'_>> {
     match (deed, rest) {
         ("" | "list", "") => Some(Wish::List),
         ("create" | "leave" | "invite" | "remove" | "say", "") => None,
-        ("create", name) => Some(Wish::Create(name)),
-        ("leave", group) => Some(Wish::Leave(group)),
+        ("create", name) => one(name).map(Wish::Create),
+        ("leave", group) => one(group).map(Wish::Leave),
         ("invite", rest) => two(rest).map(|(group, peer)| Wish::Invite { group, peer }),
         ("remove", rest) => two(rest).map(|(group, member)| Wish::Remove { group, member }),
         ("say", rest) => say(rest),
@@ -38,10 +38,19 @@ pub(super) fn say(rest: &str) -> Option<Wish<'_>> {
     pair(rest).map(|(group, text)| Wish::Say { group, text })
 }
 
-/// A group and a person: the person is the last word, a group's name may have several.
+/// A group and a person, either in quotes. Without them the person is the last word; a group's name may have several.
 fn two(rest: &str) -> Option<(&str, &str)> {
-    let (group, person) = rest.rsplit_once(char::is_whitespace)?;
-    Some((group.trim(), person.strip_prefix('@').unwrap_or(person)))
+    if is_quoted(rest) {
+        let (group, person) = pair(rest)?;
+        return Some((group, one(person.strip_prefix('@').unwrap_or(person))?));
+    }
+    let (group, person) = match rest.strip_suffix('"') {
+        Some(rest) => rest.rsplit_once('"')?,
+        None => rest.rsplit_once(char::is_whitespace)?,
+    };
+    let group = group.trim_end_matches('@').trim();
+    let person = person.strip_prefix('@').unwrap_or(person);
+    (!group.is_empty() && !person.is_empty()).then_some((group, person))
 }
 
 /// Does it.
@@ -69,13 +78,33 @@ mod tests {
         assert_eq!(read("create night watch"), Some(Wish::Create("night watch")));
         let invite = Some(Wish::Invite { group: "night watch", peer: "ben" });
         assert_eq!(read("invite night watch @ben"), invite);
+        for rest in
+            ["invite \"night watch\" ben", "invite \"night watch\" @ben", "invite night watch \"ben\""]
+        {
+            assert_eq!(read(rest), invite, "{rest}");
+        }
+        let remove = Some(Wish::Remove { group: "crew", member: "ben smith" });
+        for rest in ["remove crew \"ben smith\"", "remove crew @\"ben smith\"", "remove \"crew\" ben smith"] {
+            assert_eq!(read(rest), remove, "{rest}");
+        }
+        assert_eq!(read("leave \"night watch\""), Some(Wish::Leave("night watch")));
         assert_eq!(read("say crew at  8"), Some(Wish::Say { group: "crew", text: "at  8" }));
         assert_eq!(say("crew at 8"), Some(Wish::Say { group: "crew", text: "at 8" }));
     }
 
     #[test]
     fn half_a_wish_does_nothing() {
-        for rest in ["create", "invite crew", "remove ", "leave", "say crew", "dance", "list all"] {
+        for rest in [
+            "create",
+            "invite crew",
+            "remove ",
+            "leave",
+            "say crew",
+            "dance",
+            "list all",
+            "invite \"ben",
+            "invite \"crew\"",
+        ] {
             assert_eq!(read(rest), None, "{rest}");
         }
         assert_eq!(say("crew"), None);

@@ -138,6 +138,10 @@ const COMMANDS: &[Command] = &[
 const AT: &str = "@NAME TEXT";
 /// How a line for a group is typed in short.
 const HASH: &str = "#GROUP TEXT";
+/// How a name of several words is typed.
+const QUOTED: &str = "@\"BIG BEN\" TEXT";
+/// What may stand before a name.
+const SIGILS: [char; 2] = ['@', '#'];
 
 /// Why a line is not done.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -185,8 +189,9 @@ pub(super) fn parse(line: &str) -> Result<Line<'_>, Unclear> {
 pub(super) fn help() -> String {
     let lines = [
         ("a line".to_owned(), "goes to everyone in reach, readable by all".to_owned()),
-        (HASH.to_owned(), "goes to a private group".to_owned()),
+        (HASH.to_owned(), "goes to a private group; GROUP may be the front of its id".to_owned()),
         (AT.to_owned(), "goes to one, encrypted; NAME may be a peer id".to_owned()),
+        (QUOTED.to_owned(), "a name of several words stands in quotes, here and below".to_owned()),
     ];
     let commands = COMMANDS.iter().map(|command| {
         let others = command.names.iter().skip(1).map(|name| format!(" (/{name})"));
@@ -207,21 +212,39 @@ fn alone<'a>(rest: &str, line: Line<'a>) -> Option<Line<'a>> {
     rest.is_empty().then_some(line)
 }
 
-/// A name of one word or more, or a code.
-fn one(rest: &str) -> Option<&str> {
+/// A name that stands alone, of one word or more, in quotes or not; or a code.
+pub(super) fn one(rest: &str) -> Option<&str> {
     let rest = rest.trim();
-    (!rest.is_empty()).then_some(rest)
+    let (name, after) = if is_quoted(rest) { name(rest)? } else { (rest, "") };
+    (!name.is_empty() && after.is_empty()).then_some(name)
 }
 
 fn decide(rest: &str, decision: Decision) -> Option<Line<'_>> {
     one(rest).map(|name| Line::Decide { name, decision })
 }
 
-/// A name of one word, and what follows it.
+/// A name, and what follows it.
 pub(super) fn pair(rest: &str) -> Option<(&str, &str)> {
-    let (name, rest) = rest.split_once(char::is_whitespace)?;
-    let rest = rest.trim();
-    (!name.is_empty() && !rest.is_empty()).then_some((name, rest))
+    let (name, after) = name(rest)?;
+    (!name.is_empty() && !after.is_empty()).then_some((name, after))
+}
+
+/// The name in front, of one word or in quotes, and the rest.
+fn name(rest: &str) -> Option<(&str, &str)> {
+    let (name, after) = match rest.strip_prefix(SIGILS).unwrap_or(rest).strip_prefix('"') {
+        Some(quoted) => quoted.split_once('"').filter(|(_, after)| !after.starts_with(is_no_space))?,
+        None => rest.split_once(char::is_whitespace).unwrap_or((rest, "")),
+    };
+    Some((name.trim(), after.trim()))
+}
+
+/// Whether what stands in front is a name in quotes.
+pub(super) fn is_quoted(rest: &str) -> bool {
+    rest.strip_prefix(SIGILS).unwrap_or(rest).starts_with('"')
+}
+
+fn is_no_space(character: char) -> bool {
+    !character.is_whitespace()
 }
 
 fn private(rest: &str) -> Option<Line<'_>> {
@@ -246,6 +269,23 @@ mod tests {
         assert_eq!(parse("/w"), Ok(Line::Who));
         assert_eq!(parse("/file ben  my notes.txt"), Ok(Line::File { to: "ben", path: "my notes.txt" }));
         assert_eq!(parse("  "), Ok(Line::Nothing));
+    }
+
+    #[test]
+    fn a_name_of_several_words_stands_in_quotes() {
+        for line in ["@\"ben smith\" hello", "/msg \"ben smith\"  hello", "/m @\"ben smith\" hello"] {
+            assert_eq!(parse(line), Ok(Line::Private { to: "ben smith", text: "hello" }), "{line}");
+        }
+        let said = Line::Group(group::Wish::Say { group: "night watch", text: "at \"8\"" });
+        assert_eq!(parse("#\"night watch\" at \"8\""), Ok(said));
+        for line in ["/ping \"ben smith\"", "/ping ben smith", "/ping @\"ben smith\""] {
+            assert_eq!(parse(line), Ok(Line::Ping("ben smith")), "{line}");
+        }
+        for line in
+            ["@\"ben smith hello", "@\"\" hello", "@\"ben\"hello you", "/ping \"ben\" smith", "@\"ben\""]
+        {
+            assert!(matches!(parse(line), Err(Unclear::Incomplete(_))), "{line}");
+        }
     }
 
     #[test]
