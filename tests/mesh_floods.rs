@@ -282,6 +282,9 @@ fn what_a_flooded_link_may_no_longer_pass_on_is_passed_on_when_it_comes_over_ano
     let mut altered = said.clone();
     *altered.last_mut().expect("not empty") ^= 1;
     bench.hear(3, &altered);
+    let mut spent = said.clone();
+    spent[2] = 1;
+    bench.hear(3, &spent);
     bench.pass(Duration::from_secs(1));
     let relayed = |bench: &Bench| {
         let frames = bench.relayed().into_iter();
