@@ -271,7 +271,7 @@ impl Layers {
                     // Like every BitChat node, each says something on a new link.
                     if let LinkEvent::Up { link, .. } = event {
                         let frame = Bytes::from([&[1][..], &[0; 21]].concat());
-                        let send = LinkCommand::Send { link, frame, priority: Priority::High };
+                        let send = LinkCommand::Send { link, frame, priority: Priority::Own };
                         layer.handle(link::Input::Command(send), Now { instant: self.now, ..Now::default() });
                     }
                     self.log.push((self.now, index, event));

@@ -2,11 +2,14 @@
 
 #![expect(clippy::unwrap_used, reason = "an unwrap in a test is an assertion")]
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use hopline::crypto::Identity;
+use hopline::ids::to_hex;
 use hopline::node::contacts::{
-    Change, Contact, ContactEdit, ContactError, ContactEvent, Contacts, KeyKind, MAX_OFFERS, Own, Said,
-    own_card,
+    CODE_LIFETIME, Change, Contact, ContactEdit, ContactError, ContactEvent, Contacts, KeyKind, MAX_OFFERS,
+    Own, Said, own_card, own_code,
 };
 use hopline::time::UnixMillis;
 use hopline::wire::{Card, DirectAddress, ReceivedCard};
@@ -322,4 +325,45 @@ fn a_card_with_fields_of_a_later_version_is_kept_as_it_came() {
     assert_eq!(book.of(2).unwrap().card, later(&person(2)));
     let known: Option<Card> = book.of(2).unwrap().read_card();
     assert_eq!(known.unwrap().nickname, "ben");
+}
+
+#[test]
+fn a_code_that_is_old_or_altered_or_of_another_identity_is_refused_and_changes_nothing() {
+    let now = UnixMillis(1_800_000_000_000);
+    let code = |who: &Identity, made| own_code(who, "ben", [7; 16], made).unwrap();
+    let book = Book::new().with(2, "ben");
+    let before = book.of(2).cloned();
+    let scan = |text: &str, at| book.0.scan(text, at);
+    let good = code(&person(2), now);
+    assert_eq!(scan(&good, now).unwrap().fingerprint(), person(2).fingerprint());
+
+    let life = CODE_LIFETIME + Duration::from_secs(1);
+    for at in [now + life, UnixMillis(now.0 - 301_000)] {
+        let refused = scan(&good, at).unwrap_err();
+        assert!(matches!(refused, ContactError::CodeAge { seconds: 301 }), "{refused}");
+    }
+    let late = format!("ts={}", (now.0 + 60_000) / 1_000);
+    for (from, to) in [("nick=ben", "nick=bea"), ("ts=1800000000", &late), ("nonce=B", "nonce=C")] {
+        let altered = good.replacen(from, to, 1);
+        assert_ne!(altered, good, "{from}");
+        let refused = scan(&altered, now).unwrap_err();
+        assert!(matches!(refused, ContactError::CodeSignature { .. }), "{to}: {refused}");
+    }
+    for (key, other) in [
+        (person(2).noise_public(), person(3).noise_public()),
+        (person(2).signing_public(), person(3).signing_public()),
+    ] {
+        let refused = scan(&good.replacen(&to_hex(&key), &to_hex(&other), 1), now).unwrap_err();
+        assert!(matches!(refused, ContactError::CodeSignature { .. }), "{refused}");
+    }
+    let impostor = scan(&code(&chimera(2, 9), now), now).unwrap_err();
+    assert!(matches!(impostor, ContactError::IdentityChanged { key: KeyKind::Signing, .. }), "{impostor}");
+    assert!(matches!(scan(&code(&person(1), now), now), Err(ContactError::OwnCode)));
+    assert_eq!(book.of(2).cloned(), before);
+    let blocked = {
+        let mut book = Book::new().with(2, "ben");
+        book.block(2, true);
+        book.0.scan(&good, now).unwrap_err()
+    };
+    assert!(matches!(blocked, ContactError::Blocked { .. }), "{blocked}");
 }

@@ -307,6 +307,62 @@ fn a_flood_of_pieces_over_one_link_displaces_none_of_another() {
 }
 
 #[test]
+fn what_is_cut_here_counts_for_the_link_that_brought_it_whoever_it_claims_to_be_of() {
+    let (mut bench, alice, mallory) = between();
+    let pieces: Vec<[u8; 8]> = (1..=12_u64).map(u64::to_be_bytes).collect();
+    let at = now(&bench);
+    for &id in &pieces {
+        let data = Bytes::from_static(b"a piece");
+        let fragment = Fragment { id, index: 0, total: 2, original_type: PacketType::Message, data };
+        let piece = packet(&alice, PacketType::Fragment, fragment.encode(), at);
+        bench.hear(1, &piece.encode().expect("it encodes"));
+    }
+    for n in 0..300_u64 {
+        let sender = PeerId((n + (1 << 40)).to_be_bytes());
+        let noise: Vec<u8> = (n * 1_200..(n + 1) * 1_200)
+            .map(|it| it.wrapping_mul(0x9E37_79B9_7F4A_7C15).to_be_bytes()[0])
+            .collect();
+        let at = now(&bench);
+        let long = Packet { sender, ..packet(&mallory, PacketType::from(0x7E), noise, at) };
+        bench.hear(2, &long.encode().expect("it encodes"));
+        bench.pass(Duration::from_millis(50));
+    }
+    bench.pass(Duration::from_secs(20));
+    bench.written.clear();
+    let named = RequestSync { fragment_ids: pieces, ..nothing() };
+    let at = now(&bench);
+    bench.hear(1, &signed(&alice, asks(&alice, &named, at)));
+    bench.pass(Duration::from_secs(5));
+    let told = replies(&bench).iter().filter(|(_, frame)| frame[1] == PacketType::Fragment.code()).count();
+    assert_eq!(told, 12);
+}
+
+#[test]
+fn a_piece_that_contradicts_the_others_does_not_keep_a_node_from_asking_for_what_is_missing() {
+    let (mut bench, alice, _) = between();
+    let piece = |index, total| {
+        let data = Bytes::from_static(b"a piece");
+        let fragment = Fragment { id: [9; 8], index, total, original_type: PacketType::Message, data };
+        let at = START.0 + u64::from(total);
+        Packet {
+            timestamp: hopline::time::UnixMillis(at),
+            ..packet(&alice, PacketType::Fragment, fragment.encode(), 0)
+        }
+    };
+    bench.hear(1, &piece(0, 3).encode().expect("it encodes"));
+    bench.hear(2, &piece(1, 5).encode().expect("it encodes"));
+    assert_eq!(bench.dropped(DropReason::Fragment), 1);
+    bench.written.clear();
+    bench.pass(Duration::from_secs(6));
+    let asked = bench.written.iter().any(|(_, frame)| {
+        let packet = Received::decode(frame).expect("a packet").into_packet();
+        packet.packet_type == PacketType::RequestSync
+            && RequestSync::decode(&packet.payload).is_ok_and(|request| request.fragment_ids == [[9; 8]])
+    });
+    assert!(asked);
+}
+
+#[test]
 fn private_mail_and_what_nobody_signed_are_not_told_on() {
     let (mut bench, alice, mallory) = between();
     let at = now(&bench);

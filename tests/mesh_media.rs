@@ -119,6 +119,21 @@ fn over_slow_links_a_private_file_of_100_kilobytes_crosses_three_relays_too() {
 }
 
 #[test]
+fn a_file_leaves_some_of_the_air_where_it_is_passed_on_and_takes_all_of_it_to_a_neighbour() {
+    let seconds_to = |place: usize| {
+        let (mut world, nodes) = settled(14, &Topology::chain(3, SLOW));
+        whisper(&mut world, nodes[0], nodes[place], 1, "before it");
+        world.run_for(MINUTE);
+        send(&mut world, nodes[0], nodes[place], photo(100_000));
+        let since = world.now();
+        assert!(world.run_until(|world| told(world, nodes[0]) == [Told::Sent { attempt: ATTEMPT }], MINUTE));
+        world.now().since(since).as_secs()
+    };
+    let (straight, onward) = (seconds_to(1), seconds_to(2));
+    assert!((11..=14).contains(&straight) && (20..=25).contains(&onward), "{straight} s, {onward} s");
+}
+
+#[test]
 fn a_file_crosses_slow_relays_while_everybody_talks() {
     let (mut world, nodes) = settled(10, &Topology::chain(5, SLOW));
     let all = nodes.clone();
@@ -143,6 +158,20 @@ fn a_file_that_comes_faster_than_it_can_go_on_waits_on_the_way() {
     }
     world.run_for(MINUTE);
     crosses(&mut world, &nodes, |_, _| {});
+}
+
+#[test]
+fn a_long_file_does_not_bar_the_route_it_takes() {
+    let (mut world, nodes) = settled(13, &Topology::chain(4, SLOW));
+    whisper(&mut world, nodes[0], nodes[3], 1, "before it");
+    world.run_for(MINUTE);
+    send(&mut world, nodes[0], nodes[3], photo(100_000));
+    world.run_for(Duration::from_secs(15));
+    let routed = |world: &World| world.engine(nodes[0]).counters().routed;
+    let before = routed(&world);
+    assert!(before > 0 && received(&world, nodes[3]).is_empty(), "it is on its way, along a route");
+    whisper(&mut world, nodes[0], nodes[3], 2, "beside it");
+    assert_eq!(routed(&world), before + 1);
 }
 
 #[test]
@@ -417,7 +446,7 @@ fn a_flood_of_voice_is_bounded_and_counted() {
     }
     assert!(bench.dropped(DropReason::Media) > 600);
     bench.pass(MINUTE);
-    assert_eq!(bench.files.len(), 8);
+    assert_eq!(bench.files.len(), 3, "one speaker has three places");
 }
 
 #[test]

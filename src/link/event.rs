@@ -144,9 +144,11 @@ pub enum RadioCommand {
 /// What waits longest when a link is busy: the later in this list, the later it goes (spec 1.4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Priority {
-    /// Announces, handshakes, messages, receipts.
-    High,
-    /// Fragments.
+    /// What this node says itself: announces, handshakes, messages, receipts.
+    Own,
+    /// What it passes on for others.
+    Relayed,
+    /// Fragments, whosever.
     Fragment,
 }
 

@@ -561,7 +561,7 @@ mod tests {
         let mut writes = Vec::new();
         for byte in 0..4u8 {
             let frame = Bytes::from(vec![byte; 30]);
-            let priority = if byte < 3 { Priority::Fragment } else { Priority::High };
+            let priority = if byte < 3 { Priority::Fragment } else { Priority::Own };
             writes.extend(bench.command(LinkCommand::Send { link: link(1), frame, priority }));
         }
         assert_eq!(writes.len(), 2);
@@ -604,7 +604,7 @@ mod tests {
         bench.link_up(1, 1, Role::Central);
         for (serial, length) in [(1, 513), (9, 10)] {
             let frame = Bytes::from(vec![0; length]);
-            let send = LinkCommand::Send { link: link(serial), frame, priority: Priority::High };
+            let send = LinkCommand::Send { link: link(serial), frame, priority: Priority::Own };
             assert_eq!(bench.command(send), []);
         }
         let counters = bench.layer.counters();

@@ -1,6 +1,7 @@
-//! What waits to be sent on one link: urgent frames first, a few at a time in the radio's hands.
+//! What waits to be sent on one link: our own frames first, a few at a time in the radio's hands.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
+use std::ops::Bound::{Excluded, Unbounded};
 
 use bytes::Bytes;
 
@@ -9,12 +10,12 @@ use super::event::Priority;
 
 /// The sending side of one link.
 ///
-/// When it is full, the newest frame of the lowest priority goes: a waiting fragment makes room for an urgent
-/// frame, never the other way round, and among equals the one that comes last is refused.
+/// When it is full, the newest frame of the lowest priority goes: a waiting fragment makes room for a whole frame, and
+/// one of others for one of ours, never the other way round; among equals the one that comes last is refused. So
+/// whatever is passed on, what this node says itself waits for no more than the radio has in its hands.
 #[derive(Debug, Default)]
 pub(super) struct Outbox {
-    high: VecDeque<Bytes>,
-    fragments: VecDeque<Bytes>,
+    queues: BTreeMap<Priority, VecDeque<Bytes>>,
     bytes: usize,
     /// Writes the radio has and has not answered.
     in_flight: usize,
@@ -26,20 +27,14 @@ impl Outbox {
         let mut dropped = 0;
         while !self.fits(&frame, config) {
             dropped += 1;
-            let victim = match priority {
-                Priority::High => self.fragments.pop_back(),
-                Priority::Fragment => None,
-            };
-            match victim {
+            let mut lower = self.queues.range_mut((Excluded(priority), Unbounded)).rev();
+            match lower.find_map(|(_, queue)| queue.pop_back()) {
                 Some(victim) => self.bytes -= victim.len(),
                 None => return dropped,
             }
         }
         self.bytes += frame.len();
-        match priority {
-            Priority::High => self.high.push_back(frame),
-            Priority::Fragment => self.fragments.push_back(frame),
-        }
+        self.queues.entry(priority).or_default().push_back(frame);
         dropped
     }
 
@@ -48,7 +43,7 @@ impl Outbox {
         if self.in_flight >= config.write_window {
             return None;
         }
-        let frame = self.high.pop_front().or_else(|| self.fragments.pop_front())?;
+        let frame = self.queues.values_mut().find_map(VecDeque::pop_front)?;
         self.bytes -= frame.len();
         self.in_flight += 1;
         Some(frame)
@@ -61,7 +56,7 @@ impl Outbox {
 
     /// Frames that wait here.
     pub(super) fn waiting(&self) -> usize {
-        self.high.len() + self.fragments.len()
+        self.queues.values().map(VecDeque::len).sum()
     }
 
     fn fits(&self, frame: &Bytes, config: &Config) -> bool {
@@ -86,42 +81,54 @@ mod tests {
     }
 
     #[test]
-    fn urgent_frames_overtake_fragments() {
+    fn our_own_frames_overtake_those_of_others_and_both_overtake_fragments() {
         let mut outbox = Outbox::default();
         outbox.push(frame(1), Priority::Fragment, &small());
-        outbox.push(frame(2), Priority::High, &small());
-        outbox.push(frame(3), Priority::High, &small());
-        assert_eq!(drain(&mut outbox), [2, 3, 1]);
+        outbox.push(frame(2), Priority::Relayed, &small());
+        outbox.push(frame(3), Priority::Own, &small());
+        assert_eq!(drain(&mut outbox), [3, 2, 1]);
     }
 
     #[test]
-    fn an_urgent_frame_takes_the_place_of_the_newest_fragment() {
+    fn a_whole_frame_takes_the_place_of_the_newest_fragment() {
         let mut outbox = Outbox::default();
         for byte in [1, 2, 3] {
             assert_eq!(outbox.push(frame(byte), Priority::Fragment, &small()), 0);
         }
         assert_eq!(outbox.push(frame(4), Priority::Fragment, &small()), 1);
-        assert_eq!(outbox.push(frame(5), Priority::High, &small()), 1);
-        assert_eq!(drain(&mut outbox), [5, 1, 2]);
+        assert_eq!(outbox.push(frame(5), Priority::Relayed, &small()), 1);
+        assert_eq!(outbox.push(frame(6), Priority::Own, &small()), 1);
+        assert_eq!(drain(&mut outbox), [6, 5, 1]);
     }
 
     #[test]
-    fn an_urgent_frame_is_refused_when_only_urgent_ones_wait() {
+    fn a_frame_of_ours_takes_the_place_of_the_newest_of_others() {
         let mut outbox = Outbox::default();
         for byte in [1, 2, 3] {
-            outbox.push(frame(byte), Priority::High, &small());
+            outbox.push(frame(byte), Priority::Relayed, &small());
         }
-        assert_eq!(outbox.push(frame(4), Priority::High, &small()), 1);
+        assert_eq!(outbox.push(frame(4), Priority::Own, &small()), 1);
+        assert_eq!(outbox.push(frame(5), Priority::Relayed, &small()), 1);
+        assert_eq!(drain(&mut outbox), [4, 1, 2]);
+    }
+
+    #[test]
+    fn a_frame_of_ours_is_refused_when_only_such_wait() {
+        let mut outbox = Outbox::default();
+        for byte in [1, 2, 3] {
+            outbox.push(frame(byte), Priority::Own, &small());
+        }
+        assert_eq!(outbox.push(frame(4), Priority::Own, &small()), 1);
         assert_eq!(drain(&mut outbox), [1, 2, 3]);
     }
 
     #[test]
     fn the_cap_counts_bytes_too() {
         let mut outbox = Outbox::default();
-        assert_eq!(outbox.push(Bytes::from(vec![1; 201]), Priority::High, &small()), 0);
-        assert_eq!(outbox.push(frame(2), Priority::High, &small()), 1);
+        assert_eq!(outbox.push(Bytes::from(vec![1; 201]), Priority::Own, &small()), 0);
+        assert_eq!(outbox.push(frame(2), Priority::Own, &small()), 1);
         assert_eq!(drain(&mut outbox), [1]);
-        assert_eq!(outbox.push(frame(3), Priority::High, &small()), 0);
+        assert_eq!(outbox.push(frame(3), Priority::Own, &small()), 0);
     }
 
     #[test]
@@ -129,7 +136,7 @@ mod tests {
         let config = Config { write_window: 2, ..Config::default() };
         let mut outbox = Outbox::default();
         for byte in 0..4 {
-            outbox.push(frame(byte), Priority::High, &config);
+            outbox.push(frame(byte), Priority::Own, &config);
         }
         assert!(outbox.next(&config).is_some() && outbox.next(&config).is_some());
         assert_eq!(outbox.next(&config), None);

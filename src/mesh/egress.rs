@@ -24,8 +24,12 @@ use crate::wire::{
 };
 
 /// Before or after what else waits on a link (spec 1.4).
-pub(super) fn priority_of(packet_type: PacketType) -> Priority {
-    if packet_type == PacketType::Fragment { Priority::Fragment } else { Priority::High }
+fn priority_of(packet: &Packet, me: PeerId) -> Priority {
+    match (packet.packet_type == PacketType::Fragment, packet.sender == me) {
+        (true, _) => Priority::Fragment,
+        (false, true) => Priority::Own,
+        (false, false) => Priority::Relayed,
+    }
 }
 
 /// Where a packet of ours goes.
@@ -296,7 +300,7 @@ impl Engine {
             links.into_iter().partition(|link| frame.len() <= limit(link));
         let shortest = cut.iter().map(limit).min();
         for link in whole {
-            let priority = priority_of(packet.packet_type);
+            let priority = priority_of(packet, self.me);
             let send = LinkCommand::Send { link, frame: frame.clone(), priority };
             self.links.handle(link::Input::Command(send), now);
         }

@@ -99,7 +99,7 @@ drop_reasons! {
     Blocked = "blocked",
     /// A vouch that is false, too old, or by somebody who is not verified here.
     Vouch = "vouch",
-    /// A challenge for other keys than ours, or an answer that proves nothing.
+    /// A challenge for other keys than ours, or one too many; or an answer that proves nothing.
     Verification = "verification",
     /// A prekey bundle that is too old, of tomorrow, or older than the one we have.
     OldBundle = "old_bundle",

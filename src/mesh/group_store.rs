@@ -28,11 +28,13 @@ const MAX_OF_STRANGERS: usize = 32;
 const MAX_PAST: usize = 3;
 /// Members we removed and have not told yet; the oldest is forgotten first.
 const MAX_REMOVED: usize = 16;
-/// Groups we left, remembered so that a change of theirs does not bring us back.
+/// Groups we are no longer in, remembered so that a change of theirs does not bring us back. Those we left ourselves
+/// come before those we were removed from: anybody can make us a member of something and remove us.
 const MAX_LEFT: usize = 64;
 const KEPT_VERSION: u8 = 1;
 const KEPT_GROUP: u8 = 0;
 const KEPT_LEFT: u8 = 1;
+const KEPT_EXPELLED: u8 = 2;
 
 /// An earlier key.
 #[derive(Debug, Clone)]
@@ -49,6 +51,15 @@ pub(super) struct Group {
     past: Vec<Past>,
     /// Of a group of ours: who is to be told that it is no member any more.
     pub(super) removed: Vec<Fingerprint>,
+}
+
+/// How we came to be in a group no longer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Gone {
+    /// Of our own will.
+    Left,
+    /// Its creator removed us.
+    Expelled,
 }
 
 /// What became of a state that came.
@@ -99,7 +110,8 @@ pub(super) enum Opened {
 #[derive(Debug, Default)]
 pub(super) struct GroupStore {
     groups: BTreeMap<GroupId, Group>,
-    left: BTreeMap<GroupId, u32>,
+    /// With the last epoch we knew.
+    left: BTreeMap<GroupId, (Gone, u32)>,
     changes: Vec<Keep>,
 }
 
@@ -144,19 +156,33 @@ impl GroupStore {
         }
     }
 
-    /// We are out: of our own will, or not.
-    pub(super) fn leave(&mut self, id: GroupId) -> Option<GroupState> {
+    /// We are out.
+    pub(super) fn leave(&mut self, id: GroupId, how: Gone) -> Option<GroupState> {
         let group = self.groups.remove(&id)?;
-        if self.left.len() >= MAX_LEFT
-            && let Some((forgotten, _)) = self.left.pop_first()
-        {
-            self.changes.push(Keep::Remove { shelf: Shelf::Groups, key: key_of(forgotten) });
-        }
-        self.left.insert(id, group.state.epoch);
-        let epoch = group.state.epoch.to_be_bytes();
-        let value = [&[KEPT_VERSION, KEPT_LEFT], epoch.as_slice()].concat().into();
-        self.changes.push(Keep::Put(Kept { shelf: Shelf::Groups, key: key_of(id), value }));
+        let epoch = group.state.epoch;
+        let change = if self.has_room_for(how) {
+            self.left.insert(id, (how, epoch));
+            let kind = if how == Gone::Left { KEPT_LEFT } else { KEPT_EXPELLED };
+            let value = [&[KEPT_VERSION, kind], epoch.to_be_bytes().as_slice()].concat().into();
+            Keep::Put(Kept { shelf: Shelf::Groups, key: key_of(id), value })
+        } else {
+            Keep::Remove { shelf: Shelf::Groups, key: key_of(id) }
+        };
+        self.changes.push(change);
         Some(group.state)
+    }
+
+    /// Whether one more group can be remembered that we are not in; what has to go for it is gone then.
+    fn has_room_for(&mut self, how: Gone) -> bool {
+        if self.left.len() < MAX_LEFT {
+            return true;
+        }
+        let expelled = self.left.iter().find(|(_, (how, _))| *how == Gone::Expelled).map(|(id, _)| *id);
+        let first = self.left.keys().next().copied().filter(|_| how == Gone::Left);
+        let Some(forgotten) = expelled.or(first) else { return false };
+        self.left.remove(&forgotten);
+        self.changes.push(Keep::Remove { shelf: Shelf::Groups, key: key_of(forgotten) });
+        true
     }
 
     /// Takes a state that somebody handed us.
@@ -195,12 +221,12 @@ impl GroupStore {
             self.set(state, now);
             return Ok(Change::Changed(before));
         }
-        self.leave(state.id);
+        self.leave(state.id, Gone::Expelled);
         Ok(Change::Expelled(before))
     }
 
     fn join(&mut self, state: GroupState, handed: Handed) -> Result<Change, DropReason> {
-        if let Some(left) = self.left.get(&state.id) {
+        if let Some((_, left)) = self.left.get(&state.id) {
             // What we left we come back to when we are asked, not when something changes there.
             if state.epoch <= *left || !handed.invitation {
                 return Err(DropReason::GroupStale);
@@ -268,11 +294,12 @@ impl GroupStore {
                 }
                 fits
             }
-            Some(([KEPT_VERSION, KEPT_LEFT], rest)) => {
+            Some(([KEPT_VERSION, kind @ (KEPT_LEFT | KEPT_EXPELLED)], rest)) => {
+                let how = if *kind == KEPT_LEFT { Gone::Left } else { Gone::Expelled };
                 let (Ok(id), Ok(epoch)) = (key.as_ref().try_into(), rest.try_into()) else { return false };
                 let fits = self.left.len() < MAX_LEFT;
                 if fits {
-                    self.left.insert(GroupId(id), u32::from_be_bytes(epoch));
+                    self.left.insert(GroupId(id), (how, u32::from_be_bytes(epoch)));
                 }
                 fits
             }

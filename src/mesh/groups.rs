@@ -15,7 +15,7 @@ use super::egress::Aim;
 use super::engine::Engine;
 use super::error::Refusal;
 use super::event;
-use super::group_store::{Group, GroupStore, MAX_GROUPS};
+use super::group_store::{Gone, Group, GroupStore, MAX_GROUPS};
 use super::group_telling::Tellings;
 use crate::crypto::group::seal;
 use crate::ids::{Fingerprint, GroupId, MessageId, PeerId};
@@ -297,7 +297,7 @@ impl Engine {
     }
 
     fn leave_group(&mut self, id: GroupId) -> Result<(), GroupRefusal> {
-        let state = self.groups.store.leave(id).ok_or(GroupRefusal::NoSuchGroup)?;
+        let state = self.groups.store.leave(id, Gone::Left).ok_or(GroupRefusal::NoSuchGroup)?;
         self.groups.tellings.forget(id);
         self.keep_groups();
         let group = self.group_info(&state);

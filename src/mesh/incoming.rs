@@ -1,17 +1,15 @@
 //! Private texts we received: parts joined. Nothing is remembered of what was handed on, so a message that comes
 //! again is handed on again: whether it is new is for whoever stores it.
 
-use std::num::NonZeroUsize;
 use std::time::Duration;
 
-use lru::LruCache;
-
+use super::fair::Fair;
 use crate::ids::{Fingerprint, MessageId};
 use crate::time::Instant;
 use crate::wire::PartId;
 
-/// Messages whose parts are being collected; the least recently touched goes first.
-const JOINING: NonZeroUsize = NonZeroUsize::new(64).expect("not zero");
+/// Messages whose parts are being collected; of whoever has the most the least recently touched goes first.
+const JOINING: usize = 64;
 /// How long a message waits for its next part.
 const PART_WAIT: Duration = Duration::from_secs(600);
 
@@ -28,6 +26,7 @@ pub(super) struct Whole {
 
 #[derive(Debug)]
 struct Joining {
+    id: MessageId,
     parts: Vec<Option<String>>,
     touched: Instant,
 }
@@ -35,12 +34,12 @@ struct Joining {
 /// The messages of which parts are missing.
 #[derive(Debug)]
 pub(super) struct Incoming {
-    joining: LruCache<(Fingerprint, MessageId), Joining>,
+    joining: Fair<Fingerprint, Joining>,
 }
 
 impl Default for Incoming {
     fn default() -> Self {
-        Self { joining: LruCache::new(JOINING) }
+        Self { joining: Fair::new(JOINING) }
     }
 }
 
@@ -60,21 +59,20 @@ impl Incoming {
     }
 
     fn join(&mut self, sender: Fingerprint, part: PartId, text: String, now: Instant) -> Option<Whole> {
-        let key = (sender, part.id());
-        let count = usize::from(part.count());
-        let stale =
-            |joining: &Joining| joining.parts.len() != count || now.since(joining.touched) >= PART_WAIT;
-        if self.joining.peek(&key).is_none_or(stale) {
-            self.joining.put(key, Joining { parts: vec![None; count], touched: now });
+        let (id, count) = (part.id(), usize::from(part.count()));
+        let fresh =
+            |joining: &Joining| joining.parts.len() == count && now.since(joining.touched) < PART_WAIT;
+        let before = self.joining.take(|&of, joining| (of, joining.id) == (sender, id)).pop();
+        let mut parts = before.filter(fresh).map_or_else(|| vec![None; count], |joining| joining.parts);
+        if let Some(place) = usize::from(part.index()).checked_sub(1).and_then(|place| parts.get_mut(place)) {
+            *place = Some(text);
         }
-        let joining = self.joining.get_mut(&key)?;
-        joining.touched = now;
-        *joining.parts.get_mut(usize::from(part.index()).checked_sub(1)?)? = Some(text);
-        if joining.parts.iter().any(Option::is_none) {
+        if parts.iter().any(Option::is_none) {
+            self.joining.push(sender, Joining { id, parts, touched: now });
             return None;
         }
-        let text = self.joining.pop(&key)?.parts.into_iter().flatten().collect();
-        Some(Whole { id: part.id(), text, wire_ids: part.siblings().map(|part| part.to_string()).collect() })
+        let text = parts.into_iter().flatten().collect();
+        Some(Whole { id, text, wire_ids: part.siblings().map(|part| part.to_string()).collect() })
     }
 }
 

@@ -171,14 +171,18 @@ impl Engine {
         if arrival.via == Via::Sync {
             self.counters.sync.taken += 1;
         }
-        if self.config.policy.passes_unknown(packet.packet_type) {
-            self.pass_on(variant, &received, arrival, false, now)?;
+        let passed = match self.config.policy.passes_unknown(packet.packet_type) {
+            true => self.pass_on(variant, &received, arrival, false, now),
+            false => Ok(()),
+        };
+        if !is_public(packet) {
+            return passed;
         }
-        if is_public(packet) {
-            self.held.add(received, (arrival.ttl, arrival.fragments, arrival.via), now.instant);
-            return Err(DropReason::UnknownSender);
+        if let Err(reason) = passed {
+            self.counters.drop(reason);
         }
-        Ok(())
+        self.held.add(received, arrival, now.instant);
+        Err(DropReason::UnknownSender)
     }
 
     /// Checks the signature as far as it can be checked.
@@ -319,7 +323,7 @@ impl Engine {
     pub(super) fn show_held(&mut self, sender: PeerId, now: Now) {
         for held in self.held.take(sender, now.instant) {
             let key = Key::of(held.received.packet());
-            let arrival = Arrival { fragments: held.fragments, via: held.via, ..Arrival::whole(held.ttl) };
+            let arrival = Arrival { link: None, ..held.arrival };
             let shown = match self.authorship(&held.received) {
                 Ok(Authorship::Proven) => self.public_message(&held.received, arrival),
                 Ok(_) => Err(DropReason::UnknownSender),

@@ -14,6 +14,7 @@ mod egress;
 mod engine;
 pub mod error;
 pub mod event;
+mod fair;
 mod fanout;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;

@@ -20,9 +20,12 @@ impl Engine {
     pub(super) fn heard_again(&mut self, key: Key, received: &Received, arrival: Arrival, now: Now) {
         let Some(link) = arrival.link else { return };
         if let Some((first, proven)) = self.refused.comes_again(key, received.bytes()) {
-            match self.pass_on(key, received, arrival, proven, now) {
-                Ok(()) => self.spare(key, received, first),
-                Err(reason) => self.counters.drop(reason),
+            if let Err(reason) = self.pass_on(key, received, arrival, proven, now) {
+                self.counters.drop(reason);
+            }
+            if self.relays.waits(key) {
+                self.refused.forget(key);
+                self.spare(key, received, first);
             }
         }
         self.spare(key, received, link);

@@ -1,44 +1,42 @@
 //! Receipts: ours wait for a session, and those of others make a whole of a message in parts.
 
-use std::collections::{BTreeSet, VecDeque};
-use std::num::NonZeroUsize;
+use std::collections::BTreeSet;
 
-use lru::LruCache;
-
+use super::fair::Fair;
 use crate::ids::{MessageId, PeerId};
 use crate::wire::{NoisePayload, PartId};
 
-/// Receipts of ours that wait at once; the oldest goes first.
+/// Receipts of ours that wait at once; of whoever has the most the oldest goes first.
 const MAX_WAITING: usize = 256;
-/// Messages in parts whose receipts are being collected; the least recently touched goes first.
-const COLLECTING: NonZeroUsize = NonZeroUsize::new(256).expect("not zero");
+/// Messages in parts whose receipts are being collected; of whoever has the most the least recently touched goes first.
+const COLLECTING: usize = 256;
 
 /// Our receipts while there is no session to send them in, oldest first.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Receipts {
-    waiting: VecDeque<(PeerId, NoisePayload)>,
+    waiting: Fair<PeerId, NoisePayload>,
+}
+
+impl Default for Receipts {
+    fn default() -> Self {
+        Self { waiting: Fair::new(MAX_WAITING) }
+    }
 }
 
 impl Receipts {
     /// Keeps a receipt until a session with the peer stands.
     pub(super) fn add(&mut self, peer: PeerId, receipt: NoisePayload) {
-        if self.waiting.len() >= MAX_WAITING {
-            self.waiting.pop_front();
-        }
-        self.waiting.push_back((peer, receipt));
+        self.waiting.push(peer, receipt);
     }
 
     /// Whether anything waits for this peer.
     pub(super) fn wait_for(&self, peer: PeerId) -> bool {
-        self.waiting.iter().any(|(to, _)| *to == peer)
+        self.waiting.iter().any(|(&to, _)| to == peer)
     }
 
     /// Everything that waits for this peer.
     pub(super) fn take(&mut self, peer: PeerId) -> Vec<NoisePayload> {
-        let (theirs, others) =
-            std::mem::take(&mut self.waiting).into_iter().partition::<Vec<_>, _>(|(to, _)| *to == peer);
-        self.waiting = others.into();
-        theirs.into_iter().map(|(_, receipt)| receipt).collect()
+        self.waiting.take(|&to, _| to == peer)
     }
 }
 
@@ -46,12 +44,19 @@ impl Receipts {
 /// before this run, too.
 #[derive(Debug)]
 pub(super) struct Receipted {
-    parts: LruCache<(PeerId, MessageId, bool), BTreeSet<PartId>>,
+    collecting: Fair<PeerId, Collected>,
+}
+
+#[derive(Debug)]
+struct Collected {
+    id: MessageId,
+    read: bool,
+    parts: BTreeSet<PartId>,
 }
 
 impl Default for Receipted {
     fn default() -> Self {
-        Self { parts: LruCache::new(COLLECTING) }
+        Self { collecting: Fair::new(COLLECTING) }
     }
 }
 
@@ -59,15 +64,16 @@ impl Receipted {
     /// Takes a receipt; the message, when that is all of it. An id that is none of ours names nothing.
     pub(super) fn accept(&mut self, from: PeerId, wire_id: &str, read: bool) -> Option<MessageId> {
         let Ok(part) = wire_id.parse::<PartId>() else { return wire_id.parse().ok() };
-        let key = (from, part.id(), read);
-        let parts = self.parts.get_or_insert_mut(key, BTreeSet::new);
+        let id = part.id();
+        let before = self.collecting.take(|&of, it| (of, it.id, it.read) == (from, id, read)).pop();
+        let mut parts = before.map(|it| it.parts).unwrap_or_default();
         parts.retain(|other| other.count() == part.count());
         parts.insert(part);
-        if parts.len() < usize::from(part.count()) {
-            return None;
+        if parts.len() == usize::from(part.count()) {
+            return Some(id);
         }
-        self.parts.pop(&key);
-        Some(part.id())
+        self.collecting.push(from, Collected { id, read, parts });
+        None
     }
 }
 

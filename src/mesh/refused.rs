@@ -38,10 +38,14 @@ impl Refused {
         self.entries.put(key, Entry { hash: hash(frame), first });
     }
 
-    /// The very same packet came again: how it came first. It is forgotten here.
-    pub(super) fn comes_again(&mut self, key: Key, frame: &[u8]) -> Option<(LinkId, bool)> {
-        self.entries.peek(&key).filter(|entry| entry.hash == hash(frame))?;
-        self.entries.pop(&key).map(|entry| entry.first)
+    /// The very same packet came again: how it came first.
+    pub(super) fn comes_again(&self, key: Key, frame: &[u8]) -> Option<(LinkId, bool)> {
+        self.entries.peek(&key).filter(|entry| entry.hash == hash(frame)).map(|entry| entry.first)
+    }
+
+    /// It is passed on after all.
+    pub(super) fn forget(&mut self, key: Key) {
+        self.entries.pop(&key);
     }
 }
 
@@ -58,11 +62,12 @@ mod tests {
     const FIRST: (LinkId, bool) = (LinkId { adapter: AdapterId(0), serial: 1 }, true);
 
     #[test]
-    fn the_same_bytes_count_once_whatever_their_ttl_and_others_do_not() {
+    fn the_same_bytes_count_whatever_their_ttl_and_others_do_not() {
         let mut refused = Refused::default();
         refused.add(Key::sample(), &[1, 2, 7, 4], FIRST);
         assert_eq!(refused.comes_again(Key::sample(), &[1, 2, 6, 5]), None);
         assert_eq!(refused.comes_again(Key::sample(), &[1, 2, 6, 4]), Some(FIRST));
+        refused.forget(Key::sample());
         assert_eq!(refused.comes_again(Key::sample(), &[1, 2, 6, 4]), None);
     }
 

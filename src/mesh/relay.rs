@@ -169,6 +169,9 @@ pub(super) struct Relay {
 #[derive(Debug, Default)]
 pub(super) struct Relays {
     pending: BTreeMap<Key, Relay>,
+    /// The links they came over take turns: which one had its turn when.
+    turns: BTreeMap<Option<LinkId>, u64>,
+    turn: u64,
 }
 
 impl Relays {
@@ -242,20 +245,26 @@ impl Relays {
 
     /// Forgets a link that is gone.
     pub(super) fn link_down(&mut self, link: LinkId) {
+        self.turns.remove(&Some(link));
         self.pending.retain(|_, relay| {
+            relay.ingress = relay.ingress.filter(|ingress| *ingress != link);
             relay.links.remove(&link);
             !relay.links.is_empty()
         });
     }
 
-    /// The next relay whose time has come: pieces after what is whole, and else the one that waits the longest.
+    /// The next relay whose time has come, of the link whose turn it is: pieces after what is whole, and else the one that
+    /// waits the longest.
     pub(super) fn pop_due(&mut self, now: Instant) -> Option<(Key, Relay)> {
         let due = self.pending.iter().filter(|(_, relay)| relay.due <= now);
         let (&key, _) = due.min_by_key(|(_, relay)| {
             let piece = relay.frame.get(1) == Some(&PacketType::Fragment.code());
-            (piece, relay.without_air.unwrap_or(relay.due))
+            (self.turns.get(&relay.ingress), piece, relay.without_air.unwrap_or(relay.due))
         })?;
-        self.pending.remove_entry(&key)
+        let (key, relay) = self.pending.remove_entry(&key)?;
+        self.turn += 1;
+        self.turns.insert(relay.ingress, self.turn);
+        Some((key, relay))
     }
 
     /// When the next relay is due.
@@ -430,8 +439,13 @@ mod tests {
 
         assert_eq!(relays.pop_due(at(99_999)), None);
         let next = |relays: &mut Relays| relays.pop_due(at(100_000)).expect("one that waits");
+        assert_eq!(next(&mut relays).1.frame, whole.frame, "the links take turns");
+        let whole = Relay { ingress: Some(link), ..whole };
+        assert!(!relays.wait(Key::sample(), whole.clone(), at(500)));
+        assert_eq!(next(&mut relays).0, key(0));
+        assert!(relays.wait(Key::sample(), whole.clone(), at(500)), "there is a place again");
         assert_eq!(next(&mut relays).1.frame, whole.frame);
-        for n in 0..256 {
+        for n in 1..256 {
             assert_eq!(next(&mut relays).0, key(n));
         }
         let waited = Relay { without_air: Some(at(0)), ..piece(0) };

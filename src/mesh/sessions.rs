@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use rand_core::{CryptoRng, RngCore};
 
+use super::budget::Budget;
 use super::config::ANSWER_TIMEOUT;
 use super::error::DropReason;
 use super::handshake_rate::{Asked, HandshakeRate};
@@ -33,6 +34,10 @@ const MAX_EARLY: usize = 4;
 const MAX_ALL_EARLY: usize = 32;
 /// The longest such ciphertext: a file waits for the proof that follows the handshake (spec 3.6.11), and a text is short.
 const MAX_EARLY_LEN: usize = 70_000;
+/// Challenges of one peer that are answered, in one [`CHALLENGE_SPAN`]: a person scans a code now and then.
+const CHALLENGES: usize = 5;
+/// Over how long they are counted.
+const CHALLENGE_SPAN: Duration = Duration::from_secs(60);
 
 /// What a handshake message led to.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -70,6 +75,7 @@ struct Live {
     noise_public: [u8; 32],
     /// What the peer proved that it can do, once it has.
     capabilities: Option<Capabilities>,
+    challenges: Budget,
     since: Instant,
     /// What completed it (message 1 for a responder, message 2 for an initiator) and our last word, should the
     /// other side not have heard it.
@@ -117,6 +123,12 @@ impl Sessions {
     pub(super) fn prove(&mut self, peer: PeerId, capabilities: Capabilities) -> bool {
         let live = self.peers.get_mut(&peer).and_then(|session| session.live.as_mut());
         live.is_some_and(|live| live.capabilities.replace(capabilities).is_none())
+    }
+
+    /// Whether one more challenge of a peer is answered, and told to people; counts it when it is.
+    pub(super) fn may_challenge(&mut self, peer: PeerId, now: Instant) -> bool {
+        let live = self.peers.get_mut(&peer).and_then(|session| session.live.as_mut());
+        live.is_some_and(|live| live.challenges.spend(CHALLENGES, CHALLENGE_SPAN, now))
     }
 
     /// Message 1 of a new handshake, unless one is under way or the limits forbid it.
@@ -375,6 +387,7 @@ impl Live {
             fingerprint,
             noise_public: remote_static,
             capabilities: None,
+            challenges: Budget::default(),
             since: Instant::ZERO,
             completed_by: completed_by.to_vec(),
             last_word,

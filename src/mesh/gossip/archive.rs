@@ -45,11 +45,17 @@ impl Archive {
     }
 
     /// Remembers a packet that passed every check, in the share of its author when that is proven, else of the neighbour
-    /// that brought it.
-    pub(super) fn remember(&mut self, received: &Received, share: PeerId, now: UnixMillis) {
+    /// that brought it. `known` says whose packets are dearer than strangers'.
+    pub(super) fn remember(
+        &mut self,
+        received: &Received,
+        share: PeerId,
+        known: impl Fn(PeerId) -> bool,
+        now: UnixMillis,
+    ) {
         let Some((kind, entry)) = self.entry(received, share, now) else { return };
         let (author, id) = (entry.author, entry.id);
-        if self.insert(kind, entry) && kind.is_kept() && kind != Kind::Announce {
+        if self.insert(kind, entry, known) && kind.is_kept() && kind != Kind::Announce {
             self.keep(kind, id);
         }
         self.keep_announce(author);
@@ -60,7 +66,7 @@ impl Archive {
         let mut board = Store::default();
         for received in notices.filter_map(|frame| Received::decode(frame).ok()) {
             if let Some((kind, entry)) = self.entry(&received, received.packet().sender, now) {
-                board.insert(entry, kind.limit(&self.config));
+                board.insert(entry, kind.limit(&self.config), alike);
             }
         }
         self.stores.insert(Kind::Board, board);
@@ -73,7 +79,7 @@ impl Archive {
         let received = Received::decode(&value.slice_ref(frame)).ok().filter(|_| version == VERSION)?;
         let (kind, entry) = self.entry(&received, PeerId(*share), now)?;
         let sent = entry.sent;
-        if key_of(kind, &entry) != *key || !self.insert(kind, entry) {
+        if key_of(kind, &entry) != *key || !self.insert(kind, entry, alike) {
             return None;
         }
         self.kept.insert(key.clone(), sent);
@@ -189,7 +195,7 @@ impl Archive {
     }
 
     /// Whether it is in the store afterwards, and was not before.
-    fn insert(&mut self, kind: Kind, entry: Entry) -> bool {
+    fn insert(&mut self, kind: Kind, entry: Entry, known: impl Fn(PeerId) -> bool) -> bool {
         let (id, author, sent) = (entry.id, entry.author, entry.sent);
         if self.stores.get(&kind).is_none_or(|store| store.contains(id)) {
             return false;
@@ -206,7 +212,8 @@ impl Archive {
             self.newest.insert((kind, author), id);
         }
         let limit = kind.limit(&self.config);
-        let gone = self.stores.get_mut(&kind).map(|store| store.insert(entry, limit)).unwrap_or_default();
+        let gone =
+            self.stores.get_mut(&kind).map(|store| store.insert(entry, limit, known)).unwrap_or_default();
         for entry in &gone {
             self.gone(kind, entry);
         }
@@ -271,6 +278,11 @@ impl Archive {
     }
 }
 
+/// Nobody's packets are dearer than others'.
+fn alike(_: PeerId) -> bool {
+    true
+}
+
 /// Whether a request is about this packet: not when it is older than what the filter covers, prekeys and the pieces
 /// it names aside; and when it names some, then about no other pieces.
 fn is_asked(kind: Kind, entry: &Entry, request: &RequestSync) -> bool {
@@ -314,7 +326,7 @@ mod tests {
     }
 
     fn remember(archive: &mut Archive, received: &Received) {
-        archive.remember(received, received.packet().sender, NOW);
+        archive.remember(received, received.packet().sender, alike, NOW);
     }
 
     fn everything() -> RequestSync {

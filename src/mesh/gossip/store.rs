@@ -1,7 +1,8 @@
 //! The packets of one kind, within bounds: when there are too many, whoever has most of them here loses its oldest.
 //!
 //! A flooder so displaces only itself, as long as it has no more identities than the store has places: a verified author
-//! has a share of its own, and what nobody signed belongs to the share of the neighbour that brought it.
+//! has a share of its own, and what nobody signed belongs to the share of the neighbour that brought it. Identities cost
+//! nothing; so for something of a stranger nothing goes that is of somebody known.
 
 use std::collections::BTreeMap;
 
@@ -49,10 +50,16 @@ pub(super) struct Store {
 
 impl Store {
     /// Puts a packet in; those that had to go for it, the new one perhaps among them.
-    pub(super) fn insert(&mut self, entry: Entry, limit: Limit) -> Vec<Entry> {
+    pub(super) fn insert(
+        &mut self,
+        entry: Entry,
+        limit: Limit,
+        known: impl Fn(PeerId) -> bool,
+    ) -> Vec<Entry> {
         if self.contains(entry.id) {
             return Vec::new();
         }
+        let by_known = known(entry.share);
         let share = self.shares.entry(entry.share).or_default();
         share.count += 1;
         share.bytes += entry.frame.len();
@@ -60,7 +67,7 @@ impl Store {
         self.sent.insert(entry.id, entry.sent);
         self.entries.insert((entry.sent, entry.id), entry);
         let mut gone = Vec::new();
-        while let Some(victim) = self.victim(limit) {
+        while let Some(victim) = self.victim(limit, by_known, &known) {
             gone.extend(self.remove(victim));
         }
         gone
@@ -102,8 +109,8 @@ impl Store {
         self.entries.len()
     }
 
-    /// What has to go next, while there is too much.
-    fn victim(&self, limit: Limit) -> Option<PacketId> {
+    /// What has to go next, while there is too much: of whoever has most, and rather of strangers than of the known.
+    fn victim(&self, limit: Limit, by_known: bool, known: &impl Fn(PeerId) -> bool) -> Option<PacketId> {
         let measure: fn(&Share) -> usize = if self.entries.len() > limit.count {
             |share| share.count
         } else if self.bytes > limit.bytes {
@@ -111,9 +118,13 @@ impl Store {
         } else {
             return None;
         };
-        let most = self.shares.values().map(measure).max()?;
-        let heaviest = |entry: &&Entry| self.shares.get(&entry.share).is_some_and(|s| measure(s) == most);
-        self.entries.values().find(heaviest).map(|entry| entry.id)
+        let weight = |owner: &PeerId| {
+            let stranger = !known(*owner);
+            let share = self.shares.get(owner).filter(|_| stranger || by_known)?;
+            Some((measure(share), stranger))
+        };
+        let most = self.shares.keys().filter_map(weight).max()?;
+        self.entries.values().find(|entry| weight(&entry.share) == Some(most)).map(|entry| entry.id)
     }
 }
 
@@ -144,10 +155,10 @@ mod tests {
     fn who_has_most_loses_its_oldest() {
         let mut store = Store::default();
         for number in 0..3 {
-            store.insert(entry(number, 1, 5, 10), LIMIT);
+            store.insert(entry(number, 1, 5, 10), LIMIT, |_| true);
         }
         for number in 100..200 {
-            let gone = store.insert(entry(number, 9, u64::from(number), 10), LIMIT);
+            let gone = store.insert(entry(number, 9, u64::from(number), 10), LIMIT, |_| true);
             assert!(gone.iter().all(|gone| gone.share == PeerId([9; 8])));
         }
         assert_eq!(store.len(), 10);
@@ -159,9 +170,9 @@ mod tests {
     fn what_comes_too_late_for_its_share_is_what_goes() {
         let mut store = Store::default();
         for number in 10..20 {
-            store.insert(entry(number, 1, u64::from(number), 10), LIMIT);
+            store.insert(entry(number, 1, u64::from(number), 10), LIMIT, |_| true);
         }
-        let gone = store.insert(entry(1, 1, 1, 10), LIMIT);
+        let gone = store.insert(entry(1, 1, 1, 10), LIMIT, |_| true);
         assert_eq!(gone.len(), 1);
         assert_eq!(gone[0].id, PacketId([1; 16]));
     }
@@ -169,10 +180,43 @@ mod tests {
     #[test]
     fn bytes_are_bounded_too_and_the_one_with_most_of_them_pays() {
         let mut store = Store::default();
-        store.insert(entry(1, 1, 1, 100), LIMIT);
-        store.insert(entry(2, 2, 2, 800), LIMIT);
-        let gone = store.insert(entry(3, 1, 3, 200), LIMIT);
+        store.insert(entry(1, 1, 1, 100), LIMIT, |_| true);
+        store.insert(entry(2, 2, 2, 800), LIMIT, |_| true);
+        let gone = store.insert(entry(3, 1, 3, 200), LIMIT, |_| true);
         assert_eq!(gone.iter().map(|gone| gone.id).collect::<Vec<_>>(), [PacketId([2; 16])]);
+    }
+
+    #[test]
+    fn for_a_strangers_packet_nothing_goes_that_is_of_somebody_known() {
+        let mut store = Store::default();
+        let known = |share| share == PeerId([1; 8]);
+        for number in 0..3 {
+            store.insert(entry(number, 1, 5, 10), LIMIT, known);
+        }
+        for number in 100..200 {
+            store.insert(entry(number, number, u64::from(number), 10), LIMIT, known);
+        }
+        assert!((0..3).all(|number| store.contains(PacketId([number; 16]))));
+        for number in 10..20 {
+            store.insert(entry(number, 1, 300, 10), LIMIT, known);
+        }
+        let gone = store.insert(entry(200, 200, 300, 10), LIMIT, known);
+        assert!(gone.iter().all(|gone| gone.share != PeerId([1; 8])), "{gone:?}");
+        assert_eq!(store.len(), LIMIT.count);
+    }
+
+    #[test]
+    fn of_equals_strangers_go_before_the_known() {
+        let mut store = Store::default();
+        let known = |share: PeerId| share.0[0] < 20;
+        store.insert(entry(1, 1, 1, 10), LIMIT, known);
+        for number in 100..200 {
+            store.insert(entry(number, number, u64::from(number), 10), LIMIT, known);
+        }
+        for number in 2..12 {
+            store.insert(entry(number, number, 300, 10), LIMIT, known);
+            assert_eq!(store.contains(PacketId([1; 16])), number < 11, "while strangers are left");
+        }
     }
 
     proptest! {
@@ -183,7 +227,7 @@ mod tests {
             let mut store = Store::default();
             for (number, share, sent, len, put) in steps {
                 if put {
-                    store.insert(entry(number, share, sent, len), LIMIT);
+                    store.insert(entry(number, share, sent, len), LIMIT, |share| share.0[0] < 2);
                 } else {
                     store.remove(PacketId([number; 16]));
                 }

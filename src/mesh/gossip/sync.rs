@@ -38,7 +38,9 @@ impl Engine {
             (false, false) => link.and_then(|link| self.bindings.peer_of(link)).unwrap_or(NOBODY),
             (false, true) => return,
         };
-        self.gossip.archive.remember(received, share, now.unix);
+        let (me, peers) = (self.me, &self.peers);
+        let known = |peer| peer == me || peers.is_contact(peer);
+        self.gossip.archive.remember(received, share, known, now.unix);
         self.write_archive();
     }
 

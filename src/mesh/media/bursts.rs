@@ -13,8 +13,12 @@ use crate::time::{Instant, UnixMillis};
 use crate::wire::adts::{ADTS_LEN, header};
 use crate::wire::voice::{AAC_LC_16K, VoiceBody, VoicePacket};
 
-/// Bursts collected at once.
+/// Bursts collected at once; a further one is refused.
 const MAX_BURSTS: usize = 8;
+/// Bursts of one speaker at once: who speaks again soon, while the end of what came before was lost.
+const MAX_OF_ONE: usize = 3;
+/// Bursts of everybody who is no contact: whoever invents speakers leaves room for contacts.
+const MAX_OF_STRANGERS: usize = 5;
 /// Bytes of one burst.
 const MAX_BYTES: usize = 384 * 1_024;
 /// Bytes a burst may have for each second since it began, and what it may have at once.
@@ -27,8 +31,20 @@ const LATE: Duration = Duration::from_secs(2);
 /// Which burst: whose, which, and whether it came in a session.
 pub(super) type Key = (PeerId, [u8; 8], bool);
 
+/// Whose voice it is.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Speaker {
+    /// Who speaks.
+    pub(super) peer: PeerId,
+    /// Whether in a session.
+    pub(super) sealed: bool,
+    /// Whether it is a contact.
+    pub(super) contact: bool,
+}
+
 #[derive(Debug)]
 struct Burst {
+    contact: bool,
     packets: BTreeMap<u16, Vec<Bytes>>,
     bytes: usize,
     /// How many packets of sound there were, once its end came.
@@ -63,17 +79,18 @@ impl Bursts {
     /// Takes a packet of a burst. A burst whose beginning was lost begins with whatever comes first.
     pub(super) fn take(
         &mut self,
-        peer: PeerId,
-        sealed: bool,
+        from: Speaker,
         packet: VoicePacket,
         sent: UnixMillis,
         now: Instant,
     ) -> Result<(), Refused> {
-        let key = (peer, packet.burst, sealed);
+        let key = (from.peer, packet.burst, from.sealed);
         match packet.body {
-            VoiceBody::Start { codec: AAC_LC_16K } => self.open(key, sent, now).map(|_| ()),
+            VoiceBody::Start { codec: AAC_LC_16K } => self.open(key, from.contact, sent, now).map(|_| ()),
             VoiceBody::Start { .. } => Err(Refused),
-            VoiceBody::Sound(units) => self.open(key, sent, now)?.add(packet.number, units, now),
+            VoiceBody::Sound(units) => {
+                self.open(key, from.contact, sent, now)?.add(packet.number, units, now)
+            }
             VoiceBody::End { packets, .. } => {
                 let Some(burst) = self.open.get_mut(&key) else { return Ok(()) };
                 burst.ends = Some(packets);
@@ -102,13 +119,26 @@ impl Bursts {
         self.open.values().map(|burst| burst.due).min()
     }
 
-    fn open(&mut self, key: Key, sent: UnixMillis, now: Instant) -> Result<&mut Burst, Refused> {
-        if self.open.len() >= MAX_BURSTS && !self.open.contains_key(&key) {
+    fn open(
+        &mut self,
+        key: Key,
+        contact: bool,
+        sent: UnixMillis,
+        now: Instant,
+    ) -> Result<&mut Burst, Refused> {
+        if !self.open.contains_key(&key) && !self.has_room(key.0, contact) {
             return Err(Refused);
         }
         let due = now + IDLE;
-        let begin = || Burst { packets: BTreeMap::new(), bytes: 0, ends: None, began: now, sent, due };
+        let begin =
+            || Burst { contact, packets: BTreeMap::new(), bytes: 0, ends: None, began: now, sent, due };
         Ok(self.open.entry(key).or_insert_with(begin))
+    }
+
+    fn has_room(&self, peer: PeerId, contact: bool) -> bool {
+        let of_peer = self.open.keys().filter(|(other, ..)| *other == peer).count();
+        let of_strangers = self.open.values().filter(|burst| !burst.contact).count();
+        self.open.len() < MAX_BURSTS && of_peer < MAX_OF_ONE && (contact || of_strangers < MAX_OF_STRANGERS)
     }
 }
 
@@ -151,15 +181,18 @@ impl Burst {
 mod tests {
     use super::*;
 
-    const BOB: PeerId = PeerId([2; 8]);
     const SENT: UnixMillis = UnixMillis(5);
 
     fn at(seconds: u64) -> Instant {
         Instant::from_start(Duration::from_secs(seconds))
     }
 
+    fn of(seed: u8, contact: bool) -> Speaker {
+        Speaker { peer: PeerId([seed; 8]), sealed: false, contact }
+    }
+
     fn say(bursts: &mut Bursts, number: u16, body: VoiceBody, now: u64) -> Result<(), Refused> {
-        bursts.take(BOB, false, VoicePacket { burst: [7; 8], number, body }, SENT, at(now))
+        bursts.take(of(2, false), VoicePacket { burst: [7; 8], number, body }, SENT, at(now))
     }
 
     fn sound(byte: u8, len: usize) -> VoiceBody {
@@ -205,11 +238,17 @@ mod tests {
         assert_eq!(taken, 2 * BYTES_PER_SECOND / 197);
         let more = (1_000..9_000).filter(|&number| say(&mut bursts, number, sound(1, 190), 1_000).is_ok());
         assert!((taken + more.count()) * 197 <= MAX_BYTES);
+    }
 
+    #[test]
+    fn one_speaker_takes_three_places_strangers_five_and_all_together_eight() {
         let mut bursts = Bursts::default();
-        for burst in 0..20 {
-            let packet = VoicePacket { burst: [burst; 8], number: 1, body: sound(1, 9) };
-            assert_eq!(bursts.take(BOB, false, packet, SENT, at(0)).is_ok(), burst < 8);
-        }
+        let mut taken = |from: Speaker| {
+            let begin = |burst| VoicePacket { burst: [burst; 8], number: 1, body: sound(1, 9) };
+            (0..9).filter(|&burst| bursts.take(from, begin(burst), SENT, at(0)).is_ok()).count()
+        };
+        assert_eq!(taken(of(2, false)), 3);
+        assert_eq!((3..20).map(|seed| taken(of(seed, false))).sum::<usize>(), 2);
+        assert_eq!((taken(of(20, true)), taken(of(21, true))), (3, 0));
     }
 }

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use rand_core::RngCore;
 
-use super::bursts::{Bursts, Recording};
+use super::bursts::{Bursts, Recording, Speaker};
 use super::carriers::Carriers;
 use super::departures::{Departures, Over};
 use super::event::{Command, Event, Failure, Received, Secrecy};
@@ -250,7 +250,8 @@ impl Engine {
         sent: UnixMillis,
         now: Now,
     ) -> Result<(), DropReason> {
-        let taken = self.media.bursts.take(sender, sealed, voice, sent, now.instant);
+        let from = Speaker { peer: sender, sealed, contact: self.peers.is_contact(sender) };
+        let taken = self.media.bursts.take(from, voice, sent, now.instant);
         self.media_timers(now);
         taken.map_err(|_| DropReason::Media)
     }

@@ -140,7 +140,8 @@ impl Engine {
 
     /// Somebody scanned our code: we prove that its keys are ours.
     pub(in crate::mesh) fn challenged(&mut self, peer: PeerId, challenge: VerifyChallenge, now: Now) {
-        if challenge.noise_public != self.identity.noise_public() {
+        let ours = challenge.noise_public == self.identity.noise_public();
+        if !ours || !self.sessions.may_challenge(peer, now.instant) {
             return self.counters.drop(DropReason::Verification);
         }
         let signature = self.identity.sign(&challenge.signing_preimage());

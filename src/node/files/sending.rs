@@ -14,8 +14,6 @@ use crate::storage::{StoreError, Transfer, TransferStatus};
 use crate::transports::files::{Progress, SendError, Source, Stamp};
 use crate::wire::file::Reason;
 
-/// What is said of a file that its receiver never confirmed.
-const UNANSWERED: &str = "it went over the mesh six times, and the recipient never said that it came";
 /// What fits into the 256 fragments that the Android app takes of one packet (spec 3.8).
 const ANDROID_TAKES: u64 = 116_000;
 /// How often people see how far it is.
@@ -59,7 +57,13 @@ impl Sending {
                 }
                 Err(error) => {
                     let Some(pause) = pauses.after(&error) else {
-                        shared.set_status(key, TransferStatus::Failed, Some(UNANSWERED.to_owned())).await?;
+                        shared
+                            .set_status(
+                                key,
+                                TransferStatus::Failed,
+                                Some(unanswered(self.transfer.size).to_owned()),
+                            )
+                            .await?;
                         return Ok(());
                     };
                     let now = (outcome(&error), error.to_string());
@@ -134,6 +138,15 @@ fn unconfirmed(peer: PeerId, size: u64) -> &'static str {
         (false, true) => {
             "sent over the mesh; the app there does not confirm files, and on Android takes up to 116 kB"
         }
+    }
+}
+
+/// What is said of a file that its receiver should have confirmed and never did.
+const fn unanswered(size: u64) -> &'static str {
+    if size > ANDROID_TAKES {
+        "it went over the mesh six times, and was never confirmed; phones with Android take up to 116 kB"
+    } else {
+        "it went over the mesh six times, and was never confirmed"
     }
 }
 
