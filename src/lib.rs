@@ -13,13 +13,14 @@
 //!  2  link  htx               frames, tunnels    │  pure: bytes, state, time as an argument
 //!  1  wire  crypto            formats, keys      │  (always compiled)
 //!  0  ids time message        vocabulary         │
-//!     nickname capabilities                      ┘
+//!     nickname bucket capabilities               ┘
 //! ```
 //!
 //! A room imports only lower floors. Read [`mesh::Engine`] first: it is one BitChat node without a radio, a
 //! clock or a task; then [`mesh::event`], its port. [`router::Router`] and [`router::event`] are the same for the
 //! choice between transports. `docs/architecture.md` tells the rest.
 
+pub mod bucket;
 pub mod capabilities;
 pub mod ids;
 pub mod message;

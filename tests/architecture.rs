@@ -7,8 +7,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Every room and its floor. A room not listed here does not pass.
-const FLOORS: [(&str, u8); 23] = [
+const FLOORS: [(&str, u8); 24] = [
     ("ids", 0),
+    ("bucket", 0),
     ("nickname", 0),
     ("time", 0),
     ("message", 0),

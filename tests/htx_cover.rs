@@ -11,8 +11,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
+use hopline::bucket::Rate;
 use hopline::clock::Clock;
-use hopline::htx::buckets::{BucketsConfig, Rate};
+use hopline::htx::buckets::BucketsConfig;
 use hopline::htx::cover::Mismatch;
 use hopline::htx::error::ErrorCode;
 use hopline::htx::ticket::{Carrier, issue};

@@ -5,16 +5,8 @@ use core::net::IpAddr;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use crate::bucket::{Bucket, Rate};
 use crate::time::Instant;
-
-/// How many tokens a bucket holds and how fast it fills.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Rate {
-    /// Tokens of a full bucket; a bucket of none gives none.
-    pub burst: u32,
-    /// How long one token takes to come back; nothing at all, for a bucket that is never empty.
-    pub interval: Duration,
-}
 
 /// The bounds of [`Buckets`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,8 +71,8 @@ impl Buckets {
         let key = (self.sources.contains_key(&source) || self.make_room(now)).then_some(source);
         let of_source = key.map_or(Some(&self.shared), |key| self.sources.get(&key)).copied();
         let of_source =
-            of_source.unwrap_or_default().after_one(self.config.source, now).ok_or(Empty::Source)?;
-        self.global = self.global.after_one(self.config.global, now).ok_or(Empty::Global)?;
+            of_source.unwrap_or_default().after_one(self.config.source, now).map_err(|_| Empty::Source)?;
+        self.global.take(self.config.global, now).map_err(|_| Empty::Global)?;
         match key {
             Some(key) => drop(self.sources.insert(key, of_source)),
             None => self.shared = of_source,
@@ -92,7 +84,7 @@ impl Buckets {
     fn make_room(&mut self, now: Instant) -> bool {
         if self.sources.len() >= self.config.sources && now.since(self.swept) >= SWEEP_EVERY {
             self.swept = now;
-            self.sources.retain(|_, bucket| bucket.full_at > now);
+            self.sources.retain(|_, bucket| !bucket.is_full(now));
         }
         self.sources.len() < self.config.sources
     }
@@ -117,21 +109,6 @@ impl Source {
                 Self::V6([a, b, c, d, e, f, g])
             }
         }
-    }
-}
-
-/// A bucket is known by when it will be full, if nobody takes anything.
-#[derive(Debug, Clone, Copy, Default)]
-struct Bucket {
-    full_at: Instant,
-}
-
-impl Bucket {
-    /// The bucket with one token less; `None` when there is none to take.
-    fn after_one(self, rate: Rate, now: Instant) -> Option<Self> {
-        let full_at = self.full_at.max(now) + rate.interval;
-        let missing = full_at.since(now);
-        (rate.burst > 0 && missing <= rate.interval.saturating_mul(rate.burst)).then_some(Self { full_at })
     }
 }
 
@@ -200,15 +177,5 @@ mod tests {
         assert_eq!(buckets.sources.len(), 2);
         assert_eq!(tokens(&mut buckets, "10.0.4.1", at(3)), 60, "10.0.2 is full again, and forgotten");
         assert_eq!(buckets.sources.len(), 2);
-    }
-
-    #[test]
-    fn a_bucket_that_fills_in_no_time_is_never_empty_and_one_of_no_token_always_is() {
-        let lifted = Rate { burst: 1, interval: Duration::ZERO };
-        let config = BucketsConfig { source: lifted, global: lifted, sources: 1 };
-        assert_eq!(tokens(&mut Buckets::new(config), "10.0.1.1", at(1)), 10_000);
-        let none = Rate { burst: 0, interval: Duration::ZERO };
-        let config = BucketsConfig { source: none, ..config };
-        assert_eq!(tokens(&mut Buckets::new(config), "10.0.1.1", at(1)), 0);
     }
 }

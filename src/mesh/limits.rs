@@ -6,19 +6,15 @@
 //! know or has a session with, do not depend on what else comes over their link.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
+use crate::bucket::{Bucket, Rate};
 use crate::ids::{LinkId, PeerId};
 use crate::time::Instant;
 
-/// Packets of one link passed on in a second, in the long run: a few trains of fragments at the apps' pace.
-const LINK_RATE: u32 = 150;
-/// Packets of one link passed on at once, after a silence.
-const LINK_BURST: u32 = 256;
-/// Signed packets of one sender in a second: more than a live voice needs.
-const SENDER_RATE: u32 = 40;
-/// Signed packets of one sender at once.
-const SENDER_BURST: u32 = 128;
+/// Packets of one link passed on: a few trains of fragments at the apps' pace.
+const LINK: Rate = Rate::per_second(150, 256);
+/// Signed packets of one sender passed on: more than a live voice needs.
+const SENDER: Rate = Rate::per_second(40, 128);
 /// Senders with a bucket of their own at once; the others have their link's.
 const MAX_SENDERS: usize = 1_024;
 
@@ -33,60 +29,29 @@ pub(super) enum From {
     Anybody,
 }
 
-/// Tokens, each worth one packet.
-#[derive(Debug, Clone, Copy)]
-struct Bucket {
-    /// In millionths of a packet.
-    tokens: u64,
-    filled: Instant,
-}
-
-impl Bucket {
-    const PACKET: u64 = 1_000_000;
-
-    fn full(burst: u32, now: Instant) -> Self {
-        Self { tokens: u64::from(burst) * Self::PACKET, filled: now }
-    }
-
-    fn fill(&mut self, rate: u32, burst: u32, now: Instant) {
-        let span = now.since(self.filled).min(Duration::from_secs(60));
-        let earned = u64::try_from(span.as_micros()).unwrap_or(0).saturating_mul(u64::from(rate));
-        self.tokens = self.tokens.saturating_add(earned).min(u64::from(burst) * Self::PACKET);
-        self.filled = now;
-    }
-
-    const fn has_one(&self) -> bool {
-        self.tokens >= Self::PACKET
-    }
-
-    fn take(&mut self) -> bool {
-        let enough = self.has_one();
-        if enough {
-            self.tokens -= Self::PACKET;
-        }
-        enough
-    }
-}
-
 /// The buckets of every link and of the senders heard lately.
 #[derive(Debug, Default)]
 pub(super) struct Limits {
     links: BTreeMap<LinkId, Bucket>,
     senders: BTreeMap<PeerId, Bucket>,
     /// What the senders share that have none of their own.
-    others: Option<Bucket>,
+    others: Bucket,
 }
 
 impl Limits {
     /// Whether a packet that came over this link may be passed on; counts it when it may.
     pub(super) fn admits(&mut self, link: LinkId, from: From, now: Instant) -> bool {
         match from {
-            From::Friend(peer) => self.of_sender(peer, now).take(),
+            From::Friend(peer) => self.of_sender(peer, now).take(SENDER, now).is_ok(),
             From::Verified(peer) => {
-                let allowed = self.of_sender(peer, now).has_one() && self.of_link(link, now).take();
-                allowed && self.of_sender(peer, now).take()
+                let Ok(after) = self.of_sender(peer, now).after_one(SENDER, now) else { return false };
+                let allowed = self.of_link(link).take(LINK, now).is_ok();
+                if allowed {
+                    *self.of_sender(peer, now) = after;
+                }
+                allowed
             }
-            From::Anybody => self.of_link(link, now).take(),
+            From::Anybody => self.of_link(link).take(LINK, now).is_ok(),
         }
     }
 
@@ -95,32 +60,24 @@ impl Limits {
         self.links.remove(&link);
     }
 
-    fn of_link(&mut self, link: LinkId, now: Instant) -> &mut Bucket {
-        let bucket = self.links.entry(link).or_insert_with(|| Bucket::full(LINK_BURST, now));
-        bucket.fill(LINK_RATE, LINK_BURST, now);
-        bucket
+    fn of_link(&mut self, link: LinkId) -> &mut Bucket {
+        self.links.entry(link).or_default()
     }
 
     /// A sender's bucket; the common one when too many have one of their own that is not full again.
     fn of_sender(&mut self, peer: PeerId, now: Instant) -> &mut Bucket {
         if !self.senders.contains_key(&peer) && self.senders.len() >= MAX_SENDERS {
-            let refill = Duration::from_secs(u64::from(SENDER_BURST / SENDER_RATE) + 1);
-            self.senders.retain(|_, bucket| now.since(bucket.filled) < refill);
+            self.senders.retain(|_, bucket| !bucket.is_full(now));
         }
         let own = self.senders.contains_key(&peer) || self.senders.len() < MAX_SENDERS;
-        let full = || Bucket::full(SENDER_BURST, now);
-        let bucket = if own {
-            self.senders.entry(peer).or_insert_with(full)
-        } else {
-            self.others.get_or_insert_with(full)
-        };
-        bucket.fill(SENDER_RATE, SENDER_BURST, now);
-        bucket
+        if own { self.senders.entry(peer).or_default() } else { &mut self.others }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::ids::AdapterId;
 

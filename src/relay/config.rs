@@ -7,10 +7,11 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
+use crate::bucket::Rate;
 use crate::config::{
     ConfigError, Document, Fault, Section, Setting, Size, Span, Text, anything, different, within,
 };
-use crate::htx::buckets::{BucketsConfig, Rate};
+use crate::htx::buckets::BucketsConfig;
 use crate::net::server::Limits;
 use crate::net::tunnel::Emulation;
 use crate::storage::{Bound, MailboxLimits};

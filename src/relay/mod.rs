@@ -4,7 +4,6 @@
 //! its tunnels are tasks of [`crate::net`], and each tunnel has one here that answers its requests (spec 16.2).
 //! `docs/relay.md` tells people how to run one, and what it sees.
 
-mod bucket;
 pub mod config;
 mod desk;
 pub mod error;

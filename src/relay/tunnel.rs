@@ -7,13 +7,13 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
+use crate::bucket::{Bucket, Rate};
 use crate::clock::Clock;
 use crate::ids::to_hex;
 use crate::net::server::Arrival;
 use crate::net::tunnel::Stream;
 use crate::wire::mailbox::{Frames, MailboxError};
 
-use super::bucket::Bucket;
 use super::desk::{Asker, Desk};
 
 /// Streams of one tunnel that are served at once; further ones wait where they are.
@@ -22,6 +22,8 @@ const STREAMS: usize = 8;
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Bytes given to a stream in one piece.
 const PIECE: usize = 64 << 10;
+/// How often one tunnel may ask (betanet-htx 11).
+const REQUESTS: Rate = Rate::per_second(20, 100);
 /// The part of a tunnel's hash that logs show.
 const SHOWN: usize = 8;
 
@@ -36,7 +38,7 @@ pub(super) async fn serve(arrival: Arrival, desk: Desk, clock: Clock) {
         tokio::select! {
             accepted = tunnel.accept(), if streams.len() < STREAMS => {
                 let Some(stream) = accepted else { break };
-                while let Err(later) = bucket.take(clock.now().instant) {
+                while let Err(later) = bucket.take(REQUESTS, clock.now().instant) {
                     clock.sleep_until(Some(later)).await;
                 }
                 streams.spawn(request(stream, desk.clone(), asker));

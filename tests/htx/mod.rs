@@ -15,8 +15,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use hopline::bucket::Rate;
 use hopline::clock::Clock;
-use hopline::htx::buckets::{BucketsConfig, Rate};
+use hopline::htx::buckets::BucketsConfig;
 use hopline::htx::gate::{Gate, GateConfig, ReplayEntry};
 use hopline::htx::handshake::{Classical, Suite};
 use hopline::htx::ticket::{Policy, TicketSecret};

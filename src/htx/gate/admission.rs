@@ -209,7 +209,7 @@ mod tests {
     use x25519_dalek::{PublicKey, StaticSecret};
 
     use super::*;
-    use crate::htx::buckets::Rate;
+    use crate::bucket::Rate;
     use crate::htx::record::tests::record;
     use crate::htx::ticket::{Issued, issue};
     use crate::ids::parse_hex;
