@@ -41,7 +41,7 @@ fn whatever_happens_nothing_false_is_told_and_in_the_end_everybody_knows_everyth
                 return totals;
             }
             totals.add(&lived(seed));
-            if (seed + 1) % 1_000 == 0 {
+            if (seed + 1).is_multiple_of(1_000) {
                 println!("{} runs", seed + 1);
             }
         }
