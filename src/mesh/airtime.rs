@@ -31,13 +31,22 @@ const MAX_UNDERWAY: usize = 64;
 struct LinkAir {
     /// Nanoseconds a byte takes.
     pace: u64,
-    underway: VecDeque<(usize, Instant)>,
+    underway: VecDeque<Underway>,
     /// When the radio was last done with a frame.
     done: Instant,
     /// What relays took, by the second.
     spent: VecDeque<(u64, Duration)>,
     /// When the next piece of a train may go.
     next_piece: Instant,
+}
+
+/// A frame that the radio has.
+#[derive(Debug, Clone, Copy)]
+struct Underway {
+    bytes: usize,
+    handed: Instant,
+    /// The radio had no other when it got this one.
+    alone: bool,
 }
 
 /// The air of every link.
@@ -51,18 +60,19 @@ impl Airtime {
     pub(super) fn handed(&mut self, link: LinkId, bytes: usize, now: Instant) {
         let air = self.links.entry(link).or_insert_with(|| LinkAir::new(now));
         if air.underway.len() < MAX_UNDERWAY {
-            air.underway.push_back((bytes, now));
+            let alone = air.underway.is_empty();
+            air.underway.push_back(Underway { bytes, handed: now, alone });
         }
     }
 
     /// The radio is done with the frame handed to it longest ago.
     pub(super) fn written(&mut self, link: LinkId, now: Instant) {
         if let Some(air) = self.links.get_mut(&link)
-            && let Some((bytes, handed)) = air.underway.pop_front()
+            && let Some(frame) = air.underway.pop_front()
         {
-            let took = now.since(handed.max(air.done));
+            let took = now.since(frame.handed.max(air.done));
             air.done = now;
-            air.measure(took, bytes);
+            air.measure(took, frame);
         }
     }
 
@@ -131,11 +141,14 @@ impl LinkAir {
         })
     }
 
-    /// An eighth of the way to what was measured.
-    fn measure(&mut self, took: Duration, bytes: usize) {
-        let bytes = u64::try_from(bytes).unwrap_or(u64::MAX).max(1);
+    /// An eighth of the way to what was measured. How long a frame took alone says how soon the radio answers, and so
+    /// only that it is no slower: more of them may be on their way in that time.
+    fn measure(&mut self, took: Duration, frame: Underway) {
+        let bytes = u64::try_from(frame.bytes).unwrap_or(u64::MAX).max(1);
         let pace = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX) / bytes;
-        self.pace = (self.pace * 7 + pace.clamp(FASTEST_PACE, SLOWEST_PACE)) / 8;
+        if !frame.alone || pace < self.pace {
+            self.pace = (self.pace * 7 + pace.clamp(FASTEST_PACE, SLOWEST_PACE)) / 8;
+        }
     }
 }
 
@@ -190,13 +203,30 @@ mod tests {
     #[test]
     fn the_pace_is_that_of_the_radio() {
         let mut air = Airtime::default();
+        air.handed(LINK, 500, at(0));
         for n in 0..100 {
             // 500 bytes in 100 ms: 5 kB/s, two frames at the radio all the time.
-            air.handed(LINK, 500, at((n * 100_u64).saturating_sub(100)));
+            air.handed(LINK, 500, at(n * 100));
             air.written(LINK, at(n * 100 + 100));
         }
         let admitted = relays(&mut air, false, at(60_000));
         assert!((78..=82).contains(&admitted), "{admitted}");
+    }
+
+    #[test]
+    fn a_radio_that_answers_late_is_not_taken_to_be_slow() {
+        let mut air = Airtime::default();
+        for n in 0..100 {
+            // 100 ms for one frame, and as long for four.
+            air.handed(LINK, 500, at(n * 200));
+            air.written(LINK, at(n * 200 + 100));
+        }
+        assert_eq!(relays(&mut air, false, at(60_000)), 800, "as before anything was measured");
+        for n in 400..500 {
+            (0..4).for_each(|_| air.handed(LINK, 500, at(n * 200)));
+            (0..4).for_each(|_| air.written(LINK, at(n * 200 + 100)));
+        }
+        assert!(relays(&mut air, false, at(200_000)) > 800);
     }
 
     #[test]

@@ -350,3 +350,71 @@ fn entry(id: MessageId, ask: Ask, body: Body, now: Now) -> NewEntry {
     let message = Message { id, to: ask.to, body, sent: now.unix };
     NewEntry { message, requirements: ask.requirements, expires: now.unix + ask.requirements.max_age }
 }
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use rand_chacha::ChaCha20Rng;
+    use rand_core::SeedableRng;
+    use tokio::sync::{mpsc, watch};
+
+    use super::*;
+    use crate::capabilities::{Capabilities, Health};
+    use crate::crypto::Identity;
+    use crate::mesh::kept::{Kept, Shelf};
+    use crate::router;
+    use crate::storage::{Database, DeviceKey, Limits};
+    use crate::time::UnixMillis;
+    use crate::transports::port::{self, Transport};
+
+    const NOW: Now = Now { instant: Instant::ZERO, unix: UnixMillis(1_800_000_000_000) };
+
+    fn put(key: &'static [u8]) -> Keep {
+        Keep::Put(Kept { shelf: Shelf::Letters, key: Bytes::from_static(key), value: Bytes::new() })
+    }
+
+    /// A transport that says nothing until the sender goes, and what it is told.
+    fn betanet() -> (Transport, mpsc::Receiver<Command>, mpsc::Sender<port::Event>) {
+        let ((commands, told), (silence, events)) = (mpsc::channel(8), mpsc::channel(1));
+        let transport = Transport {
+            key: TransportKey::Betanet,
+            capabilities: Capabilities::BETANET,
+            health: watch::channel(Health::Up).1,
+            commands,
+            events,
+            task: tokio::spawn(std::future::ready(())),
+        };
+        (transport, told, silence)
+    }
+
+    #[tokio::test]
+    async fn what_the_disk_does_not_take_is_kept_when_it_does_and_only_then_its_transport_is_told() {
+        let (home, mut rng) = (tempfile::tempdir().unwrap(), ChaCha20Rng::from_seed([1; 32]));
+        let key = DeviceKey::load_or_create(home.path(), &mut rng).unwrap();
+        let store = Store::new(Database::open(home.path(), &key, Limits::default()).unwrap());
+        let router = Router::new(router::Config::default(), 1);
+        let public = PublicText::new(Arc::new(Identity::generate(&mut rng)));
+        let mut carrier = Carrier::new(router, store.clone(), public);
+        let (transport, mut told, _silence) = betanet();
+        let mut ports = Ports::default();
+        ports.add(transport);
+        let mut kept_after = async |carrier: &mut Carrier, key: &'static [u8]| {
+            carrier.keep(TransportKey::Betanet, put(key));
+            carrier.turn(NOW, &mut ports).await;
+            ports.ready();
+            match told.try_recv() {
+                Ok(Command::Kept { changes }) => changes,
+                _ => 0,
+            }
+        };
+        let disk = rusqlite::Connection::open(home.path().join("messages.db")).unwrap();
+        disk.execute_batch("ALTER TABLE kept RENAME TO elsewhere").unwrap();
+        assert_eq!(kept_after(&mut carrier, b"1").await, 0);
+        disk.execute_batch("ALTER TABLE elsewhere RENAME TO kept").unwrap();
+        assert_eq!(kept_after(&mut carrier, b"2").await, 2);
+        carrier.keep(TransportKey::Betanet, put(b"3"));
+        carrier.close(vec![put(b"4")]).await;
+        let kept = store.with(|database| database.kept()).await.unwrap();
+        assert_eq!(kept.iter().map(|kept| kept.key.as_ref()).collect::<Vec<_>>(), [b"1", b"2", b"3", b"4"]);
+    }
+}
