@@ -2,6 +2,7 @@
 //! ours, in one network. A mixed network delivers no worse than the worst of its kinds alone.
 //!
 //! Run with `--nocapture` to see the figures.
+//! `HOPLINE_MIXED_SEEDS=100 cargo test --release --test mesh_mixed -- --nocapture` runs as many worlds of each sort.
 
 #![expect(clippy::print_stdout, reason = "the figures are what one looks at")]
 
@@ -15,6 +16,8 @@ use hopline::mesh::{Config, Policy};
 use hopline::sim::{Edge, Topology, World};
 
 const KINDS: [Policy; 3] = [Policy::Ios, Policy::Android, Policy::Hopline];
+/// Worlds of each sort when nobody says otherwise.
+const SEEDS: u8 = 3;
 /// Public messages in each world, each from another node.
 const MESSAGES: usize = 6;
 /// Time for a message to cross, and too little for anybody to ask again what they missed.
@@ -86,7 +89,7 @@ fn run(seed: u8, topology: &Topology, policies: &[Policy]) -> Figures {
 }
 
 /// Each kind alone, and all three mixed, each at each place once.
-fn compare(name: &str, topology: &Topology, seeds: std::ops::Range<u8>) -> ([Figures; 3], Figures) {
+fn compare(name: &str, topology: &Topology, seeds: std::ops::RangeInclusive<u8>) -> ([Figures; 3], Figures) {
     let all = |policies: &[Policy]| {
         seeds.clone().map(|seed| run(seed, topology, policies)).fold(Figures::default(), Figures::plus)
     };
@@ -126,6 +129,7 @@ fn lossy() -> Edge {
 #[test]
 fn a_mixed_mesh_delivers_no_worse_than_the_worst_of_its_kinds() {
     let chance = 60;
+    let seeds = std::env::var("HOPLINE_MIXED_SEEDS").map_or(SEEDS, |seeds| seeds.parse().expect("up to 255"));
     let topologies = [
         ("chain", Topology::chain(8, lossy())),
         ("ring", Topology::ring(10, lossy())),
@@ -133,7 +137,8 @@ fn a_mixed_mesh_delivers_no_worse_than_the_worst_of_its_kinds() {
         ("crowd", Topology::full(9, lossy())),
     ];
     let compared: Vec<_> = std::thread::scope(|scope| {
-        let running = topologies.iter().map(|(name, topology)| scope.spawn(|| compare(name, topology, 1..4)));
+        let running =
+            topologies.iter().map(|(name, topology)| scope.spawn(move || compare(name, topology, 1..=seeds)));
         let running: Vec<_> = running.collect();
         running.into_iter().map(|thread| thread.join().expect("no panic")).collect()
     });

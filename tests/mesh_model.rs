@@ -10,6 +10,7 @@
 #![allow(clippy::wildcard_enum_match_arm, reason = "a test looks for what it is about")]
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use hopline::ids::{AttemptId, MessageId, PeerId};
@@ -31,21 +32,39 @@ const REUNION: Duration = Duration::from_secs(240);
 #[test]
 fn whatever_happens_nothing_false_is_told_and_in_the_end_everybody_knows_everything() {
     let runs = std::env::var("HOPLINE_MODEL_RUNS").map_or(RUNS, |runs| runs.parse().expect("a number"));
-    let mut totals = Totals::default();
-    for seed in 0..runs {
-        let mut model = Model::new(seed);
-        for _ in 0..STEPS {
-            model.step();
-            model.check();
+    let seeds = AtomicU64::new(0);
+    let work = || {
+        let mut totals = Totals::default();
+        loop {
+            let seed = seeds.fetch_add(1, Ordering::Relaxed);
+            if seed >= runs {
+                return totals;
+            }
+            totals.add(&lived(seed));
+            if (seed + 1).is_multiple_of(1_000) {
+                println!("{} runs", seed + 1);
+            }
         }
-        model.reunite();
-        totals.add(&model);
-        if (seed + 1) % 1_000 == 0 {
-            println!("{} runs: {totals:?}", seed + 1);
-        }
-    }
+    };
+    let workers = std::thread::available_parallelism().map_or(1, usize::from);
+    let totals = std::thread::scope(|scope| {
+        let working: Vec<_> = (0..workers).map(|_| scope.spawn(work)).collect();
+        let done = working.into_iter().map(|worker| worker.join().expect("no run fails"));
+        done.fold(Totals::default(), Totals::plus)
+    });
     println!("{runs} runs: {totals:?}");
     assert!(totals.public > runs && totals.private > runs / 4, "hardly anything was said: {totals:?}");
+}
+
+/// A run from its first step to the reunion.
+fn lived(seed: u64) -> Model {
+    let mut model = Model::new(seed);
+    for _ in 0..STEPS {
+        model.step();
+        model.check();
+    }
+    model.reunite();
+    model
 }
 
 /// What the runs came to, to see that they were about something.
@@ -54,16 +73,25 @@ struct Totals {
     public: u64,
     private: u64,
     restarts: u64,
-    hours: u64,
+    minutes: u64,
 }
 
 impl Totals {
+    fn plus(self, other: Self) -> Self {
+        Self {
+            public: self.public + other.public,
+            private: self.private + other.private,
+            restarts: self.restarts + other.restarts,
+            minutes: self.minutes + other.minutes,
+        }
+    }
+
     fn add(&mut self, model: &Model) {
         let count = |length: usize| u64::try_from(length).expect("a small number");
         self.public += count(model.shown.len());
         self.private += count(model.delivered.len());
         self.restarts += model.lives.iter().map(|life| u64::from(*life)).sum::<u64>();
-        self.hours += model.world.now().since_start().as_secs() / 3_600;
+        self.minutes += model.world.now().since_start().as_secs() / 60;
     }
 }
 

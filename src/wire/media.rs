@@ -7,8 +7,8 @@ use sha2::{Digest, Sha256};
 
 use super::error::{EncodeError, PayloadError};
 use super::media_type::MediaType;
-use super::reader::Reader;
-use super::tlv;
+use super::reader::{Reader, Short};
+use super::tlv::{self, Tlv};
 use crate::ids::{PeerId, to_hex};
 
 /// The most bytes of content (spec 2.7).
@@ -80,17 +80,13 @@ impl MediaFile {
     pub fn decode(payload: &Bytes) -> Result<Self, PayloadError> {
         let mut reader = Reader::new(payload);
         let (mut name, mut size, mut mime, mut content) = (None, None, None, None);
-        while reader.left() > 0 {
-            let offset = reader.offset();
-            let tag = reader.u8().map_err(|short| short.of_payload("TLV type"))?;
-            match tag {
-                tag::NAME => store(&mut name, label(&mut reader, "file name")?, "file name", offset)?,
-                tag::SIZE => store(&mut size, declared(&mut reader)?, "file size", offset)?,
-                tag::MIME => store(&mut mime, label(&mut reader, "file type")?, "file type", offset)?,
-                tag::CONTENT => store(&mut content, bytes(&mut reader)?, "file", offset)?,
-                _ => {
-                    value(&mut reader)?;
-                }
+        while let Some(field) = Tlv::read_with(&mut reader, length)? {
+            match field.tag {
+                tag::NAME => field.store(&mut name, label(&field, "file name")?, "file name")?,
+                tag::SIZE => field.store(&mut size, (declared(&field)?, field.offset), "file size")?,
+                tag::MIME => field.store(&mut mime, label(&field, "file type")?, "file type")?,
+                tag::CONTENT => field.store(&mut content, bytes(&field)?, "file")?,
+                _ => {}
             }
         }
         let content: Bytes = content.ok_or(PayloadError::Missing { field: "file" })?;
@@ -132,65 +128,45 @@ fn put_label(payload: &mut Vec<u8>, tag: u8, field: &'static str, text: &str) ->
     }
 }
 
-fn store<T>(slot: &mut Option<T>, value: T, field: &'static str, offset: usize) -> Result<(), PayloadError> {
-    match slot.replace(value) {
-        None => Ok(()),
-        Some(_) => Err(PayloadError::Repeated { field, offset }),
+/// The length of a field: of two bytes, and of four for the content. Older apps gave that two as well, and then it ends the
+/// payload: read as four they would say more than there can be.
+fn length(tag: u8, reader: &mut Reader) -> Result<usize, Short> {
+    let mut wide = reader.clone();
+    let len = wide.u32().ok().and_then(|len| usize::try_from(len).ok());
+    match len.filter(|&len| tag == tag::CONTENT && len <= wide.left()) {
+        Some(len) => {
+            *reader = wide;
+            Ok(len)
+        }
+        None => reader.u16().map(usize::from),
     }
 }
 
-/// The value of a field with a length of two bytes.
-fn value(reader: &mut Reader) -> Result<Bytes, PayloadError> {
-    let len = reader.u16().map_err(|short| short.of_payload("TLV length"))?;
-    reader.take(usize::from(len)).map_err(|short| short.of_payload("TLV value"))
+fn label(field: &Tlv, name: &'static str) -> Result<String, PayloadError> {
+    field.bounded_text(name, 0..=MAX_LABEL_LEN, "at most 1024")
 }
 
-fn label(reader: &mut Reader, field: &'static str) -> Result<String, PayloadError> {
-    let offset = reader.offset();
-    let value = value(reader)?;
-    if value.len() > MAX_LABEL_LEN {
-        return Err(PayloadError::Size { field, offset, expected: "at most 1024", got: value.len() });
-    }
-    tlv::text(&value, field, offset.saturating_add(2)).map(str::to_owned)
-}
-
-/// The size that the sender says, and where it stands; four bytes of it, in older apps eight.
-fn declared(reader: &mut Reader) -> Result<(u64, usize), PayloadError> {
-    let offset = reader.offset();
-    let value = value(reader)?;
-    let mut number = Reader::at(&value, offset.saturating_add(2));
-    let size = match value.len() {
+/// The size that the sender says; four bytes of it, in older apps eight.
+fn declared(field: &Tlv) -> Result<u64, PayloadError> {
+    let mut number = field.reader();
+    let size = match field.value.len() {
         4 => number.u32().map(u64::from),
         8 => number.u64(),
-        got => return Err(PayloadError::Size { field: "file size", offset, expected: "4 or 8", got }),
+        got => {
+            let offset = field.offset;
+            return Err(PayloadError::Size { field: "file size", offset, expected: "4 or 8", got });
+        }
     };
-    size.map(|size| (size, offset)).map_err(|short| short.of_payload("file size"))
+    size.map_err(|short| short.of_payload("file size"))
 }
 
-/// The content, whose length has four bytes. Older apps gave it two, and then it ends the payload: read as four they
-/// would say more than there can be.
-fn bytes(reader: &mut Reader) -> Result<Bytes, PayloadError> {
-    let offset = reader.offset();
-    let rest = reader.take(reader.left()).map_err(|short| short.of_payload("file"))?;
-    let mut wide = Reader::at(&rest, offset);
-    let len = wide.u32().ok().and_then(|len| usize::try_from(len).ok());
-    let content = match len.filter(|&len| len <= wide.left()) {
-        Some(len) => {
-            let content = wide.take(len).map_err(|short| short.of_payload("file"))?;
-            *reader = wide;
-            content
+fn bytes(field: &Tlv) -> Result<Bytes, PayloadError> {
+    match field.value.len() {
+        1..=MAX_MEDIA_LEN => Ok(field.value.clone()),
+        got => {
+            let offset = field.offset;
+            Err(PayloadError::Size { field: "file", offset, expected: "1 to 1048576", got })
         }
-        None => {
-            let mut narrow = Reader::at(&rest, offset);
-            let len = narrow.u16().map_err(|short| short.of_payload("file length"))?;
-            let content = narrow.take(usize::from(len)).map_err(|short| short.of_payload("file"))?;
-            *reader = narrow;
-            content
-        }
-    };
-    match content.len() {
-        1..=MAX_MEDIA_LEN => Ok(content),
-        got => Err(PayloadError::Size { field: "file", offset, expected: "1 to 1048576", got }),
     }
 }
 

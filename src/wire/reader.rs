@@ -14,6 +14,7 @@ pub(super) struct Short {
 }
 
 /// A place in some bytes.
+#[derive(Clone)]
 pub(super) struct Reader {
     rest: Bytes,
     offset: usize,

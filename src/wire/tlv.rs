@@ -23,24 +23,25 @@ pub(super) struct Tlv {
 impl Tlv {
     /// The next field with a length of one byte, if the payload has one more.
     pub(super) fn read(reader: &mut Reader) -> Result<Option<Self>, PayloadError> {
-        Self::read_with(reader, |reader| reader.u8().map(usize::from))
+        Self::read_with(reader, |_, reader| reader.u8().map(usize::from))
     }
 
     /// The next field with a length of two bytes, if the payload has one more.
     pub(super) fn read_wide(reader: &mut Reader) -> Result<Option<Self>, PayloadError> {
-        Self::read_with(reader, |reader| reader.u16().map(usize::from))
+        Self::read_with(reader, |_, reader| reader.u16().map(usize::from))
     }
 
-    fn read_with(
+    /// The next field, whose type tells how its length is read.
+    pub(super) fn read_with(
         reader: &mut Reader,
-        length: impl FnOnce(&mut Reader) -> Result<usize, Short>,
+        length: impl FnOnce(u8, &mut Reader) -> Result<usize, Short>,
     ) -> Result<Option<Self>, PayloadError> {
         let offset = reader.offset();
         if reader.left() == 0 {
             return Ok(None);
         }
         let tag = reader.u8().map_err(|short| short.of_payload("TLV type"))?;
-        let len = length(reader).map_err(|short| short.of_payload("TLV length"))?;
+        let len = length(tag, reader).map_err(|short| short.of_payload("TLV length"))?;
         let value_offset = reader.offset();
         let value = reader.take(len).map_err(|short| short.of_payload("TLV value"))?;
         Ok(Some(Self { tag, offset, value_offset, value }))

@@ -208,7 +208,7 @@ impl Desk {
         let turns = self.turns.entry(key.peer).or_insert_with(|| Arc::new(Semaphore::new(MAX_SENDING)));
         let (cancel, cancelled) = watch::channel(false);
         let (turns, connected) = (Arc::clone(turns), self.connected.subscribe());
-        let sending = Sending { transfer, spoken, turns, connected, cancelled };
+        let sending = Sending { transfer, spoken, turns, connected, cancelled, offered: false };
         self.active.insert(key, cancel);
         let shared = self.shared.clone();
         self.tasks.spawn(async move {
@@ -605,6 +605,19 @@ mod tests {
         assert!(matches!(error, FileError::Finished { .. }), "{error}");
         let error = ada.files.cancel(77).await.unwrap_err();
         assert!(matches!(error, FileError::Unknown(77)), "{error}");
+    }
+
+    #[tokio::test]
+    async fn what_is_cancelled_while_the_stream_is_cut_is_over_on_both_sides() {
+        let (mut ada, mut ben) = Node::pair(FilePolicy::Contacts).await;
+        let begun = ada.files.send(ben.peer(), ada.file("film.mkv", 60_000_000)).await.unwrap();
+        ben.sees(TransferStatus::Running).await;
+        ada.direct.set_contacts(Vec::new()).await;
+        ben.sees(TransferStatus::Waiting).await;
+        ada.files.cancel(begun.number).await.unwrap();
+        ada.befriend(&ben).await;
+        ada.reaches(&ben).await;
+        ben.sees(TransferStatus::Cancelled).await;
     }
 
     #[tokio::test]

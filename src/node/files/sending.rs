@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{Semaphore, watch};
-use tokio::time::{interval, sleep};
+use tokio::time::{interval, sleep, timeout};
 
 use super::pauses::Pauses;
 use super::record::{Cancelled, Shared, until_cancelled};
@@ -14,6 +14,10 @@ use crate::storage::{StoreError, Transfer, TransferStatus};
 use crate::transports::files::{Progress, SendError, Source, Stamp};
 use crate::wire::file::Reason;
 
+/// How long a receiver who was cut off is looked for, to be told that a file was cancelled.
+const WITHDRAWING: Duration = Duration::from_secs(600);
+/// How soon it is looked for again.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// What fits into the 256 fragments that the Android app takes of one packet (spec 3.8).
 const ANDROID_TAKES: u64 = 116_000;
 /// How often people see how far it is.
@@ -29,6 +33,8 @@ pub(super) struct Sending {
     /// Changes when a contact connects.
     pub(super) connected: watch::Receiver<()>,
     pub(super) cancelled: Cancelled,
+    /// Whether the receiver may have heard of it since this process began.
+    pub(super) offered: bool,
 }
 
 impl Sending {
@@ -36,6 +42,9 @@ impl Sending {
     pub(super) async fn run(mut self, shared: Shared) {
         if let Err(error) = self.try_until_done(&shared).await {
             tracing::error!(transfer = self.transfer.number, %error, "what became of a file cannot be stored");
+        }
+        if self.offered && *self.cancelled.borrow() {
+            timeout(WITHDRAWING, self.withdraw(&shared)).await.ok();
         }
     }
 
@@ -89,14 +98,33 @@ impl Sending {
         }
     }
 
-    async fn try_once(&self, shared: &Shared) -> Result<Carried, SendError> {
+    /// Tells the receiver that nothing more comes: the stream may have been cut before it could hear that there.
+    async fn withdraw(&self, shared: &Shared) {
+        let (source, key) = (self.source(), self.transfer.key);
+        loop {
+            let (progress, mut answered) = watch::channel(Progress::default());
+            let resumed = async move { drop(answered.changed().await) };
+            tokio::pin!(resumed);
+            let told = shared.ways.by_stream(key.peer, key.id, &source, &progress, resumed).await;
+            if !matches!(told, Err(error) if error.is_passing()) {
+                return;
+            }
+            sleep(LOOK_AGAIN).await;
+        }
+    }
+
+    fn source(&self) -> Source {
+        let stamp = Stamp { size: self.transfer.size, modified: self.transfer.modified };
+        Source::known(self.transfer.path.clone().unwrap_or_default(), stamp)
+    }
+
+    async fn try_once(&mut self, shared: &Shared) -> Result<Carried, SendError> {
         let _turn = tokio::select! {
             turn = self.turns.acquire() => turn,
             () = until_cancelled(self.cancelled.clone()) => return Err(SendError::Cancelled),
         };
         let (progress, mut seen) = watch::channel(Progress::default());
-        let stamp = Stamp { size: self.transfer.size, modified: self.transfer.modified };
-        let source = Source::known(self.transfer.path.clone().unwrap_or_default(), stamp);
+        let source = self.source();
         let (peer, id) = (self.transfer.key.peer, self.transfer.key.id);
         let cancelled = until_cancelled(self.cancelled.clone());
         let sending = shared.ways.send_file(peer, id, (&source, self.spoken), &progress, cancelled);
@@ -105,7 +133,10 @@ impl Sending {
         let mut running = false;
         loop {
             tokio::select! {
-                result = &mut sending => return result,
+                result = &mut sending => {
+                    self.offered |= !matches!(result, Err(SendError::NotConnected));
+                    return result;
+                }
                 _ = ticks.tick() => {}
             }
             if !seen.has_changed().unwrap_or(false) {

@@ -1,6 +1,8 @@
 //! The transports that carry files: straight where a connection stands, else by the contact's mailbox, else over the mesh
 //! to whoever is in its reach.
 
+use std::pin::Pin;
+
 use bytes::Bytes;
 use tokio::sync::{mpsc, watch};
 
@@ -74,19 +76,33 @@ impl Ways {
             let to = Some(peer).filter(|&peer| peer != PeerId::BROADCAST);
             return self.over_mesh(to, (source, spoken), progress, cancelled).await;
         }
+        match self.by_stream(peer, id, source, progress, cancelled.as_mut()).await {
+            Err(SendError::NotConnected) => {
+                self.over_mesh(Some(peer), (source, false), progress, cancelled).await
+            }
+            sent => sent.map(Carried::Compared),
+        }
+    }
+
+    /// The same by those ways only on which both ends talk about it.
+    pub(super) async fn by_stream(
+        &self,
+        peer: PeerId,
+        id: TransferId,
+        source: &Source,
+        progress: &watch::Sender<Progress>,
+        mut cancelled: Pin<&mut impl Future<Output = ()>>,
+    ) -> Result<FileHash, SendError> {
         if let Some(direct) = &self.direct {
             match direct.send_file(peer, id, source, progress, cancelled.as_mut()).await {
                 Err(SendError::NotConnected) => {}
-                sent => return sent.map(Carried::Compared),
+                sent => return sent,
             }
         }
-        if let Some(betanet) = &self.betanet {
-            match betanet.send_file(peer, id, source, progress, cancelled.as_mut()).await {
-                Err(SendError::NotConnected) => {}
-                sent => return sent.map(Carried::Compared),
-            }
+        match &self.betanet {
+            Some(betanet) => betanet.send_file(peer, id, source, progress, cancelled).await,
+            None => Err(SendError::NotConnected),
         }
-        self.over_mesh(Some(peer), (source, false), progress, cancelled).await
     }
 
     async fn over_mesh(
