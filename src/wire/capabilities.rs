@@ -23,23 +23,17 @@ const NAMES: [&str; 10] = [
 impl Capabilities {
     /// No capability.
     pub const NONE: Self = Self(0);
-    /// The bit of who answers pings.
-    pub const MESH_DIAGNOSTICS: u32 = 6;
     /// The bit of who can be left mail with couriers, sealed to prekeys.
     pub const PREKEYS: u32 = 0;
     /// The bit of who can be in private groups.
     pub const GROUPS: u32 = 3;
-    /// The bit of who keeps a notice board.
-    pub const BOARD: u32 = 4;
     /// The bit of who takes vouches (spec 3.6.5).
     pub const VOUCH: u32 = 5;
-    /// What this node announces.
+    /// What this node announces: what the iOS app does, bit by bit.
     pub const HOPLINE: Self = Self(
         1 << Self::PREKEYS
             | 1 << Self::GROUPS
-            | 1 << Self::BOARD
             | 1 << Self::VOUCH
-            | 1 << Self::MESH_DIAGNOSTICS
             | 1 << Self::PRIVATE_MEDIA
             | 1 << Self::PRIVATE_MEDIA_RECEIPTS,
     );
@@ -112,6 +106,11 @@ mod tests {
     fn bits_print_by_name() {
         let set = Capabilities::of([0, 8, 12, 64, 200]);
         assert_eq!(set.names().collect::<Vec<_>>(), ["prekeys", "privateMedia", "bit 12"]);
+    }
+
+    #[test]
+    fn what_this_node_announces_is_what_the_ios_app_does() {
+        assert_eq!(shortest(Capabilities::HOPLINE.0), [0x29, 0x03]);
     }
 
     #[test]

@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
-use hopline::api::schema::ReachWord;
+use hopline::api::files::DirectionWord;
+use hopline::api::schema::{EventReport, ReachWord};
 use hw_tests::foreign::Foreign;
 use hw_tests::node::Node;
-use hw_tests::record::Mark;
+use hw_tests::record::{Mark, PATIENCE};
 use hw_tests::stage::Stage;
 use libtest_mimic::Failed;
+use tokio::time::Instant;
 
 use crate::lossy::carries;
 use crate::words::{private, public, random_text, same};
@@ -40,6 +42,7 @@ pub(crate) async fn run(stage: Arc<Stage>) -> Result<(), Failed> {
         )?;
     }
 
+    let since = Instant::now();
     let content = [b"%PDF-1.4\n", random_text(5, FILE - 9).as_bytes()].concat();
     if let Err(failed) = carries(ada, eve, &stage.path("plan.pdf"), &content).await {
         for node in &nodes {
@@ -47,6 +50,13 @@ pub(crate) async fn run(stage: Arc<Stage>) -> Result<(), Failed> {
         }
         return Err(failed);
     }
+    let arrived = since.elapsed();
+    let whole = |event: &EventReport| {
+        let EventReport::File(file) = event else { return None };
+        (file.direction == DirectionWord::Out && file.done == file.size).then_some(())
+    };
+    let left = ada.record.find(Mark::START, "all pieces to leave", PATIENCE, whole).await?.at;
+    println!("{FILE} bytes left in {:?} and arrived in {arrived:?} (emulated)", left.duration_since(since));
 
     // Next to eve, out of range of everybody else.
     let mut fay = Foreign::start("fay", stage.adapter(5)?, stage.log("fay")).await?;

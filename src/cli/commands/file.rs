@@ -15,6 +15,7 @@ use crate::api::schema::EventReport;
 use crate::cli::bar::{Bar, bytes};
 use crate::cli::context::Context;
 use crate::cli::error::CliError;
+use crate::cli::names::Names;
 use crate::cli::words::{self, printable, table};
 
 /// What `file` is told.
@@ -238,12 +239,14 @@ async fn list(context: &Context, client: &Client, limit: Option<usize>) -> Resul
     if report.files.is_empty() {
         return context.out.line("no files yet");
     }
+    let names = Names::known(client).await?;
     let header = ["FILE", "NAME", "", "PEER", "SIZE", "STATUS", "WHY OR WHERE"].map(str::to_owned).to_vec();
-    let rows: Vec<Vec<String>> = std::iter::once(header).chain(report.files.iter().map(row)).collect();
+    let rows: Vec<Vec<String>> =
+        std::iter::once(header).chain(report.files.iter().map(|file| row(file, &names))).collect();
     context.out.line(table(&rows))
 }
 
-fn row(file: &FileReport) -> Vec<String> {
+fn row(file: &FileReport, names: &Names) -> Vec<String> {
     let way = match file.direction {
         DirectionWord::Out => "to",
         DirectionWord::In => "from",
@@ -261,7 +264,7 @@ fn row(file: &FileReport) -> Vec<String> {
         file.number.to_string(),
         printable(&file.name),
         way.to_owned(),
-        words::file_peer(file),
+        names.of(&words::file_peer(file)),
         bytes(file.size),
         status,
         printable(why),

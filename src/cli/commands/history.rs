@@ -6,6 +6,7 @@ use crate::time::UnixMillis;
 
 use crate::cli::context::Context;
 use crate::cli::error::CliError;
+use crate::cli::names::Names;
 use crate::cli::words::{printable, private, public, span, table, to_group};
 
 /// What `history` is told.
@@ -34,19 +35,20 @@ Examples:
 
 pub(in crate::cli) async fn run(context: &Context, arguments: Arguments) -> Result<(), CliError> {
     let Arguments { with, search, limit, after } = arguments;
-    let report = context.client()?.history(&HistoryQuery { with, search, after, limit }).await?;
+    let client = context.client()?;
+    let report = client.history(&HistoryQuery { with, search, after, limit }).await?;
     if context.out.is_json() {
         return context.out.object(&report);
     }
     if report.lines.is_empty() {
         return context.out.line("nothing was said");
     }
-    let now = wall_clock();
-    let rows: Vec<Vec<String>> = report.lines.iter().map(|line| row(line, now)).collect();
+    let (names, now) = (Names::known(&client).await?, wall_clock());
+    let rows: Vec<Vec<String>> = report.lines.iter().map(|line| row(line, &names, now)).collect();
     context.out.line(table(&rows))
 }
 
-fn row(line: &HistoryLine, now: UnixMillis) -> Vec<String> {
+fn row(line: &HistoryLine, names: &Names, now: UnixMillis) -> Vec<String> {
     let ago = |ms: u64| format!("{} ago", span(UnixMillis(ms).abs_diff(now)));
     match line {
         HistoryLine::Received { public: to_everyone, said_ms, message, .. } => {
@@ -58,7 +60,8 @@ fn row(line: &HistoryLine, now: UnixMillis) -> Vec<String> {
             vec![message.number.to_string(), ago(*said_ms), text]
         }
         HistoryLine::Sent { text, accepted_ms, message } => {
-            let text = format!("[you to {}, {}] {}", message.to, message.status.as_str(), printable(text));
+            let (to, status) = (names.of(&message.to), message.status.as_str());
+            let text = format!("[you to {to}, {status}] {}", printable(text));
             vec!["-".to_owned(), ago(*accepted_ms), text]
         }
     }

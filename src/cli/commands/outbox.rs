@@ -11,6 +11,7 @@ use crate::time::UnixMillis;
 
 use crate::cli::context::Context;
 use crate::cli::error::CliError;
+use crate::cli::names::Names;
 use crate::cli::words::{printable, span, table};
 
 /// What `outbox` is told.
@@ -54,21 +55,23 @@ pub(in crate::cli) async fn run(context: &Context, arguments: Arguments) -> Resu
 }
 
 async fn list(context: &Context, query: OutboxQuery) -> Result<(), CliError> {
-    let report = context.client()?.outbox(&query).await?;
+    let client = context.client()?;
+    let report = client.outbox(&query).await?;
     if context.out.is_json() {
         return context.out.object(&report);
     }
     if report.messages.is_empty() {
         return context.out.line("nothing waits");
     }
-    let now = wall_clock();
+    let (names, now) = (Names::known(&client).await?, wall_clock());
     let header = ["MESSAGE", "TO", "STATUS", "AGE", "EXPIRES", "WHY"].map(str::to_owned).to_vec();
-    let rows: Vec<Vec<String>> =
-        std::iter::once(header).chain(report.messages.iter().map(|message| row(message, now))).collect();
+    let rows: Vec<Vec<String>> = std::iter::once(header)
+        .chain(report.messages.iter().map(|message| row(message, &names, now)))
+        .collect();
     context.out.line(table(&rows))
 }
 
-fn row(outgoing: &OutgoingMessage, now: UnixMillis) -> Vec<String> {
+fn row(outgoing: &OutgoingMessage, names: &Names, now: UnixMillis) -> Vec<String> {
     let message = &outgoing.message;
     let via = message.via.as_deref().map(|via| format!(" over {via}")).unwrap_or_default();
     let expires = match message.status {
@@ -84,7 +87,7 @@ fn row(outgoing: &OutgoingMessage, now: UnixMillis) -> Vec<String> {
     };
     vec![
         message.id.to_string(),
-        message.to.clone(),
+        names.of(&message.to),
         format!("{}{via}", message.status.as_str()),
         span(UnixMillis(outgoing.accepted_ms).abs_diff(now)),
         expires,

@@ -105,7 +105,7 @@ fn describe_packets(mesh: &MeshCounters) -> Vec<(&'static str, String)> {
         (
             "packets heard",
             format!(
-                "{received} ({reassembled} more put together); {relayed} relayed ({nostr_events} Nostr events),                  {relays_cancelled} spared, since all had them"
+                "{received} ({reassembled} more put together); {relayed} relayed ({nostr_events} Nostr events), {relays_cancelled} spared, since all had them"
             ),
         ),
         ("history", describe_sync(sync)),

@@ -193,13 +193,20 @@ pub(super) fn help() -> String {
         (AT.to_owned(), "goes to one, encrypted; NAME may be a peer id".to_owned()),
         (QUOTED.to_owned(), "a name of several words stands in quotes, here and below".to_owned()),
     ];
-    let commands = COMMANDS.iter().map(|command| {
-        let others = command.names.iter().skip(1).map(|name| format!(" (/{name})"));
-        (usage(command), others.fold(command.help.to_owned(), |help, other| help + &other))
-    });
-    let rows: Vec<Vec<String>> =
-        lines.into_iter().chain(commands).map(|(typed, help)| vec![typed, help]).collect();
-    words::table(&rows)
+    let lines = lines.into_iter().chain(COMMANDS.iter().flat_map(explained));
+    words::table(&lines.map(|(typed, help)| vec![typed, help]).collect::<Vec<_>>())
+}
+
+/// How a command is typed and what it does; forms of which one is chosen stand below it.
+fn explained(command: &Command) -> Vec<(String, String)> {
+    let others = command.names.iter().skip(1).map(|name| format!(" (/{name})"));
+    let help = others.fold(command.help.to_owned(), |help, other| help + &other);
+    let Some(forms) = command.arguments.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) else {
+        return vec![(usage(command), help)];
+    };
+    let name = command.names.first().copied().unwrap_or_default();
+    let below = forms.split(" | ").map(|form| (format!("  {form}"), String::new()));
+    std::iter::once((format!("/{name}"), help)).chain(below).collect()
 }
 
 fn usage(command: &Command) -> String {
