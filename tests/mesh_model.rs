@@ -5,7 +5,8 @@
 //! the model knows to be true. In the end everybody is brought together, and everything public that was ever said
 //! has to be everywhere.
 //!
-//! `HOPLINE_MODEL_RUNS=20000 cargo test --release --test mesh_model -- --nocapture` runs as many seeds.
+//! `HOPLINE_MODEL_RUNS=20000 cargo test --release --test mesh_model -- --nocapture` runs as many seeds,
+//! `HOPLINE_MODEL_FIRST=5632 HOPLINE_MODEL_RUNS=1` the one that a failure named.
 
 #![allow(clippy::wildcard_enum_match_arm, reason = "a test looks for what it is about")]
 
@@ -31,18 +32,19 @@ const REUNION: Duration = Duration::from_secs(240);
 
 #[test]
 fn whatever_happens_nothing_false_is_told_and_in_the_end_everybody_knows_everything() {
-    let runs = std::env::var("HOPLINE_MODEL_RUNS").map_or(RUNS, |runs| runs.parse().expect("a number"));
-    let seeds = AtomicU64::new(0);
+    let told = |name, usual| std::env::var(name).map_or(usual, |told| told.parse().expect("a number"));
+    let (first, runs) = (told("HOPLINE_MODEL_FIRST", 0), told("HOPLINE_MODEL_RUNS", RUNS));
+    let seeds = AtomicU64::new(first);
     let work = || {
         let mut totals = Totals::default();
         loop {
             let seed = seeds.fetch_add(1, Ordering::Relaxed);
-            if seed >= runs {
+            if seed >= first + runs {
                 return totals;
             }
             totals.add(&lived(seed));
-            if (seed + 1).is_multiple_of(1_000) {
-                println!("{} runs", seed + 1);
+            if seed.is_multiple_of(1_000) {
+                println!("up to seed {seed}");
             }
         }
     };
