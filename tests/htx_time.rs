@@ -1,8 +1,6 @@
 //! What a tunnel does as time goes by: its pings, its age, and what it makes of silence. Real clients and a real
 //! server over loopback, in the runtime's time, which stands while bytes are on their way and goes on when it is told.
 
-#![expect(clippy::unwrap_used, reason = "an unwrap in a test is an assertion")]
-
 mod htx;
 
 use std::collections::BTreeSet;
