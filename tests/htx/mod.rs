@@ -9,6 +9,7 @@
 pub(crate) mod between;
 pub(crate) mod hand;
 pub(crate) mod visitor;
+pub(crate) mod wire;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
