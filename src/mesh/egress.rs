@@ -315,7 +315,7 @@ impl Engine {
         let gap = if packet.is_broadcast() { BROADCAST_GAP } else { DIRECTED_GAP };
         let ends_here = |link: &LinkId| self.bindings.peer_of(*link) == packet.recipient;
         let onward = packet.is_broadcast() || !cut.iter().all(ends_here);
-        let train = Train { fragments, links: cut, gap, onward };
+        let train = Train { fragments, links: cut, gap, onward, own };
         self.trains.add(train, now.instant).then_some(count)
     }
 

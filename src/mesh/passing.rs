@@ -67,16 +67,22 @@ impl Engine {
         if links.is_empty() {
             return Ok(());
         }
-        let sender = received.packet().sender;
-        if let Some(link) = arrival.link
-            && !self.admits(link, sender, proven, now)
-        {
-            self.refused.add(key, received.bytes(), (link, proven));
-            return Err(DropReason::RelayRate);
-        }
         let (due, ingress) = (now.instant + hop.wait, arrival.link);
         let relay =
             Relay { frame: received.relayed(hop.ttl), links, ingress, proven, due, without_air: None };
+        let planned = self.plan(key, relay, received.packet().sender, now);
+        if let (Err(_), Some(link)) = (planned, arrival.link) {
+            self.refused.add(key, received.bytes(), (link, proven));
+        }
+        planned
+    }
+
+    fn plan(&mut self, key: Key, relay: Relay, sender: PeerId, now: Now) -> Result<(), DropReason> {
+        if let Some(link) = relay.ingress
+            && !self.admits(link, sender, relay.proven, now)
+        {
+            return Err(DropReason::RelayRate);
+        }
         let planned = self.relays.schedule(key, relay, self.config.policy);
         if planned { Ok(()) } else { Err(DropReason::RelayQueueFull) }
     }
@@ -150,7 +156,9 @@ impl Engine {
                 continue;
             }
             self.counters.relayed += u64::from(!waits);
-            self.transmit(received.packet(), &frame, links, ingress, now);
+            if self.transmit(received.packet(), &frame, links, ingress, now).is_none() {
+                self.counters.drop(DropReason::RelayQueueFull);
+            }
         }
     }
 }
