@@ -6,7 +6,7 @@ use std::task::{Context, Poll, ready};
 use std::time::{Duration, SystemTime};
 
 use tokio::process::Command;
-use tokio::time::Sleep;
+use tokio::time::{Instant as Moment, Sleep};
 
 use crate::time::{Instant, Now, UnixMillis};
 
@@ -19,19 +19,19 @@ pub const RELEASE_DATE: UnixMillis = UnixMillis(1_795_305_600_000);
 /// How long a program that knows the kernel's clock status may take to tell it.
 const ASK_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// A monotonic clock that started at zero with the node, and the wall clock beside it.
+/// A monotonic clock that started at zero with the node, and the wall clock beside it. The monotonic one is the
+/// runtime's: where a test has the runtime's time stand or leap, this one does too.
 #[derive(Debug, Clone, Copy)]
 pub struct Clock {
-    start: std::time::Instant,
+    start: Moment,
     /// What the wall clock said at the start, where it is not this machine's.
     wall: Option<UnixMillis>,
 }
 
 impl Clock {
     /// A clock whose run starts here.
-    #[expect(clippy::disallowed_methods, reason = "this is the clock")]
     pub fn start() -> Self {
-        Self { start: std::time::Instant::now(), wall: None }
+        Self { start: Moment::now(), wall: None }
     }
 
     /// A clock whose run starts here, at a wall clock time that is handed in: for programs under test.
@@ -40,9 +40,8 @@ impl Clock {
     }
 
     /// Both clocks, read once.
-    #[expect(clippy::disallowed_methods, reason = "this is the clock")]
     pub fn now(&self) -> Now {
-        let elapsed = std::time::Instant::now().saturating_duration_since(self.start);
+        let elapsed = Moment::now().saturating_duration_since(self.start);
         let unix = self.wall.map_or_else(wall_clock, |start| start + elapsed);
         Now { instant: Instant::from_start(elapsed), unix }
     }
@@ -57,8 +56,8 @@ impl Clock {
     }
 
     /// An instant of this run as the runtime names it.
-    fn name(&self, at: Instant) -> Option<tokio::time::Instant> {
-        tokio::time::Instant::from_std(self.start).checked_add(at.since_start())
+    fn name(&self, at: Instant) -> Option<Moment> {
+        self.start.checked_add(at.since_start())
     }
 }
 

@@ -9,6 +9,8 @@ mod program;
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 
+use hopline::api::client::Client;
+use hopline::api::schema::EventReport;
 use hopline::wire::ReceivedCard;
 use serde_json::Value;
 use tokio::time::timeout;
@@ -76,14 +78,15 @@ impl World {
 
 /// Waits until somebody's card names a mailbox.
 async fn until_housed(bench: &Bench, name: &str) {
+    let client = Client::new(bench.path(name).join("hopline.sock"));
+    let mut events = client.events().await.unwrap();
+    let card = bench.json(&["--home", name, "contact", "card"]).await;
+    let card = ReceivedCard::from_link(card["link"].as_str().unwrap()).unwrap();
+    if card.card().mailbox.is_some() {
+        return;
+    }
     let housed = async {
-        loop {
-            let card = bench.json(&["--home", name, "contact", "card"]).await;
-            let card = ReceivedCard::from_link(card["link"].as_str().unwrap()).unwrap();
-            if card.card().mailbox.is_some() {
-                return;
-            }
-        }
+        while !matches!(events.next().await.unwrap().unwrap(), EventReport::OwnCard { mailbox: true }) {}
     };
     timeout(DEADLINE, housed).await.unwrap_or_else(|_| panic!("{name} has no mailbox"));
 }

@@ -6,7 +6,6 @@ mod htx;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use bytes::Bytes;
 use hopline::htx::error::ErrorCode;
@@ -69,7 +68,7 @@ async fn a_recorded_session_is_a_visit_when_it_is_played_again() {
     while hand.hear().await.is_some() {}
     // Message 2 is an answer to message 1, which is right for whoever ends TLS; message 3 is not.
     assert_eq!(forgetful.server.counters().snapshot().tunnels, 0);
-    wait_until(|| forgetful.server.counters().snapshot().inner_failed == 1).await;
+    forgetful.until(|counts| counts.inner_failed == 1).await;
 }
 
 #[tokio::test]
@@ -118,7 +117,7 @@ async fn a_flipped_bit_of_a_handshake_message_is_answered_by_silence() {
         let expected = if message == 0 { 0 } else { 2 + 1088 + 48 };
         assert_eq!(received, expected, "bit of byte {byte} of message {}", 2 * message + 1);
     }
-    wait_until(|| host.server.counters().snapshot().inner_failed == 8).await;
+    host.until(|counts| counts.inner_failed == 8).await;
     assert_eq!(host.server.counters().snapshot().tunnels, 0);
 }
 
@@ -157,7 +156,7 @@ async fn a_flipped_bit_of_a_frame_ends_the_tunnel_without_a_word() {
         // What it had sent by then: its raised windows at most. No CLOSE, no reason, nothing of the data.
         assert!(hand.received.len() - before < 64, "byte {byte}: {} bytes", hand.received.len() - before);
     }
-    wait_until(|| host.server.counters().snapshot().tunnels_open == 0).await;
+    host.until(|counts| counts.tunnels_open == 0).await;
 }
 
 #[tokio::test]
@@ -193,17 +192,8 @@ async fn record(host: &Host, cookie: &str) -> Vec<u8> {
     let mut hand = Hand::enter(visitor, cookie, host.clock).await;
     hand.begin(&host.record, 9);
     hand.shake().await;
-    wait_until(|| host.server.counters().snapshot().tunnels == 1).await;
+    host.until(|counts| counts.tunnels == 1).await;
     hand.sent
-}
-
-async fn wait_until(holds: impl Fn() -> bool) {
-    let wait = async {
-        while !holds() {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, wait).await.unwrap();
 }
 
 /// Ends the client's TLS with a certificate for the host, and begins another to the host itself. What he reads in

@@ -479,13 +479,7 @@ async fn more_connections_than_one_source_may_have_are_closed() {
     assert!(probe(HOST, host.address(), &host.roots).await.unwrap().tls.is_err(), "a third");
     assert_eq!(host.server.counters().snapshot().connections_open, 2);
     drop(first);
-    tokio::time::timeout(PATIENCE, async {
-        while host.server.counters().snapshot().connections_open > 1 {
-            tokio::task::yield_now().await;
-        }
-    })
-    .await
-    .unwrap();
+    host.until(|counts| counts.connections_open == 1).await;
     let report = probe(HOST, host.address(), &host.roots).await.unwrap();
     assert!(report.tls.is_ok(), "once the first has gone, there is room");
     assert_eq!(report.visits.len(), 6);

@@ -14,6 +14,7 @@ use hopline::mesh::error::DropReason;
 use hopline::mesh::event::{Command, Event};
 use hopline::mesh::trust::Standing;
 use hopline::sim::{Edge, NodeId, Topology, World};
+use hopline::time::UnixMillis;
 use hopline::wire::Capabilities;
 
 const FAVOURITE: Standing = Standing { favourite: true, verified: false, blocked: false };
@@ -240,4 +241,36 @@ fn mail_to_a_prekey_uses_it_up_and_the_next_goes_to_another() {
     }
     let attempts = |event: &Event| matches!(event, Event::Sent { attempt: AttemptId(_), .. });
     assert!(!world.events(writer).any(attempts), "nothing of it is an attempt");
+}
+
+#[test]
+fn a_text_left_while_the_clock_is_not_set_goes_to_a_courier_once_it_is() {
+    let topology = Topology::full(3, Edge::default());
+    let floor = UnixMillis(1_800_000_000_000);
+    let config = |name: &str| Config { nickname: name.to_owned(), clock_floor: floor, ..Config::default() };
+    let mut world = World::with_topology([10; 32], &topology, config);
+    let [writer, courier, reader] = <[NodeId; 3]>::try_from(world.nodes()).unwrap();
+    for (node, other) in [(writer, courier), (courier, writer), (writer, reader), (courier, reader)] {
+        world.introduce(node, other, VERIFIED);
+    }
+    world.run_for(MINUTE);
+    let stations = [writer, courier, reader].map(|node| world.station(node));
+    world.cut(stations[2], stations[0]);
+    world.cut(stations[2], stations[1]);
+    world.run_for(2 * MINUTE);
+
+    let (to, text) = (world.peer(reader), "from 1970".to_owned());
+    let expires = world.clock(writer).unix + 7 * 24 * HOUR;
+    world.set_clock_error(writer, -1_800_000_000_000);
+    let deposit = Courier::Deposit { to, id: MessageId([1; 16]), text, expires };
+    world.command(writer, Command::Courier(deposit));
+    world.run_for(MINUTE);
+    assert_eq!(world.engine(courier).courier_report().carried, 0, "nothing leaves by a wrong clock");
+    world.set_clock_error(writer, 0);
+    world.run_for(MINUTE);
+    assert_eq!(world.engine(courier).courier_report().carried, 1);
+    assert_eq!(dropped(&world, courier, DropReason::CourierExpiry), 0);
+    world.join(stations[2], stations[1], Edge::default());
+    world.run_for(MINUTE);
+    assert_eq!(private_ttls(&world, reader, "from 1970").len(), 1);
 }

@@ -253,13 +253,18 @@ fn a_file_that_cannot_be_stored_is_not_confirmed_and_comes_again() {
 }
 
 #[test]
-fn links_that_go_down_on_the_way_are_told() {
+fn links_that_go_down_on_the_way_are_told_at_once() {
     let (mut world, nodes) = settled(6, &Topology::chain(2, Edge::default()));
     send(&mut world, nodes[0], nodes[1], photo(200_000));
     world.run_for(Duration::from_secs(3));
+    let long: String =
+        (0..5_000_u64).map(|n| format!("{:x} ", n.wrapping_mul(0x9E37_79B9_7F4A_7C15))).collect();
+    world.say(nodes[0], AttemptId(2), &long[..50_000]).expect("it goes");
+    world.run_for(Duration::from_millis(100));
     let (a, b) = (world.station(nodes[0]), world.station(nodes[1]));
     world.cut(a, b);
-    world.run_for(MINUTE * 2);
+    world.run_for(Duration::from_secs(10));
+    assert_eq!(dropped(&world, nodes[0], DropReason::Cut), 1, "the text");
     assert_eq!(told(&world, nodes[0]), [Told::Failed { attempt: ATTEMPT, reason: Failure::Cut }]);
 }
 

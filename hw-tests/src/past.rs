@@ -72,7 +72,7 @@ mod tests {
         let path = home.path().join("ada");
         live(&path, &texts, Duration::from_secs(3_600)).unwrap();
         let key = DeviceKey::load_or_create(&path, &mut ChaCha20Rng::seed_from_u64(8)).unwrap();
-        let kept = Database::open(&path, &key, Limits::default()).unwrap().kept().unwrap();
+        let (kept, _) = Database::open(&path, &key, Limits::default()).unwrap().kept().unwrap();
         let said = |text: &str| {
             kept.iter()
                 .filter(|kept| kept.value.windows(text.len()).any(|part| part == text.as_bytes()))

@@ -53,6 +53,12 @@ pub struct MeshCounters {
     pub relayed: u64,
     /// Relays given up because every neighbour had the packet.
     pub relays_cancelled: u64,
+    /// Packets of others for one peer that were kept, since no link led on.
+    #[serde(default)]
+    pub spooled: u64,
+    /// Of these, those that went when one did.
+    #[serde(default)]
+    pub unspooled: u64,
     /// Packets put together again from fragments.
     pub reassembled: u64,
     /// Nostr events that passed.
@@ -127,6 +133,8 @@ impl From<&mesh::error::Counters> for MeshCounters {
             routed,
             relayed,
             relays_cancelled,
+            spooled,
+            unspooled,
             reassembled,
             nostr_events,
             sync,
@@ -138,6 +146,8 @@ impl From<&mesh::error::Counters> for MeshCounters {
             routed: *routed,
             relayed: *relayed,
             relays_cancelled: *relays_cancelled,
+            spooled: *spooled,
+            unspooled: *unspooled,
             reassembled: *reassembled,
             nostr_events: *nostr_events,
             sync: sync.into(),

@@ -185,6 +185,7 @@ impl EventReport {
             }
             Notice::Event(Event::File(transfer)) => Some(Self::File((&*transfer).into())),
             Notice::Event(Event::Contact(event)) => Some(Self::Contact(event.into())),
+            Notice::Event(Event::OwnCard { mailbox }) => Some(Self::OwnCard { mailbox }),
             Notice::Event(Event::Transport { transport, health }) => {
                 Some(Self::Transport(TransportReport::new(transport, health)))
             }

@@ -321,6 +321,11 @@ pub enum EventReport {
     Transport(TransportReport),
     /// Something happened to contacts.
     Contact(ContactNotice),
+    /// This node's own card names another mailbox, or none any more: whoever shows it, shows it anew.
+    OwnCard {
+        /// Whether it names one.
+        mailbox: bool,
+    },
     /// Something happened on the notice board.
     Board(BoardNotice),
     /// Something happened between people.

@@ -39,6 +39,8 @@ pub(super) fn event(event: &EventReport) -> String {
             Some(reason) => format!("* {} does not work: {reason}", transport.transport),
         },
         EventReport::Contact(notice) => contact(notice),
+        EventReport::OwnCard { mailbox: true } => "* your contact card names a mailbox".to_owned(),
+        EventReport::OwnCard { mailbox: false } => "* your contact card names no mailbox any more".to_owned(),
         EventReport::Board(notice) => board(notice),
         EventReport::Person(notice) => person(notice),
         EventReport::ClockUnset => "* the clock of this machine is not set: nothing is sent".to_owned(),

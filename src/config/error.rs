@@ -28,6 +28,9 @@ pub enum ConfigError {
         /// Everything that is wrong with it, by line.
         problems: Vec<Problem>,
     },
+    /// The operating system gave no random bytes for a nickname.
+    #[error("the operating system gives no random bytes: {0}")]
+    Random(rand_core::Error),
 }
 
 /// One thing that is wrong with a file.

@@ -8,7 +8,7 @@ use rand_core::RngCore;
 use super::config::{CLOCK_TOLERANCE, MAX_PRIVATE_TEXT, ORIGIN_TTL, PUBLIC_LIFETIME};
 use super::dedup::Key;
 use super::engine::Engine;
-use super::error::Refusal;
+use super::error::{DropReason, Refusal};
 use super::event::Event;
 use super::fanout::Choice;
 use super::handshake_rate::Asked;
@@ -153,6 +153,17 @@ impl Engine {
             }
             if let Some((attempt, to_go)) = due.of {
                 self.piece_left(attempt, to_go, now);
+            }
+        }
+        self.end_cut_trains(now);
+    }
+
+    /// Whoever waits for a train that no link takes any more hears of it.
+    pub(super) fn end_cut_trains(&mut self, now: Now) {
+        while let Some(name) = self.trains.pop_cut() {
+            match name {
+                Some(attempt) => self.file_cut(attempt, now),
+                None => self.counters.drop(DropReason::Cut),
             }
         }
     }

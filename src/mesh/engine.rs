@@ -35,6 +35,7 @@ use super::refused::Refused;
 use super::relay::Relays;
 use super::routes::Routes;
 use super::sessions::Sessions;
+use super::spool::Spool;
 use super::topology::Topology;
 use super::train::Trains;
 use super::trust::{Challenges, Trust};
@@ -59,6 +60,7 @@ pub struct Engine {
     pub(super) peers: Peers,
     pub(super) dedup: Dedup,
     pub(super) relays: Relays,
+    pub(super) spool: Spool,
     pub(super) refused: Refused,
     pub(super) reassembly: Reassembly,
     pub(super) trains: Trains,
@@ -110,6 +112,7 @@ impl Engine {
             peers: Peers::new(config.max_peers),
             dedup: Dedup::new(config.dedup.clone(), &mut rng),
             relays: Relays::default(),
+            spool: Spool::default(),
             refused: Refused::default(),
             reassembly: Reassembly::default(),
             trains: Trains::default(),
@@ -361,6 +364,7 @@ impl Engine {
                 if self.bindings.is_empty() {
                     self.give_up(|_| true, Expiry::Alone);
                 }
+                self.end_cut_trains(now);
                 if let Some(peer) = peer {
                     self.emit_peer(peer, now);
                 }

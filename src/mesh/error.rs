@@ -75,6 +75,8 @@ drop_reasons! {
     Undecryptable = "undecryptable",
     /// The relay queue was full.
     RelayQueueFull = "relay_queue_full",
+    /// No link led on, and there was no room to keep it until one does.
+    SpoolFull = "spool_full",
     /// A file of a type that is not taken, or not what it says; or more voice than is collected.
     Media = "media",
     /// More Nostr events than their sender may send across the mesh.
@@ -83,6 +85,8 @@ drop_reasons! {
     RelayRate = "relay_rate",
     /// Passing it on, over some link at least, would take more of the air than relays may.
     Airtime = "airtime",
+    /// Its links took no more of it, or went down, before all its pieces had left.
+    Cut = "cut",
     /// Its route visits a node twice (spec 4.5).
     Route = "route",
     /// More pings than are answered (spec 3.15).
@@ -173,6 +177,10 @@ pub struct Counters {
     pub relayed: u64,
     /// Relays given up because every neighbour was heard to have the packet.
     pub relays_cancelled: u64,
+    /// Packets of others for one peer that were kept, since no link led on.
+    pub spooled: u64,
+    /// Of these, those that went when one did.
+    pub unspooled: u64,
     /// Packets put together again from fragments.
     pub reassembled: u64,
     /// Nostr events that passed.

@@ -16,11 +16,11 @@ impl<K: Ord + Copy, T> Fair<K, T> {
         Self { items: VecDeque::new(), most }
     }
 
-    /// Puts one in; when there are too many, one goes.
-    pub(super) fn push(&mut self, owner: K, item: T) {
+    /// Puts one in; when there are too many, one goes: that one.
+    pub(super) fn push(&mut self, owner: K, item: T) -> Option<T> {
         self.items.push_back((owner, item));
         if self.items.len() <= self.most {
-            return;
+            return None;
         }
         let mut shares: BTreeMap<K, usize> = BTreeMap::new();
         for (owner, _) in &self.items {
@@ -28,7 +28,7 @@ impl<K: Ord + Copy, T> Fair<K, T> {
         }
         let most = shares.values().max();
         let place = self.items.iter().position(|(owner, _)| shares.get(owner) == most);
-        place.and_then(|place| self.items.remove(place));
+        place.and_then(|place| self.items.remove(place)).map(|(_, item)| item)
     }
 
     /// Takes out what is wanted, the oldest first.
@@ -37,6 +37,11 @@ impl<K: Ord + Copy, T> Fair<K, T> {
         let (taken, rest) = all.into_iter().partition::<VecDeque<_>, _>(|(owner, item)| wanted(owner, item));
         self.items = rest;
         taken.into_iter().map(|(_, item)| item).collect()
+    }
+
+    /// Everything, to be changed in its place.
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut T> {
+        self.items.iter_mut().map(|(_, item)| item)
     }
 
     /// Everything, the oldest first.
@@ -53,7 +58,8 @@ mod tests {
     fn whoever_has_the_most_loses_the_oldest_of_theirs() {
         let mut queue = Fair::new(4);
         queue.push('a', 1);
-        (10..100).for_each(|item| queue.push('b', item));
+        let gone: Vec<_> = (10..100).filter_map(|item| queue.push('b', item)).collect();
+        assert_eq!(gone, (10..97).collect::<Vec<_>>());
         queue.push('c', 2);
         let left: Vec<_> = queue.iter().map(|(&owner, &item)| (owner, item)).collect();
         assert_eq!(left, [('a', 1), ('b', 98), ('b', 99), ('c', 2)]);

@@ -314,6 +314,7 @@ impl Engine {
         let bound = direct && self.bindings.bind(link, peer, first_heard, now.instant);
         if bound {
             self.gossip.met(peer, now);
+            self.send_spooled(now);
             let bind = crate::link::event::LinkCommand::Bind { link, peer };
             self.links.handle(crate::link::Input::Command(bind), now);
         }

@@ -44,6 +44,7 @@ mod refused;
 mod relay;
 mod routes;
 mod sessions;
+mod spool;
 pub mod topology;
 mod train;
 pub mod trust;

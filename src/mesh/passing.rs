@@ -1,6 +1,7 @@
 //! What of others goes on from here: planned when it has passed the checks, sent when its wait is over (spec 4.2, 4.4).
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use super::config::ORIGIN_TTL;
 use super::dedup::Key;
@@ -11,9 +12,13 @@ use super::ingress::{Arrival, Via};
 use super::limits::From;
 use super::relay::{Hop, Policy, Relay};
 use super::routes::next_hop;
+use super::spool::Spooled;
 use crate::ids::{LinkId, PeerId};
 use crate::time::Now;
 use crate::wire::{Packet, PacketType, Received};
+
+/// Between two packets that waited for the same link.
+const SPOOL_GAP: Duration = Duration::from_millis(10);
 
 impl Engine {
     /// A copy of a packet we know: whoever sent it has it; and an announce may still bind its link.
@@ -23,12 +28,13 @@ impl Engine {
             if let Err(reason) = self.pass_on(key, received, arrival, proven, now) {
                 self.counters.drop(reason);
             }
-            if self.relays.waits(key) {
+            if self.relays.waits(key) || self.spool.holds(key) {
                 self.refused.forget(key);
                 self.spare(key, received, first);
             }
         }
         self.spare(key, received, link);
+        self.spool.heard_again(key, received.bytes(), link);
         let packet = received.packet();
         if packet.packet_type == PacketType::Announce
             && let Some(first) = self.peers.first_heard(packet.sender, packet.id())
@@ -63,25 +69,40 @@ impl Engine {
         now: Now,
     ) -> Result<(), DropReason> {
         let Some(hop) = self.hop(received.packet(), arrival) else { return Ok(()) };
-        let links = self.onward(key, received.packet(), arrival);
-        if links.is_empty() {
+        let packet = received.packet();
+        let neighbour = arrival.link.and_then(|link| self.bindings.peer_of(link));
+        let links = self.onward(key, packet, arrival.link, neighbour);
+        if links.is_empty() && !self.spools(packet) {
             return Ok(());
         }
-        let (due, ingress) = (now.instant + hop.wait, arrival.link);
-        let relay =
-            Relay { frame: received.relayed(hop.ttl), links, ingress, proven, due, without_air: None };
-        let planned = self.plan(key, relay, received.packet().sender, now);
-        if let (Err(_), Some(link)) = (planned, arrival.link) {
+        let (frame, ingress, due) = (received.relayed(hop.ttl), arrival.link, now.instant + hop.wait);
+        let relay = Relay { frame, links, ingress, proven, due, without_air: None };
+        let planned = self.plan(key, relay, (packet.sender, neighbour), now);
+        if let (Err(DropReason::RelayRate | DropReason::RelayQueueFull), Some(link)) = (planned, ingress) {
             self.refused.add(key, received.bytes(), (link, proven));
         }
         planned
     }
 
-    fn plan(&mut self, key: Key, relay: Relay, sender: PeerId, now: Now) -> Result<(), DropReason> {
+    /// A relay waits for its turn, or where no link leads on, for a link.
+    fn plan(
+        &mut self,
+        key: Key,
+        relay: Relay,
+        (sender, neighbour): (PeerId, Option<PeerId>),
+        now: Now,
+    ) -> Result<(), DropReason> {
         if let Some(link) = relay.ingress
             && !self.admits(link, sender, relay.proven, now)
         {
             return Err(DropReason::RelayRate);
+        }
+        if relay.links.is_empty() {
+            let Relay { frame, ingress, proven, .. } = relay;
+            let (since, heard) = (now.instant, BTreeSet::new());
+            self.counters.spooled += 1;
+            let kept = self.spool.add(Spooled { key, frame, ingress, neighbour, proven, since, heard });
+            return if kept { Ok(()) } else { Err(DropReason::SpoolFull) };
         }
         let planned = self.relays.schedule(key, relay, self.config.policy);
         if planned { Ok(()) } else { Err(DropReason::RelayQueueFull) }
@@ -110,16 +131,53 @@ impl Engine {
         self.config.policy.hop(packet, ttl, (self.me, degree), &mut self.rng)
     }
 
-    fn onward(&self, key: Key, packet: &Packet, arrival: Arrival) -> BTreeSet<LinkId> {
+    /// Whether a packet that no link leads on to is kept: not when its recipient is whoever sent it here.
+    fn spools(&self, packet: &Packet) -> bool {
+        let beside = |recipient| self.bindings.is_neighbour(recipient);
+        self.config.policy.spools(packet) && !packet.recipient.is_some_and(beside)
+    }
+
+    /// A link leads to somebody: what waited for one and may go over it does, one after the other.
+    pub(super) fn send_spooled(&mut self, now: Now) {
+        let mut spool = std::mem::take(&mut self.spool);
+        let ready = spool.take(now.instant, |packet| self.onward_from_spool(packet));
+        self.spool = spool;
+        let mut due = now.instant;
+        for (Spooled { key, frame, ingress, proven, .. }, links) in ready {
+            let ingress = ingress.filter(|&link| self.bindings.max_frame(link).is_some());
+            let relay = Relay { frame, links, ingress, proven, due, without_air: None };
+            match self.relays.schedule(key, relay, self.config.policy) {
+                true => self.counters.unspooled += 1,
+                false => self.counters.drop(DropReason::RelayQueueFull),
+            }
+            due = due + SPOOL_GAP;
+        }
+    }
+
+    fn onward_from_spool(&self, packet: &Spooled) -> BTreeSet<LinkId> {
+        let Spooled { key, frame, ingress, neighbour, .. } = packet;
+        let bound = ingress.and_then(|link| self.bindings.peer_of(link));
+        let onward =
+            |received: Received| self.onward(*key, received.packet(), *ingress, bound.or(*neighbour));
+        Received::decode(frame).map(onward).unwrap_or_default()
+    }
+
+    /// The links for a packet that came over `ingress` from `neighbour`.
+    fn onward(
+        &self,
+        key: Key,
+        packet: &Packet,
+        ingress: Option<LinkId>,
+        neighbour: Option<PeerId>,
+    ) -> BTreeSet<LinkId> {
         let candidates = self.bindings.candidates();
         let policy = self.config.policy;
-        let neighbour = arrival.link.and_then(|link| self.bindings.peer_of(link));
         let has_it: Vec<PeerId> = match policy {
             Policy::Hopline => neighbour.into_iter().chain([packet.sender]).collect(),
             Policy::Ios => neighbour.into_iter().collect(),
             Policy::Android => vec![packet.sender],
         };
-        let (ingress, packet_type) = (arrival.link, packet.packet_type);
+        let packet_type = packet.packet_type;
         let choice = Choice { policy, key, packet_type, ingress, has_it: &has_it };
         if let Some(next) = next_hop(packet, self.me, neighbour) {
             let bound: Vec<_> = candidates.iter().filter(|it| it.peer == Some(next)).copied().collect();

@@ -23,7 +23,7 @@ const MAX_WAITING: usize = 4 * MAX_WAITING_OF_LINK;
 /// Those of them that came over one link: as many as the pieces of the longest packet that every app takes (spec 3.8).
 const MAX_WAITING_OF_LINK: usize = 256;
 /// The longest frame that waits for air: a link of a neighbour carries no longer one (spec 1.4).
-const LONGEST_WAITING: usize = 512;
+pub(super) const LONGEST_WAITING: usize = 512;
 /// How long a relay waits for air.
 const AIR_PATIENCE: Duration = Duration::from_secs(30);
 
@@ -273,8 +273,8 @@ impl Relays {
     }
 }
 
-/// The TTL is byte 2 (spec 2.1).
-fn same_but_ttl(a: &[u8], b: &[u8]) -> bool {
+/// Whether two copies of a packet differ in the TTL at most: that is byte 2 (spec 2.1).
+pub(super) fn same_but_ttl(a: &[u8], b: &[u8]) -> bool {
     a.len() == b.len() && a.iter().zip(b).enumerate().all(|(offset, (x, y))| x == y || offset == 2)
 }
 

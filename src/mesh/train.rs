@@ -97,7 +97,7 @@ impl Trains {
         has_room: impl Fn(LinkId) -> bool,
         free_at: impl Fn(LinkId) -> Instant,
     ) -> Option<DueFragment> {
-        self.queue.retain(Moving::has_more);
+        self.queue.retain(|moving| !moving.train.fragments.is_empty());
         let mut due: Vec<&mut Moving> = in_front(self.queue.iter_mut(), |moving| moving.name.is_some())
             .filter(|moving| moving.next_at(&free_at) <= now)
             .collect();
@@ -110,6 +110,9 @@ impl Trains {
                     continue;
                 }
                 moving.train.links.retain(|&link| has_room(link));
+                if moving.train.links.is_empty() {
+                    continue;
+                }
             }
             moving.waiting_since = None;
             moving.due = now + moving.train.gap;
@@ -120,6 +123,13 @@ impl Trains {
             }
         }
         None
+    }
+
+    /// The next train that has pieces left and no link: it is over, whoever has its name.
+    pub(super) fn pop_cut(&mut self) -> Option<Option<AttemptId>> {
+        let is_cut = |moving: &Moving| !moving.train.fragments.is_empty() && moving.train.links.is_empty();
+        let place = self.queue.iter().position(is_cut)?;
+        self.queue.remove(place).map(|moving| moving.name)
     }
 
     /// Forgets a link that is gone.
@@ -155,4 +165,53 @@ fn in_front<T>(queue: impl Iterator<Item = T>, of_file: impl Fn(&T) -> bool) -> 
         *count += 1;
         *count <= MAX_MOVING
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::AdapterId;
+
+    const FILE: AttemptId = AttemptId(7);
+
+    fn link(serial: u32) -> LinkId {
+        LinkId { adapter: AdapterId(0), serial }
+    }
+
+    fn at(seconds: u64) -> Instant {
+        Instant::from_start(Duration::from_secs(seconds))
+    }
+
+    fn train(links: &[u32]) -> Train {
+        let fragments = VecDeque::from([Bytes::from_static(b"one"), Bytes::from_static(b"two")]);
+        let links = links.iter().map(|&serial| link(serial)).collect();
+        Train { fragments, links, gap: DIRECTED_GAP, onward: false, own: true }
+    }
+
+    #[test]
+    fn a_train_whose_only_link_is_stuck_is_cut_and_no_piece_of_it_counts_as_gone() {
+        let mut trains = Trains::default();
+        assert!(trains.add(train(&[1]), at(0)));
+        trains.name_last(FILE);
+        assert!(trains.add(train(&[1]), at(0)));
+        let pop = |trains: &mut Trains, seconds| trains.pop_due(at(seconds), |_| false, |_| at(0)).is_some();
+        assert!((0..=10).all(|seconds| !pop(&mut trains, seconds)));
+        assert_eq!(
+            [trains.pop_cut(), trains.pop_cut(), trains.pop_cut()],
+            [Some(Some(FILE)), Some(None), None]
+        );
+        assert_eq!(trains.poll_timeout(|_| at(0)), None);
+    }
+
+    #[test]
+    fn a_train_goes_on_without_a_link_that_is_stuck_and_is_cut_without_any() {
+        let mut trains = Trains::default();
+        assert!(trains.add(train(&[1, 2]), at(0)));
+        assert!(trains.pop_due(at(0), |it| it == link(2), |_| at(0)).is_none());
+        let due = trains.pop_due(at(10), |it| it == link(2), |_| at(0)).expect("a piece");
+        assert_eq!(due.links, BTreeSet::from([link(2)]));
+        assert_eq!(trains.pop_cut(), None);
+        trains.link_down(link(2));
+        assert_eq!([trains.pop_cut(), trains.pop_cut()], [Some(None), None]);
+    }
 }

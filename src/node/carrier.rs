@@ -414,7 +414,7 @@ mod tests {
         assert_eq!(kept_after(&mut carrier, b"2").await, 2);
         carrier.keep(TransportKey::Betanet, put(b"3"));
         carrier.close(vec![put(b"4")]).await;
-        let kept = store.with(|database| database.kept()).await.unwrap();
+        let (kept, _) = store.with(|database| database.kept()).await.unwrap();
         assert_eq!(kept.iter().map(|kept| kept.key.as_ref()).collect::<Vec<_>>(), [b"1", b"2", b"3", b"4"]);
     }
 }

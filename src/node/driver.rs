@@ -396,8 +396,11 @@ impl Driver {
             // They are told again by the relays.
             tracing::warn!(%error, "the records of relays could not be kept");
         }
-        if let Err(error) = self.people.housed(mailbox, self.clock.now().unix).await {
-            tracing::error!(%error, "our contact card could not be renewed");
+        let is_named = mailbox.is_some();
+        match self.people.housed(mailbox, self.clock.now().unix).await {
+            Ok(true) => self.publish(Event::OwnCard { mailbox: is_named }),
+            Ok(false) => {}
+            Err(error) => tracing::error!(%error, "our contact card could not be renewed"),
         }
         self.send_cards().await;
     }

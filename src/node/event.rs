@@ -28,6 +28,11 @@ pub enum Event {
     File(Arc<Transfer>),
     /// A contact card came that a person may want to know of.
     Contact(ContactEvent),
+    /// Our own card names another mailbox, or none any more.
+    OwnCard {
+        /// Whether it names one.
+        mailbox: bool,
+    },
     /// A transport came up or went down.
     Transport {
         /// Which.

@@ -172,7 +172,8 @@ pub async fn start(setup: Setup) -> Result<Node, NodeError> {
 
 /// What earlier runs kept: of betanet, and of the mesh.
 async fn kept(store: &Store) -> Result<(Vec<Kept>, Vec<Kept>), NodeError> {
-    let kept = store.with(|database| database.kept()).await?;
+    let (kept, damaged) = store.with(|database| database.kept()).await?;
+    damaged.iter().for_each(|damaged| tracing::error!(%damaged, "something kept is lost"));
     Ok(kept.into_iter().partition(|kept| kept.shelf == Shelf::Letters))
 }
 

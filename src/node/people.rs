@@ -241,17 +241,18 @@ impl People {
         self.renew(now).await
     }
 
-    /// Mail for us can be left elsewhere from here on.
+    /// Mail for us can be left elsewhere from here on. Whether our card changed with it.
     pub(super) async fn housed(
         &mut self,
         mailbox: Option<Mailbox>,
         now: UnixMillis,
-    ) -> Result<(), ContactError> {
+    ) -> Result<bool, ContactError> {
         if self.mailbox == mailbox {
-            return Ok(());
+            return Ok(false);
         }
         self.mailbox = mailbox;
-        self.renew(now).await
+        self.renew(now).await?;
+        Ok(true)
     }
 
     /// A peer can be reached, or can be reached no longer.

@@ -95,7 +95,11 @@ impl Board {
             Event::Received { message, .. } if message.public => count(&mut self.messages.public_received),
             Event::Received { .. } => count(&mut self.messages.private_received),
             Event::Status(message) => self.status(message.status),
-            Event::Mesh(_) | Event::Contact(_) | Event::File(_) | Event::Transport { .. } => {}
+            Event::Mesh(_)
+            | Event::Contact(_)
+            | Event::OwnCard { .. }
+            | Event::File(_)
+            | Event::Transport { .. } => {}
         }
     }
 

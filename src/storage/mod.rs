@@ -52,6 +52,7 @@ pub use error::{KeyFileError, OpenError, StoreError};
 pub use home_lock::HomeLock;
 pub use identity::{IDENTITY_FILE, RELAY_KEY_FILE, load_or_create, load_or_create_relay};
 pub use inbox::{FirstRead, InboxEntry, NewReceived, Reception, SEEN_FOR};
+pub use kept::Damaged;
 pub use limits::{Bound, Full, Limits, Room};
 pub use mailboxes::{Declined, MailboxLimits, MailboxTotals, Swept};
 pub use outbox::{Acceptance, BodyKind, NewEntry, OutboxEntry, OutboxFilter, Progress};

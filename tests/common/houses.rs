@@ -176,18 +176,19 @@ impl Person {
 
     /// The card, once it names a mailbox.
     pub(crate) async fn card(&self) -> Result<bytes::Bytes, Failed> {
-        let named = async {
-            loop {
-                let asked = ContactRequest::OwnCard { form: Form::FULL };
-                if let Ok(ContactAnswer::OwnCard(card)) = self.node().contacts(asked).await
-                    && ReceivedCard::decode(&card)?.card().mailbox.is_some()
-                {
-                    return Ok::<_, Failed>(card);
-                }
-                tokio::task::yield_now().await;
+        let mut events = self.node().subscribe()?;
+        loop {
+            let asked = ContactRequest::OwnCard { form: Form::FULL };
+            if let ContactAnswer::OwnCard(card) = self.node().contacts(asked).await?
+                && ReceivedCard::decode(&card)?.card().mailbox.is_some()
+            {
+                return Ok(card);
             }
-        };
-        tokio::time::timeout(PATIENCE, named).await.map_err(|_| "the card names no mailbox")?
+            wait(&mut events, "a card with a mailbox", |event| {
+                matches!(event, Event::OwnCard { mailbox: true }).then_some(())
+            })
+            .await;
+        }
     }
 
     /// Adds somebody by their card.

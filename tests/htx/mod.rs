@@ -9,6 +9,7 @@
 pub(crate) mod between;
 pub(crate) mod hand;
 pub(crate) mod visitor;
+pub(crate) mod wire;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -23,7 +24,7 @@ use hopline::htx::handshake::{Classical, Suite};
 use hopline::htx::ticket::{Policy, TicketSecret};
 use hopline::net::client::{Client, ClientOptions, Preflight, Target};
 use hopline::net::decoy::Decoy;
-use hopline::net::server::{Arrival, Limits, Server, ServerConfig};
+use hopline::net::server::{Arrival, Limits, Server, ServerConfig, Snapshot};
 use hopline::net::tls::{Identity, Roots, certificates_from_pem};
 use hopline::net::tunnel::{Emulation, Stream, Tunnel};
 use hopline::time::UnixMillis;
@@ -190,6 +191,12 @@ impl Host {
     pub(crate) async fn stop_remembering(&mut self) {
         self.disk.abort();
         (&mut self.disk).await.unwrap_err();
+    }
+
+    /// Waits until its counts are so.
+    pub(crate) async fn until(&self, so: impl FnMut(&Snapshot) -> bool) {
+        let mut counts = self.server.counters().watch();
+        tokio::time::timeout(PATIENCE, counts.wait_for(so)).await.unwrap().unwrap();
     }
 
     pub(crate) fn address(&self) -> SocketAddr {

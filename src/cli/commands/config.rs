@@ -65,7 +65,9 @@ fn check_file(context: &Context, file: &Path) -> Result<(), CliError> {
             context.out.say(&object, lines.join("\n"))?;
             Err(CliError::BadConfig { file, count: problems.len() })
         }
-        Err(error @ ConfigError::Unreadable { .. }) => Err(CliError::Config(error.into())),
+        Err(error @ (ConfigError::Unreadable { .. } | ConfigError::Random(_))) => {
+            Err(CliError::Config(error.into()))
+        }
     }
 }
 

@@ -135,6 +135,7 @@ async fn follow(
             | EventReport::Group(_)
             | EventReport::GroupMessage(_)
             | EventReport::Contact(_)
+            | EventReport::OwnCard { .. }
             | EventReport::Person(_)
             | EventReport::ClockUnset => {}
         }

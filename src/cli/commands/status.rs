@@ -95,6 +95,8 @@ fn describe_packets(mesh: &MeshCounters) -> Vec<(&'static str, String)> {
         routed,
         relayed,
         relays_cancelled,
+        spooled,
+        unspooled,
         reassembled,
         nostr_events,
         sync,
@@ -107,6 +109,10 @@ fn describe_packets(mesh: &MeshCounters) -> Vec<(&'static str, String)> {
             format!(
                 "{received} ({reassembled} more put together); {relayed} relayed ({nostr_events} Nostr events), {relays_cancelled} spared, since all had them"
             ),
+        ),
+        (
+            "packets kept",
+            format!("{spooled} for want of a link, up to a minute; {unspooled} of them went on then"),
         ),
         ("history", describe_sync(sync)),
         ("packets dropped", describe_dropped(dropped)),

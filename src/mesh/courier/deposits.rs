@@ -96,9 +96,10 @@ impl Deposits {
         }
     }
 
-    /// A text was sealed: nothing else of it stays.
-    pub(super) fn sealed(&mut self, id: MessageId, envelopes: Vec<CourierEnvelope>) {
+    /// A text was sealed, to live as long as its envelopes: nothing else of it stays.
+    pub(super) fn sealed(&mut self, id: MessageId, envelopes: Vec<CourierEnvelope>, expires: UnixMillis) {
         if let Some(deposit) = self.waiting.get_mut(&id) {
+            deposit.expires = expires;
             deposit.content = Content::Sealed(envelopes);
         }
     }
@@ -247,7 +248,8 @@ mod tests {
     fn a_sealed_text_comes_back_with_its_couriers() {
         let mut deposits = deposits();
         assert_eq!(deposits.encode(id(1)), None, "what is not sealed comes out of the outbox again");
-        deposits.sealed(id(1), vec![envelope(), envelope()]);
+        let sealed_until = UnixMillis(NOW.0 + 500);
+        deposits.sealed(id(1), vec![envelope(), envelope()], sealed_until);
         assert_eq!(deposits.plain(id(1)), None);
         deposits.left_with(id(1), courier(1));
         let value = deposits.encode(id(1)).unwrap();
@@ -255,7 +257,8 @@ mod tests {
         assert_eq!(again.restore(id(1), value.clone(), NOW), Some(1));
         assert_eq!(again.envelopes(id(1)), deposits.envelopes(id(1)));
         assert_eq!(again.for_courier(courier(1)), []);
-        assert_eq!(Deposits::default().restore(id(1), value.clone(), UnixMillis(NOW.0 + 1000)), None);
+        assert_eq!(Deposits::default().restore(id(1), value.clone(), sealed_until), None);
+        assert_eq!(deposits.expire(sealed_until), [id(1)]);
         for len in 0..value.len() {
             Deposits::default().restore(id(1), value.slice(..len), NOW);
         }

@@ -154,7 +154,9 @@ impl Engine {
         if to == self.me || text.is_empty() || payloads.len() > MAX_PARTS {
             return;
         }
-        let expires = expires.min(now.unix + LIFETIME);
+        // A clock that is not set says nothing of when a day is over: then it begins when the text is sealed.
+        let clock_is_set = self.clock_refusal(now).is_none();
+        let expires = if clock_is_set { expires.min(now.unix + LIFETIME) } else { expires };
         if let Some(gone) = self.deposits.add(id, (to, expires), payloads) {
             self.forget_deposit(gone);
         }
@@ -163,6 +165,9 @@ impl Engine {
 
     /// Gives a courier the texts of ours it may have, as far as their recipients are away.
     fn leave_deposits(&mut self, courier: PeerId, now: Now) {
+        if self.clock_refusal(now).is_some() {
+            return;
+        }
         for (id, to) in self.deposits.for_courier(courier) {
             if self.peers.is_present(to) || !self.seal(id, to, now) {
                 continue;
@@ -190,7 +195,7 @@ impl Engine {
         let Some((parts, expires)) = self.deposits.plain(id) else { return true };
         let Some(peer) = self.peers.get(to) else { return false };
         let (recipient, owner) = (peer.noise_public, peer.fingerprint);
-        let tag = courier::tag(&recipient, now.unix.day());
+        let (tag, expires) = (courier::tag(&recipient, now.unix.day()), expires.min(now.unix + LIFETIME));
         let mut envelopes = Vec::new();
         for part in parts {
             let prekey = self.bundles.take(&owner, now.unix, &mut self.rng);
@@ -204,7 +209,7 @@ impl Engine {
             let (ciphertext, prekey) = (ciphertext.into(), prekey.map(|prekey| prekey.id));
             envelopes.push(CourierEnvelope { tag, expires, ciphertext, copies: COPIES, prekey });
         }
-        self.deposits.sealed(id, envelopes);
+        self.deposits.sealed(id, envelopes, expires);
         self.keep_bundle(owner);
         true
     }

@@ -353,6 +353,7 @@ impl Engine {
         file: MediaFile,
         now: Now,
     ) -> Result<(), Failure> {
+        self.may_leave(now)?;
         let Some(to) = to else {
             let packet = self.signed_file(file.encode().map_err(Failure::Unfit)?.into(), now)?;
             return self.put_file(attempt, &packet, Aim::Everyone, now);
@@ -396,6 +397,12 @@ impl Engine {
         if to.is_some() && !confirmed {
             self.tell_media(Event::Unconfirmed { attempt });
         }
+    }
+
+    /// No link takes what is left of a file.
+    pub(in crate::mesh) fn file_cut(&mut self, attempt: AttemptId, now: Now) {
+        self.file_failed(attempt, Failure::Cut);
+        self.next_files(now);
     }
 
     fn file_failed(&mut self, attempt: AttemptId, reason: Failure) {

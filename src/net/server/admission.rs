@@ -47,7 +47,7 @@ pub(super) fn concerns(site: &Site, parts: &Parts) -> bool {
 
 /// Puts a POST to the tunnel path to the gate. The body is left as it came.
 pub(super) async fn admit(site: &Site, source: IpAddr, parts: &Parts, body: &mut Body) -> Admission {
-    site.counters.tunnel_posts.raise();
+    site.counters.raise(|counts| &mut counts.tunnel_posts);
     let form = if is_form(site, parts) { read_form(body).await } else { None };
     let had_form = form.is_some();
     let brought = Brought { cookie: cookies(parts), query: query(parts), form: form.map(Vec::from) };
@@ -59,22 +59,22 @@ pub(super) async fn admit(site: &Site, source: IpAddr, parts: &Parts, body: &mut
             {
                 return Admission::Visit;
             }
-            site.counters.tickets_admitted.raise();
+            site.counters.raise(|counts| &mut counts.tickets_admitted);
             Admission::Tunnel { tunnel_id: tunnel, seed }
         }
         Some((Verdict::Session { remember, cookie, .. }, _)) => {
             if !remembered(site, remember).await {
                 return Admission::Visit;
             }
-            site.counters.tickets_admitted.raise();
+            site.counters.raise(|counts| &mut counts.tickets_admitted);
             Admission::Session(cookie)
         }
         Some((Verdict::Refused(Refusal::SourceBucket | Refusal::GlobalBucket), _)) => {
-            site.counters.tickets_over_budget.raise();
+            site.counters.raise(|counts| &mut counts.tickets_over_budget);
             Admission::Visit
         }
         Some((Verdict::Admitted { .. } | Verdict::Refused(_), _)) | None => {
-            site.counters.tickets_refused.raise();
+            site.counters.raise(|counts| &mut counts.tickets_refused);
             Admission::Visit
         }
     }

@@ -36,12 +36,12 @@ type Http2 = server::Connection<Socket, Bytes>;
 /// Serves a connection to its end.
 pub(super) async fn serve(site: Arc<Site>, tls: Arc<ServerConfig>, socket: TcpStream, source: SocketAddr) {
     let counters = Arc::clone(&site.counters);
-    let _open = counters.connections_open.hold();
+    let _open = counters.hold(|counts| &mut counts.connections_open);
     // Refused only by a socket that is gone.
     socket.set_nodelay(true).ok();
     let handshake = timeout(site.limits.handshake, TlsAcceptor::from(tls).accept(socket)).await;
     let Ok(Ok(socket)) = handshake else {
-        return counters.handshakes_failed.raise();
+        return counters.raise(|counts| &mut counts.handshakes_failed);
     };
     let agreed = socket.get_ref().1.alpn_protocol() == Some(H2);
     let socket = TlsStream::Server(socket);
@@ -52,7 +52,7 @@ async fn serve_http2(site: Arc<Site>, socket: Socket, source: SocketAddr) {
     let Ok(exporter) = exporter(&socket) else { return };
     let handshake = timeout(site.limits.handshake, http2::server().handshake(socket)).await;
     let Ok(Ok(mut connection)) = handshake else {
-        return site.counters.handshakes_failed.raise();
+        return site.counters.raise(|counts| &mut counts.handshakes_failed);
     };
     let mut visitors = Visitors::new(Arc::clone(&site), source);
     if let Some(admitted) = receive(&site, &mut connection, &mut visitors).await {
@@ -121,7 +121,7 @@ async fn carry(
     exporter: [u8; 32],
     source: SocketAddr,
 ) {
-    let _open = site.counters.tunnels_open.hold();
+    let _open = site.counters.hold(|counts| &mut counts.tunnels_open);
     let mut response = Response::new(());
     if let Ok(content_type) = HeaderValue::from_str(&site.content_type) {
         response.headers_mut().insert(CONTENT_TYPE, content_type);
@@ -149,13 +149,13 @@ async fn carry(
     let accompany = async {
         match handle.await {
             Ok(tunnel) => {
-                site.counters.tunnels.raise();
+                site.counters.raise(|counts| &mut counts.tunnels);
                 let arrival = Arrival { tunnel, source, tunnel_id: admitted.tunnel_id };
                 // Where nobody takes it, it is dropped, and closes.
                 site.arrivals.send(arrival).await.ok();
                 stop(site, closer).await;
             }
-            Err(_) => site.counters.inner_failed.raise(),
+            Err(_) => site.counters.raise(|counts| &mut counts.inner_failed),
         }
         pending::<()>().await;
     };

@@ -1,90 +1,75 @@
 //! What a server counts: numbers without names.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use tokio::sync::watch;
 
-macro_rules! counters {
-    ($($(#[$about:meta])+ $name:ident,)+) => {
-        /// Counts of one server, raised while it runs.
-        #[derive(Debug, Default)]
-        pub struct Counters {
-            $(pub(in crate::net) $name: Count,)+
-        }
-
-        /// What the counts were at one moment.
-        #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-        pub struct Snapshot {
-            $($(#[$about])+ pub $name: u64,)+
-        }
-
-        impl Counters {
-            /// The counts as they are.
-            pub fn snapshot(&self) -> Snapshot {
-                Snapshot { $($name: self.$name.get(),)+ }
-            }
-        }
-    };
-}
-
-counters! {
+/// What the counts were at one moment.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Snapshot {
     /// Connections that were accepted.
-    connections,
+    pub connections: u64,
     /// Connections that are open.
-    connections_open,
+    pub connections_open: u64,
     /// Connections that were closed at once, because there were enough.
-    connections_refused,
+    pub connections_refused: u64,
     /// TLS handshakes that failed or took too long.
-    handshakes_failed,
+    pub handshakes_failed: u64,
     /// Requests, tunnels among them.
-    requests,
+    pub requests: u64,
     /// Requests that were a POST to the tunnel path.
-    tunnel_posts,
+    pub tunnel_posts: u64,
     /// Tickets that were good.
-    tickets_admitted,
+    pub tickets_admitted: u64,
     /// POSTs to the tunnel path whose source had no token left.
-    tickets_over_budget,
+    pub tickets_over_budget: u64,
     /// Other POSTs to the tunnel path that were answered by the decoy.
-    tickets_refused,
+    pub tickets_refused: u64,
     /// Tunnels that are open.
-    tunnels_open,
+    pub tunnels_open: u64,
     /// Tunnels that were established.
-    tunnels,
+    pub tunnels: u64,
     /// Inner handshakes that failed.
-    inner_failed,
+    pub inner_failed: u64,
 }
 
-/// One number.
+/// Names one of the counts.
+type Which = fn(&mut Snapshot) -> &mut u64;
+
+/// Counts of one server, raised while it runs.
 #[derive(Debug, Default)]
-pub(in crate::net) struct Count(AtomicU64);
+pub struct Counters(watch::Sender<Snapshot>);
 
-impl Count {
+impl Counters {
+    /// The counts as they are.
+    pub fn snapshot(&self) -> Snapshot {
+        *self.0.borrow()
+    }
+
+    /// The counts, watched.
+    pub fn watch(&self) -> watch::Receiver<Snapshot> {
+        self.0.subscribe()
+    }
+
     /// One more.
-    pub(in crate::net) fn raise(&self) {
-        self.0.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// One less.
-    pub(in crate::net) fn lower(&self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
-
-    /// The number.
-    pub(in crate::net) fn get(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
+    pub(in crate::net) fn raise(&self, which: Which) {
+        self.0.send_modify(|counts| *which(counts) += 1);
     }
 
     /// One more while the guard lives.
-    pub(in crate::net) fn hold(&self) -> Held<'_> {
-        self.raise();
-        Held(self)
+    pub(in crate::net) fn hold(&self, which: Which) -> Held<'_> {
+        self.raise(which);
+        Held { counters: self, which }
     }
 }
 
-/// See [`Count::hold`].
+/// See [`Counters::hold`].
 #[derive(Debug)]
-pub(in crate::net) struct Held<'a>(&'a Count);
+pub(in crate::net) struct Held<'a> {
+    counters: &'a Counters,
+    which: Which,
+}
 
 impl Drop for Held<'_> {
     fn drop(&mut self) {
-        self.0.lower();
+        self.counters.0.send_modify(|counts| *(self.which)(counts) -= 1);
     }
 }

@@ -50,7 +50,7 @@ async fn visit(
     source: SocketAddr,
     request: Request<Incoming>,
 ) -> Result<Response<Body>, Infallible> {
-    site.counters.requests.raise();
+    site.counters.raise(|counts| &mut counts.requests);
     let (mut parts, incoming) = request.into_parts();
     let mut body = Body::from(incoming);
     if concerns(&site, &parts) {

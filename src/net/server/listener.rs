@@ -73,9 +73,9 @@ impl Connections {
         let block = block(source.ip());
         let held = self.sources.get(&block).copied().unwrap_or(0);
         if self.tasks.len() >= site.limits.connections || held >= site.limits.connections_per_ip {
-            return site.counters.connections_refused.raise();
+            return site.counters.raise(|counts| &mut counts.connections_refused);
         }
-        site.counters.connections.raise();
+        site.counters.raise(|counts| &mut counts.connections);
         self.sources.insert(block, held + 1);
         let tls = Arc::clone(&tls.borrow());
         let task = self.tasks.spawn(connection::serve(Arc::clone(site), tls, socket, source));

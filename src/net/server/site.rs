@@ -36,7 +36,7 @@ pub(super) struct Site {
 impl Site {
     /// Whether there may be one more tunnel.
     pub(super) fn has_room(&self) -> bool {
-        self.counters.tunnels_open.get() < self.limits.tunnels as u64
+        self.counters.snapshot().tunnels_open < self.limits.tunnels as u64
     }
 
     /// Waits until everything is to end.

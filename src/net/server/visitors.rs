@@ -45,7 +45,7 @@ impl Visitors {
 
     /// Answers a request.
     pub(in crate::net) fn serve(&mut self, request: Request<RecvStream>, respond: SendResponse<Bytes>) {
-        self.site.counters.requests.raise();
+        self.site.counters.raise(|counts| &mut counts.requests);
         let may_tunnel = !self.taken;
         self.tasks.spawn(visit(Arc::clone(&self.site), self.source, request, respond, may_tunnel));
     }

@@ -91,7 +91,9 @@ fn read(
     remembered: Option<String>,
 ) -> Result<Loaded, ConfigError> {
     let mut document = Document::parse(file, text, moved)?;
-    let made_up = format!("anon{}", 1000 + OsRng.next_u32() % 9000);
+    let mut drawn = [0; 4];
+    OsRng.try_fill_bytes(&mut drawn).map_err(ConfigError::Random)?;
+    let made_up = format!("anon{}", 1000 + u32::from_be_bytes(drawn) % 9000);
     let config = sections::read(&mut document, overrides, remembered, made_up);
     Ok(Loaded { config, settings: document.finish()? })
 }

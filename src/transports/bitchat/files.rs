@@ -62,7 +62,9 @@ impl BitchatHandle {
         let file = read(source.clone()).await?;
         let hash = FileHash(blake3::hash(&file.content).into());
         let events = self.subscribe().ok_or(SendError::NotConnected)?;
-        let attempt = AttemptId(OsRng.next_u64());
+        let mut attempt = [0; 8];
+        OsRng.try_fill_bytes(&mut attempt).map_err(SendError::Random)?;
+        let attempt = AttemptId(u64::from_be_bytes(attempt));
         let command = match to {
             _ if spoken => media::Command::Speak { attempt, to, recording: file.content },
             Some(to) => media::Command::ToPeer { attempt, to, file },

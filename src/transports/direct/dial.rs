@@ -86,7 +86,10 @@ fn pause(failures: u32) -> Duration {
         FIRST_PAUSE.saturating_mul(1_u32.checked_shl(failures.saturating_sub(1)).unwrap_or(u32::MAX));
     let longest = doubled.min(LONGEST_PAUSE);
     let half = longest / 2;
-    half + half.mul_f64(f64::from(OsRng.next_u32()) / f64::from(u32::MAX))
+    let mut drawn = [0; 4];
+    // A system without randomness for the moment gets the shortest.
+    OsRng.try_fill_bytes(&mut drawn).ok();
+    half + half.mul_f64(f64::from(u32::from_be_bytes(drawn)) / f64::from(u32::MAX))
 }
 
 /// Calls; `None` when nobody answers who has the right key.

@@ -103,6 +103,9 @@ pub enum SendError {
     /// The mesh could not carry it.
     #[error("{0}")]
     Mesh(Failure),
+    /// The operating system gave no random bytes to name the attempt.
+    #[error("the operating system gives no random bytes: {0}")]
+    Random(rand_core::Error),
     /// The thread that reads the file is gone.
     #[error("the file's reader stopped; the log says why")]
     Reader,
@@ -123,6 +126,7 @@ impl SendError {
             | Self::Cut(_)
             | Self::Ended
             | Self::Stalled
+            | Self::Random(_)
             | Self::Reader => true,
             Self::Source(_)
             | Self::Corrupt
@@ -150,6 +154,7 @@ impl SendError {
             | Self::Offer(_)
             | Self::TooLargeForMesh { .. }
             | Self::Mesh(_)
+            | Self::Random(_)
             | Self::Reader => None,
         }
     }

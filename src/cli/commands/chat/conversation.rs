@@ -108,6 +108,7 @@ impl Chat<'_> {
             | EventReport::Group(_)
             | EventReport::GroupMessage(_)
             | EventReport::Contact(_)
+            | EventReport::OwnCard { .. }
             | EventReport::File(_)
             | EventReport::Person(_)
             | EventReport::ClockUnset
