@@ -390,6 +390,22 @@ fn a_burst_of_voice_becomes_a_file_and_is_relayed() {
     assert_eq!(bench.relayed() - relayed, 7);
 }
 
+#[test]
+fn a_recording_that_comes_before_its_burst_is_over_is_all_that_is_told() {
+    let mut bench = Bench::new();
+    let sound = VoiceBody::Sound(vec![vec![7; 40].into(); 4]);
+    for burst in [0xAB, 0xCD] {
+        let packet = VoicePacket { burst: [burst; 8], number: 1, body: sound.clone() };
+        bench.hear(PacketType::VoiceFrame, packet.encode().expect("short"), None, true);
+    }
+    let name = "voice_abababababababab.m4a".into();
+    let file = MediaFile { name, mime: "audio/aac".into(), content: recording() };
+    bench.hear(PacketType::FileTransfer, file.encode().expect("short"), None, true);
+    bench.pass(MINUTE);
+    let told: Vec<_> = bench.files.iter().map(|file| (file.name.as_str(), file.live)).collect();
+    assert_eq!(told, [("voice_abababababababab.m4a", false), ("voice_cdcdcdcdcdcdcdcd.aac", true)]);
+}
+
 /// Three seconds of sound, as `ffmpeg -ac 1 -ar 16000 -b:a 16k` writes it.
 fn recording() -> Bytes {
     let unit = |n: u8| [header(128).as_slice(), &[n; 128]].concat();

@@ -203,6 +203,13 @@ impl Database {
         })
     }
 
+    /// Forgets a transfer.
+    pub fn forget_transfer(&mut self, key: TransferKey) -> Result<(), StoreError> {
+        let sql = "DELETE FROM transfers WHERE way = ?1 AND peer = ?2 AND id = ?3";
+        self.connection.prepare_cached(sql)?.execute((key.way, key.peer, key.id))?;
+        Ok(())
+    }
+
     fn after_change(
         &self,
         key: TransferKey,

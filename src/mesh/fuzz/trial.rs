@@ -389,29 +389,27 @@ impl Trial {
         self.settle();
     }
 
+    /// Does what the engine wants until it wants nothing more, as the shell does: what is written makes room for more.
     fn drain(&mut self) {
         let (mut outputs, mut bytes) = (0, 0);
-        let mut written = Vec::new();
         while let Some(output) = self.engine.poll_output() {
             outputs += 1;
             if let Output::Radio(RadioCommand::Write { link, frame }) = output {
                 bytes += frame.len();
-                assert!(
-                    self.links.get(&link).is_some_and(|&most| frame.len() <= most),
-                    "a frame for no link"
-                );
-                written.push((link, frame));
+                self.write(link, frame);
             }
         }
         assert!(outputs <= MAX_OUTPUTS, "{outputs} outputs for one input");
         assert!(bytes <= MAX_BYTES, "{bytes} bytes for one input");
-        for (link, frame) in written {
-            if link.serial == FRIEND {
-                let received = RadioEvent::Received { link, bytes: frame };
-                self.friend.handle(Input::Radio(received), self.now);
-            }
-            self.engine.handle(Input::Radio(RadioEvent::Written { link }), self.now);
+    }
+
+    fn write(&mut self, link: LinkId, frame: Bytes) {
+        let fits = self.links.get(&link).is_some_and(|&most| frame.len() <= most);
+        assert!(fits, "a frame for no link");
+        if link.serial == FRIEND {
+            self.friend.handle(Input::Radio(RadioEvent::Received { link, bytes: frame }), self.now);
         }
+        self.engine.handle(Input::Radio(RadioEvent::Written { link }), self.now);
     }
 
     /// A timer that was served is due later, or not at all.

@@ -104,6 +104,11 @@ impl Bursts {
         }
     }
 
+    /// The recording of a burst came before it was over.
+    pub(super) fn forget(&mut self, key: Key) {
+        self.open.remove(&key);
+    }
+
     /// The next burst that is over.
     pub(super) fn pop_over(&mut self, now: Instant) -> Option<Recording> {
         loop {

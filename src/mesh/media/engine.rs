@@ -194,8 +194,9 @@ impl Engine {
             content: file.content,
             sent: packet.timestamp,
             wire_id: None,
+            live: false,
         };
-        self.tell_media(Event::Received(received));
+        self.file_came(received);
         Ok(())
     }
 
@@ -218,7 +219,7 @@ impl Engine {
             return Ok(());
         }
         let nickname = self.nickname(sender);
-        self.tell_media(Event::Received(Received {
+        self.file_came(Received {
             sender,
             fingerprint,
             nickname,
@@ -228,8 +229,17 @@ impl Engine {
             content: file.content,
             sent,
             wire_id: Some(id),
-        }));
+            live: false,
+        });
         Ok(())
+    }
+
+    /// A file came whole. Of a burst whose recording it is, nothing more need be collected.
+    fn file_came(&mut self, received: Received) {
+        if let Some(burst) = received.burst() {
+            self.media.bursts.forget((received.sender, burst, received.secrecy == Secrecy::Sealed));
+        }
+        self.tell_media(Event::Received(received));
     }
 
     /// A packet of live voice for everyone.
@@ -426,6 +436,7 @@ impl Engine {
             content: recording.stream,
             sent: recording.sent,
             wire_id: None,
+            live: true,
         };
         self.tell_media(Event::Received(received));
     }

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::ids::{AttemptId, Fingerprint, PeerId};
+use crate::ids::{AttemptId, Fingerprint, PeerId, parse_hex};
 use crate::time::UnixMillis;
 use crate::wire::adts::NotSpeech;
 use crate::wire::{EncodeError, MediaFile, MediaType};
@@ -113,6 +113,16 @@ pub struct Received {
     pub sent: UnixMillis,
     /// What to acknowledge when it is stored, if its sender waits for that.
     pub wire_id: Option<String>,
+    /// Whether it was collected packet by packet from live voice.
+    pub live: bool,
+}
+
+impl Received {
+    /// The burst of live voice that it is, or is the recording of: by its name (spec 3.10).
+    pub fn burst(&self) -> Option<[u8; 8]> {
+        let name = self.name.strip_prefix("voice_")?;
+        parse_hex(name.strip_suffix(".aac").or_else(|| name.strip_suffix(".m4a"))?).ok()
+    }
 }
 
 /// Why a file was not delivered.

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 
 use super::record::Shared;
+use super::voice;
 use crate::clock::wall_clock;
 use crate::ids::{Fingerprint, PeerId, TransferId};
 use crate::mesh::media::event::{Received, Secrecy};
@@ -75,6 +76,9 @@ pub(super) async fn keep(shared: &Shared, received: &Received, quota: u64) -> Re
             let hash = FileHash(blake3::hash(&received.content).into());
             tracing::info!(transfer = transfer.number, path = %path.display(), "a file came over the mesh");
             shared.complete(key, hash, Some(path)).await?;
+            if let Some(id) = heard_live(received).filter(|_| !received.live) {
+                voice::replace(shared, TransferKey { id, ..key }).await?;
+            }
             Ok(())
         }
         Err(error) => {
@@ -106,13 +110,22 @@ async fn contact(shared: &Shared, sender: Fingerprint) -> Result<bool, NotKept> 
 
 /// The same for the same file, which may come again.
 fn id(received: &Received) -> TransferId {
-    let mut digest = Sha256::new();
-    digest.update([u8::from(received.secrecy == Secrecy::Sealed)]);
-    match &received.wire_id {
-        Some(wire_id) => digest.update(wire_id),
-        None => digest.update(received.sent.0.to_be_bytes()),
+    if let Some(live) = heard_live(received).filter(|_| received.live) {
+        return live;
     }
-    digest.update(&received.content);
+    let sent = received.sent.0.to_be_bytes();
+    let name = received.wire_id.as_ref().map_or(sent.as_slice(), |wire_id| wire_id.as_bytes());
+    hashed(received.secrecy, &[name, &received.content])
+}
+
+/// What was heard live of the burst that a file is, or is the recording of.
+fn heard_live(received: &Received) -> Option<TransferId> {
+    received.burst().map(|burst| hashed(received.secrecy, &[b"heard live", &burst]))
+}
+
+fn hashed(secrecy: Secrecy, parts: &[&[u8]]) -> TransferId {
+    let mut digest = Sha256::new().chain_update([u8::from(secrecy == Secrecy::Sealed)]);
+    parts.iter().for_each(|part| digest.update(part));
     let mut id = TransferId([0; 16]);
     id.0.iter_mut().zip(digest.finalize()).for_each(|(byte, hash)| *byte = hash);
     id
@@ -163,9 +176,83 @@ fn taken(folder: &Path, most: usize) -> Result<u64, NotKept> {
 
 #[cfg(test)]
 mod tests {
+    use rand_chacha::ChaCha20Rng;
+    use rand_core::SeedableRng;
+    use tokio::sync::broadcast;
+
+    use super::super::ways::Ways;
     use super::*;
+    use crate::node::store::Store;
+    use crate::storage::{Database, DeviceKey, Limits};
+    use crate::time::UnixMillis;
+    use crate::wire::MediaType;
 
     const ANN: PeerId = PeerId([1; 8]);
+
+    fn voice(sender: u8, name: &str, content: &'static [u8], live: bool) -> Received {
+        Received {
+            sender: PeerId([sender; 8]),
+            fingerprint: Fingerprint([sender; 32]),
+            nickname: String::new(),
+            secrecy: Secrecy::Public,
+            media_type: MediaType::Aac,
+            name: name.to_owned(),
+            content: content.into(),
+            sent: UnixMillis(5),
+            wire_id: None,
+            live,
+        }
+    }
+
+    fn shared(home: &Path) -> Shared {
+        let key = DeviceKey::generate(&mut ChaCha20Rng::from_seed([1; 32]));
+        Shared {
+            store: Store::new(Database::in_memory(&key, Limits::default()).unwrap()),
+            ways: Ways { direct: None, betanet: None, mesh: None },
+            directory: Directory::open(home).unwrap(),
+            events: broadcast::channel(1).0.downgrade(),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_recording_takes_the_place_of_the_same_senders_live_burst_and_of_nothing_else() {
+        let home = tempfile::tempdir().unwrap();
+        let (shared, seven, eight) =
+            (shared(home.path()), "voice_0707070707070707", "voice_0808080808080808");
+        let aac = |burst: &str| format!("{burst}.aac");
+        for (sender, name, content, live) in [
+            (1, aac(seven), b"one, live".as_slice(), true),
+            (2, aac(seven), b"another one's", true),
+            (1, aac(eight), b"another burst", true),
+            (1, "voice_07.aac".to_owned(), b"no burst", false),
+            (1, format!("{seven}.m4a"), b"recorded", false),
+            (1, aac(seven), b"recorded again", false),
+        ] {
+            keep(&shared, &voice(sender, &name, content, live), 1_000).await.unwrap();
+        }
+        let folder = home.path().join(FOLDER).join(STRANGERS);
+        let mut there: Vec<_> = fs::read_dir(&folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .filter(|path| path.is_file())
+            .map(|path| String::from_utf8(fs::read(path).unwrap()).unwrap())
+            .collect();
+        there.sort();
+        assert_eq!(there, ["another burst", "another one's", "no burst", "recorded", "recorded again"]);
+        let known = shared.store.with(|database| database.transfers(10)).await.unwrap();
+        assert_eq!(known.len(), there.len());
+    }
+
+    #[tokio::test]
+    async fn what_a_person_put_in_the_place_of_a_live_burst_stays() {
+        let home = tempfile::tempdir().unwrap();
+        let (shared, name) = (shared(home.path()), "voice_0707070707070707.aac");
+        keep(&shared, &voice(1, name, b"live", true), 1_000).await.unwrap();
+        let path = home.path().join(FOLDER).join(STRANGERS).join(name);
+        fs::write(&path, b"mine").unwrap();
+        keep(&shared, &voice(1, name, b"recorded", false), 1_000).await.unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"mine");
+    }
 
     #[test]
     fn a_file_that_a_killed_run_left_half_written_or_placed_comes_once() {

@@ -13,6 +13,7 @@ mod pauses;
 mod receiving;
 mod record;
 mod sending;
+mod voice;
 mod ways;
 
 pub(super) use desk::{Setup, start};
