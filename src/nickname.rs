@@ -16,8 +16,8 @@ pub fn composed(name: &str) -> Cow<'_, str> {
 
 /// What somebody else calls themselves, as it is kept, shown and compared: composed, one line, no space around it.
 pub fn received(name: &str) -> String {
-    let visible: String = composed(name).chars().filter(|character| !character.is_control()).collect();
-    visible.trim().to_owned()
+    let visible: String = name.chars().filter(|character| !character.is_control()).collect();
+    composed(visible.trim()).into_owned()
 }
 
 /// Whether two names are one, in whatever form they were typed.
@@ -66,5 +66,10 @@ mod tests {
     #[test]
     fn a_received_name_is_one_line_without_space_around_it() {
         assert_eq!(received(" zoe\u{308}\n\u{1b}[2J "), "zo\u{eb}[2J");
+        assert_eq!(
+            received("zoe\u{1}\u{308}"),
+            "zo\u{eb}",
+            "what is left when nothing invisible keeps them apart"
+        );
     }
 }

@@ -155,7 +155,8 @@ fn relays_take(mut flood: impl FnMut(u64) -> Vec<u8>) -> Duration {
     let mut between = Between::new();
     between.pass(SECOND);
     for _ in 0..60 {
-        between.flooded(Duration::from_millis(1), &mut flood);
+        // Two packets: how long one takes that is alone only tells how soon the radio answers.
+        between.flooded(Duration::from_millis(10), &mut flood);
         between.pass(Duration::from_millis(200));
     }
     let begin = between.now;

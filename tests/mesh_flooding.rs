@@ -82,6 +82,19 @@ fn a_packet_from_a_clock_that_is_two_minutes_off_is_dropped() {
 }
 
 #[test]
+fn who_sets_a_clock_back_that_was_far_ahead_is_heard_at_once() {
+    let mut world = started(8, &Topology::chain(2, Edge::default()));
+    let nodes = world.nodes();
+    world.set_clock_error(nodes[0], 3_600_000);
+    world.run_for(MINUTE);
+    world.set_clock_error(nodes[0], 0);
+    world.run_for(MINUTE);
+    say(&mut world, nodes[0], "what time is it?");
+    world.run_for(Duration::from_secs(5));
+    assert_eq!(public_ttls(&world, nodes[1], "what time is it?"), [7]);
+}
+
+#[test]
 fn a_neighbour_is_direct_and_the_one_behind_it_is_reached_over_the_mesh() {
     let (world, nodes) = settled(6, &Topology::chain(3, Edge::default()));
     let reach = |from: usize, to: usize| {

@@ -16,6 +16,8 @@ use hopline::mesh::event::{Command, Event, Input, Reach};
 use hopline::mesh::{Config, Engine};
 use hopline::time::UnixMillis;
 use hopline::wire::{Fragment, Packet, PacketType, Probe, Received, Version, chunk_for, fragments};
+use rand_chacha::ChaCha20Rng;
+use rand_core::{RngCore, SeedableRng};
 
 /// The node of the bench.
 fn own() -> PeerId {
@@ -38,6 +40,13 @@ fn to(recipient: PeerId, packet: Packet) -> Vec<u8> {
 /// Frames of a type put on a link since the last look.
 fn written(bench: &Bench, packet_type: PacketType) -> usize {
     bench.written.iter().filter(|(_, frame)| frame.get(1) == Some(&packet_type.code())).count()
+}
+
+/// 400 bytes that nothing makes shorter.
+fn noise(seed: u64) -> Vec<u8> {
+    let mut bytes = vec![0; 400];
+    ChaCha20Rng::seed_from_u64(seed).fill_bytes(&mut bytes);
+    bytes
 }
 
 fn settled(links: u32) -> Bench {
@@ -269,16 +278,25 @@ fn what_one_link_floods_with_is_relayed_within_bounds_and_the_others_are_still_r
 
 #[test]
 fn what_a_flooded_link_may_no_longer_pass_on_is_passed_on_when_it_comes_over_another() {
+    // Of 200 packets too many wait, and 300 are too many.
+    for (flood, reason) in [(200, DropReason::RelayQueueFull), (300, DropReason::RelayRate)] {
+        passed_on_over_another(flood, reason);
+    }
+}
+
+fn passed_on_over_another(flood: u64, reason: DropReason) {
     let alice = identity(2);
     let mut bench = settled(4);
     introduce(&mut bench, 1, &alice, 0);
-    for n in 0..300_u64 {
+    for n in 0..flood {
         let sender = PeerId((n + (1 << 40)).to_be_bytes());
         let flood = Packet { sender, ..packet(&alice, PacketType::from(0x7E), vec![7; 100], n) };
         bench.hear(2, &flood.encode().expect("it encodes"));
     }
     let said = text(&alice, "behind the flood", 5_001);
+    let before = bench.dropped(reason);
     bench.hear(2, &said);
+    assert_eq!(bench.dropped(reason), before + 1);
     let mut altered = said.clone();
     *altered.last_mut().expect("not empty") ^= 1;
     bench.hear(3, &altered);
@@ -301,6 +319,28 @@ fn what_a_flooded_link_may_no_longer_pass_on_is_passed_on_when_it_comes_over_ano
     bench.pass(Duration::from_secs(1));
     assert_eq!(relayed(&bench), [bench::link(4)], "once, to who neither wrote nor sent it");
     assert_eq!(bench.shown("behind the flood"), 1);
+}
+
+#[test]
+fn packets_that_are_too_long_for_the_next_link_leave_room_for_our_own() {
+    let alice = identity(2);
+    let mut bench = settled(2);
+    let (address, role) = (DeviceAddress([0, 0, 0, 0, 0, 3]), Role::Peripheral);
+    bench.feed(Input::Radio(RadioEvent::LinkUp { link: bench::link(3), address, role, max_frame: 150 }));
+    bench.pass(Duration::from_secs(1));
+    for n in 0..100_u64 {
+        let sender = PeerId((n + (1 << 40)).to_be_bytes());
+        let flood = Packet { sender, ..packet(&alice, PacketType::from(0x7E), noise(n), n) };
+        bench.hear(2, &flood.encode().expect("it encodes"));
+    }
+    for n in 1..=16 {
+        bench.pass(Duration::from_millis(10));
+        let long = text(&identity(1), &hopline::ids::to_hex(&noise(n)), n);
+        bench.feed(Input::Command(Command::Flood { attempt: AttemptId(n), packet: long.into() }));
+    }
+    let sent = |event: &&Event| matches!(event, Event::Sent { fragments: 2.., .. });
+    assert_eq!(bench.events.iter().filter(sent).count(), 16);
+    assert!(bench.dropped(DropReason::RelayQueueFull) > 0, "more than can leave in pieces");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, VecDeque};
 use bytes::Bytes;
 use rand_core::RngCore;
 
-use super::config::{MAX_PRIVATE_TEXT, ORIGIN_TTL, PUBLIC_LIFETIME};
+use super::config::{CLOCK_TOLERANCE, MAX_PRIVATE_TEXT, ORIGIN_TTL, PUBLIC_LIFETIME};
 use super::dedup::Key;
 use super::engine::Engine;
 use super::error::{DropReason, Refusal};
@@ -326,7 +326,7 @@ impl Engine {
         let gap = if packet.is_broadcast() { BROADCAST_GAP } else { DIRECTED_GAP };
         let ends_here = |link: &LinkId| self.bindings.peer_of(*link) == packet.recipient;
         let onward = packet.is_broadcast() || !cut.iter().all(ends_here);
-        let train = Train { fragments, links: cut, gap, onward };
+        let train = Train { fragments, links: cut, gap, onward, own };
         self.trains.add(train, now.instant).then_some(count)
     }
 
@@ -403,10 +403,11 @@ impl Engine {
         self.config.hop_limit.clamp(1, ORIGIN_TTL)
     }
 
-    /// A timestamp of ours, never the same twice: several dedupe keys of the apps rest on it (spec 4.3, 9).
+    /// A timestamp of ours, never the same twice: several dedupe keys of the apps rest on it (spec 4.3, 9). Where a clock
+    /// was set back so far that nobody would take the next one, it begins again.
     fn stamp(&mut self, now: Now) -> UnixMillis {
         let next = UnixMillis(self.last_stamp.0.saturating_add(1));
-        self.last_stamp = now.unix.max(next);
+        self.last_stamp = if next > now.unix + CLOCK_TOLERANCE { now.unix } else { now.unix.max(next) };
         self.last_stamp
     }
 

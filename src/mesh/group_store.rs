@@ -22,7 +22,7 @@ use crate::wire::{GroupEnvelope, GroupKey, GroupState, GroupText, Member};
 pub(super) const GRACE: Duration = Duration::from_secs(10 * 60);
 /// The most groups: a further one is neither made nor joined.
 pub(super) const MAX_GROUPS: usize = 64;
-/// The most groups of creators who are no contacts.
+/// With so many groups none is joined any more whose creator is no contact.
 const MAX_OF_STRANGERS: usize = 32;
 /// Earlier keys that are kept at once; when members are invited one after another, several are in use.
 const MAX_PAST: usize = 3;

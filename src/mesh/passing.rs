@@ -75,22 +75,35 @@ impl Engine {
         if links.is_empty() && !self.spools(packet) {
             return Ok(());
         }
-        let sender = packet.sender;
-        if let Some(link) = arrival.link
-            && !self.admits(link, sender, proven, now)
-        {
+        let (frame, ingress, due) = (received.relayed(hop.ttl), arrival.link, now.instant + hop.wait);
+        let relay = Relay { frame, links, ingress, proven, due, without_air: None };
+        let planned = self.plan(key, relay, (packet.sender, neighbour), now);
+        if let (Err(DropReason::RelayRate | DropReason::RelayQueueFull), Some(link)) = (planned, ingress) {
             self.refused.add(key, received.bytes(), (link, proven));
+        }
+        planned
+    }
+
+    /// A relay waits for its turn, or where no link leads on, for a link.
+    fn plan(
+        &mut self,
+        key: Key,
+        relay: Relay,
+        (sender, neighbour): (PeerId, Option<PeerId>),
+        now: Now,
+    ) -> Result<(), DropReason> {
+        if let Some(link) = relay.ingress
+            && !self.admits(link, sender, relay.proven, now)
+        {
             return Err(DropReason::RelayRate);
         }
-        let (frame, ingress) = (received.relayed(hop.ttl), arrival.link);
-        if links.is_empty() {
+        if relay.links.is_empty() {
+            let Relay { frame, ingress, proven, .. } = relay;
             let (since, heard) = (now.instant, BTreeSet::new());
             self.counters.spooled += 1;
             let kept = self.spool.add(Spooled { key, frame, ingress, neighbour, proven, since, heard });
             return if kept { Ok(()) } else { Err(DropReason::SpoolFull) };
         }
-        let due = now.instant + hop.wait;
-        let relay = Relay { frame, links, ingress, proven, due, without_air: None };
         let planned = self.relays.schedule(key, relay, self.config.policy);
         if planned { Ok(()) } else { Err(DropReason::RelayQueueFull) }
     }
@@ -201,7 +214,9 @@ impl Engine {
                 continue;
             }
             self.counters.relayed += u64::from(!waits);
-            self.transmit(received.packet(), &frame, links, ingress, now);
+            if self.transmit(received.packet(), &frame, links, ingress, now).is_none() {
+                self.counters.drop(DropReason::RelayQueueFull);
+            }
         }
     }
 }

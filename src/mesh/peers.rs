@@ -153,9 +153,11 @@ impl Peers {
                 return false;
             }
             Some(peer) => peer.present,
-            None => false,
+            None => {
+                self.make_room();
+                false
+            }
         };
-        self.make_room();
         let known = Peer {
             fingerprint: Fingerprint::of(&noise_public),
             noise_public,
@@ -340,5 +342,21 @@ impl Peer {
         self.heard = now.instant;
         self.last_seen = now.unix;
         self.present = true;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn other_keys_in_the_place_of_an_impostors_cost_nobody_else_theirs() {
+        let mut peers = Peers::new(2);
+        let keys = |n| Keys { noise_public: [n; 32], signing_public: [n; 32], nickname: String::new() };
+        for n in [1, 2, 1] {
+            peers.know(PeerId([n; 8]), keys(n), Bond::Announced);
+        }
+        peers.know(PeerId([2; 8]), keys(9), Bond::Met);
+        assert!([1, 2].iter().all(|&n| peers.get(PeerId([n; 8])).is_some()));
     }
 }

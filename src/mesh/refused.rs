@@ -1,4 +1,5 @@
-//! Packets that were not passed on because their link had spent what it may: a copy over another link still may be.
+//! Packets that were not passed on because their link had spent what it may, or too many waited that came over it: a
+//! copy over another link still may be.
 
 use std::num::NonZeroUsize;
 

@@ -35,10 +35,10 @@ const AIR_PATIENCE: Duration = Duration::from_secs(30);
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub enum Policy {
     /// As the iOS app. TTL 1 goes no further; in a crowd the TTL is lowered further (to 6 from three neighbours on, but
-    /// not that of announces and urgent notices; to 5 from six); a random wait that grows with the neighbours; a copy heard meanwhile, with more than two
-    /// neighbours, cancels the relay altogether; a full queue is emptied. A broadcast goes to some of the links: all
-    /// up to two, else bitlen(n - 1) + 1 of the n we write to and of those we notify, but fragments to all, and
-    /// announces over every link.
+    /// not that of announces and urgent notices; to 5 from six); a random wait that grows with the neighbours; a copy
+    /// heard meanwhile, with more than two neighbours, cancels the relay altogether; a full queue is emptied. A
+    /// broadcast goes to some of the links: all up to two, else bitlen(n - 1) + 1 of the n we write to and of those we
+    /// notify, but fragments to all, and announces over every link.
     Ios,
     /// As the Android app. TTL 1 still goes out, with 0; no wait and so nothing to cancel, but for voice; with more than
     /// ten neighbours and a TTL below 4 a coin is tossed, the more neighbours the less likely; what is signed by

@@ -75,7 +75,6 @@ struct Live {
     noise_public: [u8; 32],
     /// What the peer proved that it can do, once it has.
     capabilities: Option<Capabilities>,
-    challenges: Budget,
     since: Instant,
     /// What completed it (message 1 for a responder, message 2 for an initiator) and our last word, should the
     /// other side not have heard it.
@@ -88,6 +87,8 @@ struct Session {
     live: Option<Live>,
     handshake: Option<Handshake>,
     early: VecDeque<(Vec<u8>, Stamp)>,
+    /// Those of all its handshakes: a new one buys no more.
+    challenges: Budget,
     used: Instant,
 }
 
@@ -127,8 +128,8 @@ impl Sessions {
 
     /// Whether one more challenge of a peer is answered, and told to people; counts it when it is.
     pub(super) fn may_challenge(&mut self, peer: PeerId, now: Instant) -> bool {
-        let live = self.peers.get_mut(&peer).and_then(|session| session.live.as_mut());
-        live.is_some_and(|live| live.challenges.spend(CHALLENGES, CHALLENGE_SPAN, now))
+        let session = self.peers.get_mut(&peer).filter(|session| session.live.is_some());
+        session.is_some_and(|session| session.challenges.spend(CHALLENGES, CHALLENGE_SPAN, now))
     }
 
     /// Message 1 of a new handshake, unless one is under way or the limits forbid it.
@@ -387,7 +388,6 @@ impl Live {
             fingerprint,
             noise_public: remote_static,
             capabilities: None,
-            challenges: Budget::default(),
             since: Instant::ZERO,
             completed_by: completed_by.to_vec(),
             last_word,
@@ -469,6 +469,22 @@ mod tests {
         let (mut low, mut high) = joined();
         assert!(low.says(b"hello", &mut high, 1));
         assert!(high.says(b"hello back", &mut low, 1));
+    }
+
+    #[test]
+    fn challenges_are_counted_over_all_handshakes_of_a_peer() {
+        let (mut low, mut high) = joined();
+        let answered = |side: &mut Side, peer, seconds| {
+            (0..9).filter(|_| side.sessions.may_challenge(peer, at(seconds))).count()
+        };
+        assert_eq!(answered(&mut high, low.id(), 0), CHALLENGES);
+        let message1 = low.begin(high.id(), 9).unwrap();
+        let message2 = high.reply(low.id(), &message1, 9);
+        let message3 = low.reply(high.id(), &message2, 9);
+        assert!(high.take(low.id(), &message3, 9).unwrap().established);
+        assert_eq!(answered(&mut high, low.id(), 9), 0);
+        assert_eq!(answered(&mut high, low.id(), 60), CHALLENGES);
+        assert!(!low.sessions.may_challenge(PeerId([9; 8]), at(0)));
     }
 
     #[test]

@@ -12,6 +12,8 @@ use crate::time::Instant;
 const MAX_MOVING: usize = 2;
 /// Trains that exist at the same time; a further one is refused.
 pub(super) const MAX_TRAINS: usize = 32;
+/// Those of them that are passed on for others: whoever floods leaves room for our own.
+const MAX_OF_OTHERS: usize = MAX_TRAINS / 2;
 /// How soon to look again at a link that had no room.
 const NO_ROOM_WAIT: Duration = Duration::from_millis(20);
 /// A link that has had no room for so long no longer holds up the others.
@@ -33,6 +35,8 @@ pub(super) struct Train {
     pub(super) gap: Duration,
     /// Whether somebody has to pass them on behind these links, and must be able to follow.
     pub(super) onward: bool,
+    /// Whether the frame is ours.
+    pub(super) own: bool,
 }
 
 /// A fragment that is due.
@@ -63,9 +67,10 @@ pub(super) struct Trains {
 }
 
 impl Trains {
-    /// Adds a train; false when there are too many.
+    /// Adds a train; false when there are too many, or too many of others.
     pub(super) fn add(&mut self, train: Train, now: Instant) -> bool {
-        if self.queue.len() >= MAX_TRAINS {
+        let of_others = self.queue.iter().filter(|moving| !moving.train.own).count();
+        if self.queue.len() >= MAX_TRAINS || !train.own && of_others >= MAX_OF_OTHERS {
             return false;
         }
         self.queue.push_back(Moving { train, name: None, due: now, waiting_since: None });
@@ -180,7 +185,7 @@ mod tests {
     fn train(links: &[u32]) -> Train {
         let fragments = VecDeque::from([Bytes::from_static(b"one"), Bytes::from_static(b"two")]);
         let links = links.iter().map(|&serial| link(serial)).collect();
-        Train { fragments, links, gap: DIRECTED_GAP, onward: false }
+        Train { fragments, links, gap: DIRECTED_GAP, onward: false, own: true }
     }
 
     #[test]

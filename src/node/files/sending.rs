@@ -49,46 +49,21 @@ impl Sending {
     }
 
     async fn try_until_done(&mut self, shared: &Shared) -> Result<(), StoreError> {
-        let key = self.transfer.key;
         let mut pauses = Pauses::new();
         let mut told = None;
         loop {
-            let pause = match self.try_once(shared).await {
-                Ok(Carried::Compared(hash)) => {
-                    shared.complete(key, hash, None).await?;
-                    return Ok(());
-                }
-                Ok(Carried::Unconfirmed) => {
-                    shared.set_done(key, self.transfer.size).await?;
-                    let said = unconfirmed(key.peer, self.transfer.size).to_owned();
-                    shared.set_status(key, TransferStatus::Done, Some(said)).await?;
-                    return Ok(());
-                }
-                Err(error) => {
-                    let Some(pause) = pauses.after(&error) else {
-                        shared
-                            .set_status(
-                                key,
-                                TransferStatus::Failed,
-                                Some(unanswered(self.transfer.size).to_owned()),
-                            )
-                            .await?;
-                        return Ok(());
-                    };
-                    let now = (outcome(&error), error.to_string());
-                    if told.as_ref() != Some(&now) {
-                        shared.set_status(key, now.0, Some(now.1.clone())).await?;
-                    }
-                    if now.0.is_finished() {
-                        return Ok(());
-                    }
-                    // Nobody wants to hear it twice.
-                    self.spoken &= matches!(error, SendError::NotConnected);
-                    // A try that began wrote other things down.
-                    told = matches!(error, SendError::NotConnected).then_some(now);
-                    pause
-                }
+            let error = match self.try_once(shared).await {
+                Ok(carried) => return self.is_done(shared, carried).await,
+                Err(error) => error,
             };
+            let Some(pause) = pauses.after(&error) else {
+                let said = unanswered(self.transfer.size).to_owned();
+                shared.set_status(self.transfer.key, TransferStatus::Failed, Some(said)).await?;
+                return Ok(());
+            };
+            if self.has_failed(shared, &error, &mut told).await? {
+                return Ok(());
+            }
             tokio::select! {
                 () = sleep(pause) => {}
                 Ok(()) = self.connected.changed() => pauses.end(),
@@ -96,6 +71,40 @@ impl Sending {
                 () = until_cancelled(self.cancelled.clone()) => return Ok(()),
             }
         }
+    }
+
+    /// The receiver has it, as far as can be known.
+    async fn is_done(&self, shared: &Shared, carried: Carried) -> Result<(), StoreError> {
+        let (key, size) = (self.transfer.key, self.transfer.size);
+        match carried {
+            Carried::Compared(hash) => shared.complete(key, hash, None).await?,
+            Carried::Unconfirmed => {
+                shared.set_done(key, size).await?;
+                let said = unconfirmed(key.peer, size).to_owned();
+                shared.set_status(key, TransferStatus::Done, Some(said)).await?
+            }
+        };
+        Ok(())
+    }
+
+    /// Writes down how a try failed, unless that is what is `told` already; true when there is no other.
+    async fn has_failed(
+        &mut self,
+        shared: &Shared,
+        error: &SendError,
+        told: &mut Option<(TransferStatus, String)>,
+    ) -> Result<bool, StoreError> {
+        let (status, said) = (outcome(error), error.to_string());
+        let now = (status, said.clone());
+        if told.as_ref() != Some(&now) {
+            shared.set_status(self.transfer.key, status, Some(said)).await?;
+        }
+        let began = !matches!(error, SendError::NotConnected);
+        // Nobody wants to hear it twice.
+        self.spoken &= !began;
+        // A try that began wrote other things down.
+        *told = (!began).then_some(now);
+        Ok(status.is_finished())
     }
 
     /// Tells the receiver that nothing more comes: the stream may have been cut before it could hear that there.
