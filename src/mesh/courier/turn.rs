@@ -177,10 +177,11 @@ impl Engine {
                 continue;
             }
             let sent = envelopes.iter().filter(|envelope| self.send_envelope(courier, envelope, now)).count();
-            if sent == 0 {
+            self.courier_counts.deposited += u64::try_from(sent).unwrap_or_default();
+            // Who has a part of it only is given all of it again at the next meeting.
+            if sent < envelopes.len() {
                 continue;
             }
-            self.courier_counts.deposited += u64::try_from(sent).unwrap_or_default();
             let couriers = self.deposits.left_with(id, courier);
             if let Some(value) = self.deposits.encode(id) {
                 self.keep(Keep::Put(Kept { shelf: Shelf::Courier, key: deposit_key(id), value }));
@@ -352,8 +353,11 @@ mod tests {
 
     use super::*;
     use crate::crypto::Identity;
+    use crate::ids::{AdapterId, LinkId};
+    use crate::link::event::{DeviceAddress, RadioEvent, Role};
     use crate::mesh::Config;
     use crate::mesh::event::{Input, Introduction, Output};
+    use crate::mesh::train::{MAX_TRAINS, Train, Trains};
     use crate::mesh::trust::Standing;
     use crate::wire::{Packet, Version};
 
@@ -531,6 +535,39 @@ mod tests {
             standing: Standing { favourite: true, ..Standing::default() },
         };
         node.engine.handle(Input::Command(event::Command::Know(introduction)), at(0));
+    }
+
+    #[test]
+    fn a_courier_who_got_only_a_part_of_a_text_does_not_count_as_having_it() {
+        let mut node = Node::new(1);
+        know(&mut node, 2);
+        know(&mut node, 3);
+        let link = LinkId { adapter: AdapterId(0), serial: 1 };
+        let up =
+            RadioEvent::LinkUp { link, address: DeviceAddress([1; 6]), role: Role::Central, max_frame: 180 };
+        node.engine.handle(Input::Radio(up), at(0));
+        let train = || Train {
+            fragments: [Bytes::from_static(b"piece")].into(),
+            links: [link].into(),
+            gap: Duration::from_secs(60),
+            onward: false,
+            own: true,
+        };
+        // There is room for one more, and the text has two parts.
+        for _ in 1..MAX_TRAINS {
+            assert!(node.engine.trains.add(train(), at(0).instant));
+        }
+        let id = MessageId([7; 16]);
+        let (to, courier) = (identity(3).peer_id(), identity(2).peer_id());
+        let expires = at(DAY).unix;
+        node.engine.courier_command(Command::Deposit { to, id, text: "long ".repeat(80), expires }, at(0));
+        node.engine.leave_deposits(courier, at(0));
+        let left =
+            |events: Vec<event::Event>| events.iter().any(|event| matches!(event, event::Event::Courier(_)));
+        assert!(!left(node.drain()));
+        node.engine.trains = Trains::default();
+        node.engine.leave_deposits(courier, at(1));
+        assert!(left(node.drain()));
     }
 
     #[test]
