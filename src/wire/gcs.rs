@@ -48,10 +48,20 @@ impl Filter {
     ///
     /// M follows from how many are tried first and stays when some have to be left out, as in the iOS app.
     pub fn of(hashes: &[FilterHash], budget: usize) -> (Self, usize) {
+        Self::varied(hashes, budget, 0)
+    }
+
+    /// The same with an M that is larger by up to a sixteenth, as `variant` says.
+    ///
+    /// Of one M a filter of the same packets always takes the same others for its own, which would never come. Both apps
+    /// read M as it stands in the request.
+    pub fn varied(hashes: &[FilterHash], budget: usize, variant: u64) -> (Self, usize) {
         let budget = budget.min(MAX_FILTER_LEN);
         let most = (budget.saturating_mul(8) / (usize::from(P) + 2)).max(1);
         let mut count = hashes.len().min(most);
-        let m = u32::try_from(count << P).unwrap_or(u32::MAX).max(1);
+        let more = variant.checked_rem(u64::try_from(count << (P - 4)).unwrap_or(u64::MAX)).unwrap_or(0);
+        let m = usize::try_from(more).map_or(count << P, |more| (count << P) + more);
+        let m = u32::try_from(m).unwrap_or(u32::MAX).max(1);
         loop {
             let places = hashes.iter().take(count).map(|hash| hash.place(m)).collect();
             let bits = coded(places, P);
@@ -171,6 +181,19 @@ impl BitWriter {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_one_filter_takes_for_its_own_the_next_does_not() {
+        let hashes: Vec<FilterHash> = (0..8).map(|byte| FilterHash::of(PacketId([byte; 16]))).collect();
+        let claims = |variant, hash| Filter::varied(&hashes, 400, variant).0.members().contains(hash);
+        let others = (8..=255).map(|byte| FilterHash::of(PacketId([byte; 16])));
+        let mistaken: Vec<FilterHash> = others.filter(|&hash| claims(0, hash)).collect();
+        assert!(!mistaken.is_empty());
+        for hash in mistaken {
+            assert!((1..64).filter(|&variant| claims(variant, hash)).count() < 8);
+        }
+        assert!((0..64).all(|variant| hashes.iter().all(|&hash| claims(variant, hash))));
+    }
     use proptest::prelude::*;
 
     fn hashes(range: std::ops::Range<u32>) -> Vec<FilterHash> {

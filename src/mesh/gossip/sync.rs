@@ -181,7 +181,7 @@ impl Engine {
         }
         let held = self.gossip.archive.newest_first(kinds);
         let hashes: Vec<FilterHash> = held.iter().map(|&(_, hash)| hash).collect();
-        let (filter, covered) = Filter::of(&hashes, self.gossip.filter_bytes);
+        let (filter, covered) = Filter::varied(&hashes, self.gossip.filter_bytes, self.counters.sync.asked);
         let since = held.get(..covered).and_then(<[_]>::last).filter(|_| covered < held.len());
         let types = Some(SyncTypes::of(kinds.iter().map(|kind| kind.packet_type())));
         let since = since.map(|&(sent, _)| sent);
@@ -194,7 +194,7 @@ impl Engine {
         let pieces = archive.newest_first(&[Kind::Fragment]);
         let others = archive.newest_first(&[Kind::Announce, Kind::Message]);
         let hashes: Vec<FilterHash> = pieces.into_iter().chain(others).map(|(_, hash)| hash).collect();
-        let (filter, _) = Filter::of(&hashes, self.gossip.filter_bytes);
+        let (filter, _) = Filter::varied(&hashes, self.gossip.filter_bytes, self.counters.sync.asked);
         let types = Some(SyncTypes::of([PacketType::Fragment]));
         self.request(peer, RequestSync { filter, types, since: None, fragment_ids: trains.to_vec() }, now);
     }
