@@ -55,12 +55,11 @@ impl Filter {
     ///
     /// Of one M a filter of the same packets always takes the same others for its own, which would never come. Both apps
     /// read M as it stands in the request.
-    pub fn varied(hashes: &[FilterHash], budget: usize, variant: u64) -> (Self, usize) {
+    pub fn varied(hashes: &[FilterHash], budget: usize, variant: usize) -> (Self, usize) {
         let budget = budget.min(MAX_FILTER_LEN);
         let most = (budget.saturating_mul(8) / (usize::from(P) + 2)).max(1);
         let mut count = hashes.len().min(most);
-        let more = variant.checked_rem(u64::try_from(count << (P - 4)).unwrap_or(u64::MAX)).unwrap_or(0);
-        let m = usize::try_from(more).map_or(count << P, |more| (count << P) + more);
+        let m = (count << P) + variant.checked_rem(count << (P - 4)).unwrap_or(0);
         let m = u32::try_from(m).unwrap_or(u32::MAX).max(1);
         loop {
             let places = hashes.iter().take(count).map(|hash| hash.place(m)).collect();

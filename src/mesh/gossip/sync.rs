@@ -181,7 +181,7 @@ impl Engine {
         }
         let held = self.gossip.archive.newest_first(kinds);
         let hashes: Vec<FilterHash> = held.iter().map(|&(_, hash)| hash).collect();
-        let (filter, covered) = Filter::varied(&hashes, self.gossip.filter_bytes, self.counters.sync.asked);
+        let (filter, covered) = self.filter(&hashes);
         let since = held.get(..covered).and_then(<[_]>::last).filter(|_| covered < held.len());
         let types = Some(SyncTypes::of(kinds.iter().map(|kind| kind.packet_type())));
         let since = since.map(|&(sent, _)| sent);
@@ -194,9 +194,15 @@ impl Engine {
         let pieces = archive.newest_first(&[Kind::Fragment]);
         let others = archive.newest_first(&[Kind::Announce, Kind::Message]);
         let hashes: Vec<FilterHash> = pieces.into_iter().chain(others).map(|(_, hash)| hash).collect();
-        let (filter, _) = Filter::varied(&hashes, self.gossip.filter_bytes, self.counters.sync.asked);
+        let (filter, _) = self.filter(&hashes);
         let types = Some(SyncTypes::of([PacketType::Fragment]));
         self.request(peer, RequestSync { filter, types, since: None, fragment_ids: trains.to_vec() }, now);
+    }
+
+    /// Another variant with every request.
+    fn filter(&self, hashes: &[FilterHash]) -> (Filter, usize) {
+        let variant = usize::try_from(self.counters.sync.asked).unwrap_or_default();
+        Filter::varied(hashes, self.gossip.filter_bytes, variant)
     }
 
     fn request(&mut self, peer: PeerId, request: RequestSync, now: Now) {
