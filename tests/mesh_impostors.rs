@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use bench::{Bench, identity, introduce, packet};
 use hopline::crypto::{Identity, group};
-use hopline::ids::{Fingerprint, GroupId};
+use hopline::ids::{AttemptId, Fingerprint, GroupId, MessageId};
 use hopline::mesh::error::DropReason;
 use hopline::mesh::event::{Command, Event, Input, Introduction};
 use hopline::mesh::groups::Event as Told;
@@ -393,4 +393,39 @@ fn a_flood_of_challenges_is_answered_and_told_five_times_a_minute() {
     bench.pass(Duration::from_secs(60));
     mallory.say(&mut bench, &challenge(201));
     assert_eq!(answers(mallory.told(&bench)), 1);
+}
+
+#[test]
+fn ciphertexts_under_other_keys_end_no_session_and_bring_ten_handshakes_a_minute() {
+    let mut bench = Bench::with_links(3);
+    let mut before = Inside::open(&mut bench, 1, CAROL);
+    bench.pass(Duration::from_secs(1));
+    let mut after = Inside::open(&mut bench, 1, CAROL);
+    bench.written.clear();
+    let greetings = |bench: &Bench| {
+        let of_type = |frame: &[u8]| frame.get(1) == Some(&PacketType::NoiseHandshake.code());
+        bench.written.iter().filter(|(_, frame)| of_type(frame)).count()
+    };
+    let words = NoisePayload::ReadReceipt { id: "1".to_owned() };
+    (0..2).for_each(|_| before.say(&mut bench, &words));
+    after.say(&mut bench, &words);
+    (0..2).for_each(|_| before.say(&mut bench, &words));
+    assert_eq!((bench.dropped(DropReason::Undecryptable), greetings(&bench)), (4, 0), "not three in a row");
+    before.say(&mut bench, &words);
+    assert_eq!(greetings(&bench), 1, "carol may have lost the session we have");
+
+    for _ in 0..60 {
+        (0..20).for_each(|_| before.say(&mut bench, &words));
+        bench.pass(Duration::from_secs(1));
+    }
+    assert!(greetings(&bench) <= 2 * 10, "each goes again once: {}", greetings(&bench));
+    bench.pass(Duration::from_secs(30));
+
+    let refused = bench.dropped(DropReason::Undecryptable);
+    after.say(&mut bench, &words);
+    assert_eq!(bench.dropped(DropReason::Undecryptable), refused);
+    let (to, id, text) = (identity(CAROL).peer_id(), MessageId([7; 16]), "still here".to_owned());
+    bench.feed(Input::Command(Command::SendPrivate { attempt: AttemptId(1), to, id, text }));
+    let said = NoisePayload::PrivateMessage { id: id.to_string(), content: "still here".to_owned() };
+    assert!(after.told(&bench).contains(&said));
 }

@@ -8,14 +8,14 @@ use common::{MINUTE, deliver, is_delivered, private_ttls, settled, statuses, whi
 use hopline::ids::{AttemptId, MessageId};
 use hopline::mesh::event::{Command, Event, Expiry};
 use hopline::message::DeliveryStatus::{Delivered, Expired, Read, Sent};
-use hopline::sim::{Edge, Topology};
+use hopline::sim::{Edge, Topology, World};
 use proptest::prelude::*;
 
 #[test]
 fn a_private_message_crosses_a_relay_and_both_receipts_come_back() {
     let (mut world, nodes) = settled(1, &Topology::chain(3, Edge::default()));
     whisper(&mut world, nodes[0], nodes[2], 9, "only for you");
-    let arrived = |world: &hopline::sim::World| statuses(world, nodes[0], 9).last() == Some(&Delivered);
+    let arrived = |world: &World| statuses(world, nodes[0], 9).last() == Some(&Delivered);
     assert!(world.run_until(arrived, MINUTE));
     assert_eq!(private_ttls(&world, nodes[2], "only for you"), [6]);
     assert_eq!(private_ttls(&world, nodes[1], "only for you"), [0u8; 0], "the relay cannot read it");
@@ -78,6 +78,34 @@ fn after_the_sender_was_killed_and_restarted_its_next_message_still_arrives_once
     message_after_a_restart_of(5, 0);
 }
 
+/// The last message of a new handshake is lost, so that each end has a session with the other, but not the same.
+fn message_between_two_sessions(seed: u8, from: usize) {
+    let (mut world, nodes) = settled(seed, &Topology::chain(2, Edge::default()));
+    assert!(deliver(&mut world, nodes[0], nodes[1], 1, "while it was one session", MINUTE));
+    world.restart(nodes[0]);
+    world.run_for(Duration::from_secs(20));
+    let (peer, stations) = (world.peer(nodes[1]), (world.station(nodes[0]), world.station(nodes[1])));
+    world.command(nodes[0], Command::Greet { peer });
+    let sessions =
+        |world: &World| world.events(nodes[0]).filter(|event| **event == Event::Session { peer }).count();
+    assert!(world.run_until(|world| sessions(world) == 2, MINUTE));
+    world.cut(stations.0, stations.1);
+    world.run_for(MINUTE);
+    world.join(stations.0, stations.1, Edge::default());
+    world.run_for(Duration::from_secs(20));
+    assert_eq!(sessions(&world), 2, "nothing has told them yet");
+    whisper(&mut world, nodes[from], nodes[1 - from], 2, "between two sessions");
+    world.run_for(Duration::from_secs(14));
+    assert_eq!(statuses(&world, nodes[from], 2), [Sent, Delivered]);
+    assert_eq!(private_ttls(&world, nodes[1 - from], "between two sessions").len(), 1);
+}
+
+#[test]
+fn when_the_two_ends_hold_different_sessions_a_message_of_either_still_arrives_at_the_first_attempt() {
+    message_between_two_sessions(15, 0);
+    message_between_two_sessions(15, 1);
+}
+
 #[test]
 fn a_message_to_nobody_expires_and_says_so() {
     let (mut world, nodes) = settled(6, &Topology::chain(2, Edge::default()));
@@ -122,7 +150,7 @@ fn no_receipt_comes_before_the_message_is_stored() {
 fn a_message_sent_again_is_acknowledged_again_and_shown_once() {
     let (mut world, nodes) = settled(9, &Topology::chain(2, Edge::default()));
     for (id, text) in [(1, "short".to_owned()), (2, "in several parts ".repeat(40))] {
-        let receipts = |world: &hopline::sim::World| {
+        let receipts = |world: &World| {
             let receipt = |event: &&Event| matches!(event, Event::Receipt { id: of, .. } if of.0 == [id; 16]);
             world.events(nodes[0]).filter(receipt).count()
         };

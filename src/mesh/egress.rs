@@ -208,11 +208,20 @@ impl Engine {
         {
             self.emit(Event::Sent { attempt, id, fragments: 0 });
         }
+        if everywhere && self.sessions.is_quiet(to, now.instant) {
+            // It may hold another session than we do: the end of a handshake got lost.
+            self.greet(to, now);
+        }
     }
 
     /// Begins a handshake, unless one is under way.
     pub(super) fn greet(&mut self, peer: PeerId, now: Now) {
-        let asked = Asked { peer, link: None, standing: self.handshake_standing(peer, None, now) };
+        self.greet_over(None, peer, now);
+    }
+
+    /// The same, because of what came over a link.
+    pub(super) fn greet_over(&mut self, link: Option<LinkId>, peer: PeerId, now: Now) {
+        let asked = Asked { peer, link, standing: self.handshake_standing(peer, link, now) };
         if let Some(message) = self.sessions.begin(asked, &self.identity, now.instant, &mut self.rng) {
             self.send_handshake(Aim::Peer(peer), message, now);
         }

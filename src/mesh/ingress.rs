@@ -239,7 +239,7 @@ impl Engine {
             PacketType::NoiseHandshake if for_me => {
                 self.handshake(packet.sender, &packet.payload, arrival.link, now)
             }
-            PacketType::NoiseEncrypted if for_me => self.encrypted(packet, stamp, now),
+            PacketType::NoiseEncrypted if for_me => self.encrypted(packet, arrival.link, stamp, now),
             PacketType::Ping if for_me => self.pinged(packet, arrival.link, now),
             PacketType::Pong if for_me => self.ponged(packet, arrival.ttl, now),
             PacketType::Fragment if for_me || packet.is_broadcast() => self.fragment(received, arrival, now),

@@ -71,7 +71,13 @@ impl Engine {
         }
     }
 
-    pub(super) fn encrypted(&mut self, packet: &Packet, stamp: Stamp, now: Now) -> Result<(), DropReason> {
+    pub(super) fn encrypted(
+        &mut self,
+        packet: &Packet,
+        link: Option<LinkId>,
+        stamp: Stamp,
+        now: Now,
+    ) -> Result<(), DropReason> {
         let peer = packet.sender;
         match self.sessions.open(peer, &packet.payload, stamp, now.instant) {
             Ok(plaintext) => {
@@ -80,8 +86,8 @@ impl Engine {
             }
             Err(Unopened::Early) => Ok(()),
             Err(Unopened::Refused) => Err(DropReason::Undecryptable),
-            Err(Unopened::NoSession) => {
-                self.greet(peer, now);
+            Err(Unopened::NoSession | Unopened::Estranged) => {
+                self.greet_over(link, peer, now);
                 Err(DropReason::Undecryptable)
             }
         }

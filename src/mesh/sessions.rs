@@ -14,7 +14,8 @@ use super::config::ANSWER_TIMEOUT;
 use super::error::DropReason;
 use super::handshake_rate::{Asked, HandshakeRate};
 use crate::crypto::{
-    Established, Identity, Initiator, MESSAGE_1_LEN, ReceiveCipher, Refused, Responder, SendCipher,
+    CipherError, Established, Identity, Initiator, MESSAGE_1_LEN, ReceiveCipher, Refused, Responder,
+    SendCipher,
 };
 use crate::ids::{Fingerprint, PeerId};
 use crate::time::{Instant, UnixMillis};
@@ -38,6 +39,8 @@ const MAX_EARLY_LEN: usize = 70_000;
 const CHALLENGES: usize = 5;
 /// Over how long they are counted.
 const CHALLENGE_SPAN: Duration = Duration::from_secs(60);
+/// Ciphertexts in a row under other keys, after which the peer may hold another session (Android's rule, spec 3.4).
+const ESTRANGED: u8 = 3;
 
 /// What a handshake message led to.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -76,6 +79,10 @@ struct Live {
     /// What the peer proved that it can do, once it has.
     capabilities: Option<Capabilities>,
     since: Instant,
+    /// When the peer last proved that it holds the same keys.
+    heard: Instant,
+    /// Ciphertexts in a row under other keys.
+    strange: u8,
     /// What completed it (message 1 for a responder, message 2 for an initiator) and our last word, should the
     /// other side not have heard it.
     completed_by: Vec<u8>,
@@ -174,7 +181,7 @@ impl Sessions {
         let handshake = session.handshake.take().ok_or(DropReason::Handshake)?;
         match handshake.advance(peer, message, identity) {
             Ok((live, reply)) => {
-                session.live = Some(Live { since: now, ..live });
+                session.live = Some(Live { since: now, heard: now, ..live });
                 session.used = now;
                 Ok(Step { reply, established: true })
             }
@@ -183,6 +190,11 @@ impl Sessions {
                 Err(DropReason::Handshake)
             }
         }
+    }
+
+    /// Whether a peer said nothing in its session for as long as an answer takes.
+    pub(super) fn is_quiet(&self, peer: PeerId, now: Instant) -> bool {
+        self.live(peer).is_some_and(|live| now.since(live.heard) >= ANSWER_TIMEOUT)
     }
 
     /// Encrypts one inner payload; `None` without a session.
@@ -204,20 +216,19 @@ impl Sessions {
         now: Instant,
     ) -> Result<Vec<u8>, Unopened> {
         let Some(session) = self.peers.get_mut(&peer) else { return Err(Unopened::NoSession) };
-        if let Some(live) = &mut session.live
-            && let Ok(plaintext) = live.receive.open(payload)
-        {
-            session.used = now;
-            return Ok(plaintext);
-        }
-        match (&session.handshake, &session.live) {
-            (Some(_), _) => {
-                self.keep_early(peer, payload, stamp);
-                Err(Unopened::Early)
+        let refused = match session.live.as_mut().map(|live| live.open(payload, now)) {
+            Some(Ok(plaintext)) => {
+                session.used = now;
+                return Ok(plaintext);
             }
-            (None, Some(_)) => Err(Unopened::Refused),
-            (None, None) => Err(Unopened::NoSession),
+            Some(Err(refused)) => refused,
+            None => Unopened::NoSession,
+        };
+        if session.handshake.is_none() {
+            return Err(refused);
         }
+        self.keep_early(peer, payload, stamp);
+        Err(Unopened::Early)
     }
 
     fn keep_early(&mut self, peer: PeerId, payload: &[u8], stamp: Stamp) {
@@ -339,6 +350,8 @@ pub(super) enum Unopened {
     Early,
     /// The session refused it: damaged, replayed, or made under other keys.
     Refused,
+    /// The same, and so it was with those before it: perhaps the peer holds another session.
+    Estranged,
 }
 
 impl Handshake {
@@ -389,8 +402,28 @@ impl Live {
             noise_public: remote_static,
             capabilities: None,
             since: Instant::ZERO,
+            heard: Instant::ZERO,
+            strange: 0,
             completed_by: completed_by.to_vec(),
             last_word,
+        }
+    }
+
+    fn open(&mut self, payload: &[u8], now: Instant) -> Result<Vec<u8>, Unopened> {
+        match self.receive.open(payload) {
+            Ok(plaintext) => {
+                (self.heard, self.strange) = (now, 0);
+                Ok(plaintext)
+            }
+            Err(CipherError::Authentication) if self.strange + 1 >= ESTRANGED => {
+                self.strange = 0;
+                Err(Unopened::Estranged)
+            }
+            Err(CipherError::Authentication) => {
+                self.strange += 1;
+                Err(Unopened::Refused)
+            }
+            Err(_) => Err(Unopened::Refused),
         }
     }
 }

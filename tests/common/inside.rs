@@ -23,7 +23,7 @@ impl Inside {
     pub(crate) fn open(bench: &mut Bench, serial: u32, seed: u8) -> Self {
         let identity = crate::bench::identity(seed);
         introduce(bench, serial, &identity, at(bench));
-        let mut rng = ChaCha20Rng::from_seed([seed; 32]);
+        let mut rng = ChaCha20Rng::seed_from_u64(u64::from(seed) << 32 | at(bench));
         let (handshake, message1) = Initiator::new(&identity, &mut rng).expect("keys that are good");
         bench.written.clear();
         tell(bench, serial, &identity, PacketType::NoiseHandshake, message1);
