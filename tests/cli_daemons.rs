@@ -1,7 +1,6 @@
 //! Daemons as separate processes on one simulated air, and the commands that talk to them.
 
 #![cfg(feature = "cli")]
-#![expect(clippy::unwrap_used, reason = "an unwrap in a test is an assertion")]
 
 mod program;
 
