@@ -102,6 +102,14 @@ async fn a_group_is_made_filled_spoken_in_and_left_by_who_is_removed() {
     let between = line.said("ben", &["history"]).await;
     assert!(!between.contains("awake") && !between.contains("I am"), "{between}");
 
+    let twice = line.refused("ada", &["group", "invite", "night watch", "cy"]).await;
+    assert!(twice.contains("hint: `hopline group list` shows who is in it"), "{twice}");
+    let own = line.refused("ada", &["group", "remove", "night watch", "ada"]).await;
+    assert!(own.contains("hint: `hopline group leave` does that"), "{own}");
+    let nothing = line.refused("ada", &["group", "send", "night watch", ""]).await;
+    assert!(nothing.contains("hint: write something"), "{nothing}");
+    let long = line.refused("ada", &["group", "send", "night watch", &"x".repeat(60_001)]).await;
+    assert!(long.contains("hint: send it as several messages"), "{long}");
     let forbidden = line.refused("cy", &["group", "remove", "night watch", "ada"]).await;
     assert!(forbidden.contains("hint: ask who made it; anybody may leave"), "{forbidden}");
     let removed = line.said("ada", &["group", "remove", "night watch", "cy"]).await;
@@ -233,7 +241,8 @@ async fn people_and_the_mesh_are_asked_and_decided_about_in_the_chat() {
 
     answered(&mut chat, "/ping zoe", "* no answer: nobody called `zoe`").await;
     answered(&mut chat, "/fav zoe", "* nobody called `zoe` is a contact").await;
-    answered(&mut chat, "/verify", "type /verify NAME|CODE").await;
+    answered(&mut chat, "/verify ben --revoke", "ben is not verified: whom they vouch for").await;
+    answered(&mut chat, "/verify", "type /verify [NAME | CODE | NAME --revoke]").await;
     chat.type_line("/quit").await;
     assert!(chat.ended_well().await);
 }

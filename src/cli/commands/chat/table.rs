@@ -97,9 +97,9 @@ const COMMANDS: &[Command] = &[
     },
     Command {
         names: &["verify"],
-        arguments: "NAME|CODE",
-        help: "show somebody your code, or check theirs (bitchat://verify?…)",
-        read: |rest| one(rest).map(Line::Verify),
+        arguments: "[NAME | CODE | NAME --revoke]",
+        help: "show somebody your code, check theirs (bitchat://verify?…), or take a verification back",
+        read: verify,
     },
     Command {
         names: &["ping"],
@@ -226,6 +226,13 @@ pub(super) fn one(rest: &str) -> Option<&str> {
     (!name.is_empty() && after.is_empty()).then_some(name)
 }
 
+fn verify(rest: &str) -> Option<Line<'_>> {
+    match rest.trim_end().strip_suffix("--revoke").filter(|name| name.ends_with(char::is_whitespace)) {
+        Some(name) => decide(name, Decision::Unverified),
+        None => one(rest).map(Line::Verify),
+    }
+}
+
 fn decide(rest: &str, decision: Decision) -> Option<Line<'_>> {
     one(rest).map(|name| Line::Decide { name, decision })
 }
@@ -293,6 +300,16 @@ mod tests {
         {
             assert!(matches!(parse(line), Err(Unclear::Incomplete(_))), "{line}");
         }
+    }
+
+    #[test]
+    fn a_verification_is_taken_back_by_a_word_that_is_part_of_no_name() {
+        let taken_back = |name| Ok(Line::Decide { name, decision: Decision::Unverified });
+        assert_eq!(parse("/verify ben --revoke "), taken_back("ben"));
+        assert_eq!(parse("/verify \"big ben\" --revoke"), taken_back("big ben"));
+        assert_eq!(parse("/verify \"ben --revoke\""), Ok(Line::Verify("ben --revoke")));
+        assert_eq!(parse("/verify ben--revoke"), Ok(Line::Verify("ben--revoke")));
+        assert!(matches!(parse("/verify --revoke"), Ok(Line::Verify("--revoke"))), "nobody of that name");
     }
 
     #[test]
