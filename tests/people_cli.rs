@@ -52,7 +52,8 @@ async fn favourites_become_mutual_and_a_blocked_one_is_not_heard() {
     assert!(stdout(&bench.run(&["--home", "ben", "block", "ada"]).await).contains("ada is blocked: nothing"));
     std::fs::write(bench.path("notes.txt"), "to nobody I blocked").unwrap();
     let refused = bench.run(&["--home", "ben", "file", "send", &ada.peer_id, "notes.txt"]).await;
-    assert!(!refused.status.success() && stderr(&refused).contains("contact"), "{}", stderr(&refused));
+    let blocked = "error: `ada` is blocked\nhint: `hopline unblock NAME` lifts that\n";
+    assert_eq!((refused.status.code(), stderr(&refused).as_str()), (Some(1), blocked));
     bench.json(&["--home", "ada", "send", "everyone", "can you hear me?", "--wait", "sent"]).await;
     // What answers a ping has taken what came before it on the same link.
     let ping = bench.run(&["--home", "ada", "ping", &ben.peer_id, "--count", "1"]).await;
@@ -78,6 +79,12 @@ async fn a_code_shown_here_and_scanned_there_verifies() {
     assert_eq!(scanned["peer_id"], ada.peer_id);
     assert_eq!(peer(&bench, "ada", &ben.peer_id).await["trust"], "verified");
     assert_eq!(peer(&bench, "ben", &ada.peer_id).await["trust"], "proven", "whoever scans is sure");
+
+    let revoked = stdout(&bench.run(&["--home", "ada", "verify", "ben", "--revoke"]).await);
+    assert!(revoked.starts_with("ben is not verified"), "{revoked}");
+    assert_eq!(peer(&bench, "ada", &ben.peer_id).await["trust"], "proven", "what a session showed stays");
+    let confused = bench.run(&["--home", "ada", "verify", "ben", "--revoke", "--compared"]).await;
+    assert_eq!(confused.status.code(), Some(2), "{}", stderr(&confused));
 
     let refused = async |code: &str| {
         let output = bench.run(&["--home", "ada", "verify", "--scan", code]).await;

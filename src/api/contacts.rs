@@ -6,7 +6,7 @@ use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 
-use super::error::{Code, Rejection};
+use super::error::{Code, MEND_THE_DISK, Rejection, UNBLOCK};
 use super::server::Shared;
 use super::text;
 use crate::ids::{Fingerprint, PeerId, to_hex};
@@ -350,9 +350,7 @@ impl From<ContactError> for Rejection {
                 "somebody may pose as them: ask them in person; if they did change their keys, remove the contact \
                  and add the new card",
             ),
-            ContactError::Blocked { .. } => {
-                (StatusCode::CONFLICT, Code::Blocked, "`hopline unblock NAME` lifts that")
-            }
+            ContactError::Blocked { .. } => (StatusCode::CONFLICT, Code::Blocked, UNBLOCK),
             ContactError::Unknown { .. } => {
                 (StatusCode::NOT_FOUND, Code::UnknownPeer, "`hopline contact list` shows everybody")
             }
@@ -378,11 +376,7 @@ impl From<ContactError> for Rejection {
                 Code::Busy,
                 "try again in a moment; if it stays so, the daemon's log says why",
             ),
-            ContactError::NotStored(_) => (
-                StatusCode::INTERNAL_SERVER_ERROR,
-                Code::Storage,
-                "what was stored before is safe; see that the disk has room and can be written to",
-            ),
+            ContactError::NotStored(_) => (StatusCode::INTERNAL_SERVER_ERROR, Code::Storage, MEND_THE_DISK),
             ContactError::Stopping => return Stopped.into(),
         };
         Self { status, code, message, hint: Some(hint) }
