@@ -239,7 +239,7 @@ async fn people_and_the_mesh_are_asked_and_decided_about_in_the_chat() {
     answered(&mut chat, &format!("/verify {code}"), "* the code is good").await;
     chat.line("* ben is verified: the keys are theirs").await;
 
-    answered(&mut chat, "/ping zoe", "* no answer: nobody called `zoe`").await;
+    answered(&mut chat, "/ping zoe", "* nobody called `zoe` has been heard (`hopline peers` shows").await;
     answered(&mut chat, "/fav zoe", "* nobody called `zoe` is a contact").await;
     answered(&mut chat, "/verify ben --revoke", "ben is not verified: whom they vouch for").await;
     answered(&mut chat, "/verify", "type /verify [NAME | CODE | NAME --revoke]").await;
@@ -288,19 +288,53 @@ async fn rooms_files_and_the_board_are_used_in_the_chat() {
     assert!(answered(&mut chat, "/board", "in 23 h 59 min").await.contains("bread at the church"));
     answered(&mut chat, &format!("/board remove {id}"), &format!("notice {id} is withdrawn")).await;
 
-    answered(&mut chat, "#crew hello", "* you are in no group called `crew`").await;
-    answered(&mut chat, "/file cy nothing.pdf", "* not sent: cannot").await;
+    answered(&mut chat, "#crew hello", "* not sent: you are in no group called `crew`").await;
+    answered(&mut chat, "/file cy nothing.pdf", "(see that it is there, and that whoever runs the daemon").await;
     answered(&mut chat, "/file #crew the plan.pdf", "* not sent: a file goes to one peer or to everyone")
         .await;
     answered(&mut chat, "/board remove ffffffff", "* no notice has an id that begins with `ffffffff`").await;
     chat.type_line("/clear").await;
     let next = timeout(DEADLINE, answered(&mut chat, "/dance", "")).await.unwrap();
-    assert_eq!(next, "* there is no /dance: /help lists what can be typed", "no terminal, nothing to clear");
+    assert_eq!(next, "* there is no /dance (/help lists what can be typed)", "no terminal, nothing to clear");
     let help = answered(&mut chat, "/help", "a line").await;
     assert!(help.ends_with("goes to everyone in reach, readable by all"), "{help}");
     for command in ["/msg", "/who", "/group", "/file", "/board", "/fav", "/verify", "/clear", "/quit"] {
         chat.line(command).await;
     }
+    chat.type_line("/quit").await;
+    assert!(chat.ended_well().await);
+}
+
+#[tokio::test]
+async fn programs_get_every_error_of_the_chat_in_one_shape() {
+    let bench = Bench::new();
+    let _air = bench.air("ada ben").await;
+    let _ada = bench.daemon("ada").await;
+    let mut chat = bench.start(&["--home", "ada", "chat"]);
+    chat.event("ready", |_| true).await;
+    for (typed, code) in [
+        ("@zoe hello", "unknown_peer"),
+        ("/ping zoe", "unknown_peer"),
+        ("/file zoe notes.txt", "unknown_peer"),
+        ("/fav zoe", "unknown_peer"),
+        ("/verify bitchat://verify?v=1", "bad_code"),
+        ("#crew hello", "not_found"),
+        ("/group leave crew", "not_found"),
+        ("/board remove ffffffff", "not_found"),
+        ("/trace everyone", "unfit"),
+        ("/file #crew notes.txt", "bad_request"),
+        ("/msg zoe", "bad_request"),
+        ("/dance", "bad_request"),
+    ] {
+        chat.type_line(typed).await;
+        let told = chat.object(typed, |object| object["error"].is_object()).await;
+        let error = &told["error"];
+        assert_eq!(error["code"], code, "{typed}: {error}");
+        assert!(error["message"].is_string() && error["hint"].is_string(), "{typed}: {error}");
+    }
+    chat.type_line("/help").await;
+    let help = chat.object("/help", |object| object["help"].is_string()).await;
+    assert!(help["help"].as_str().unwrap().contains("/topology"), "{help}");
     chat.type_line("/quit").await;
     assert!(chat.ended_well().await);
 }

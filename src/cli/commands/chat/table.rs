@@ -24,6 +24,17 @@ pub(super) enum Line<'a> {
     Quit,
 }
 
+impl Line<'_> {
+    /// What the error begins with when it is not done.
+    pub(super) fn undone(self) -> &'static str {
+        let says = matches!(
+            self,
+            Line::Public(_) | Line::Private { .. } | Line::File { .. } | Line::Group(group::Wish::Say { .. })
+        );
+        if says { "not sent: " } else { "" }
+    }
+}
+
 /// A command, as `/help` shows it.
 struct Command {
     /// Without the stroke; the first one is shown, the others are as good.
@@ -145,21 +156,27 @@ const SIGILS: [char; 2] = ['@', '#'];
 
 /// Why a line is not done.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Unclear {
+pub(in crate::cli) enum Unclear {
     /// No command has this name.
     #[error("there is no /{0}")]
     Unknown(String),
     /// Something lacks or is too much; how it is typed.
     #[error("that line lacks something, or says too much")]
     Incomplete(String),
+    #[error("a file goes to one peer or to everyone, not to a group")]
+    FileForGroup,
+    #[error("that is no path of a file")]
+    NoPath,
 }
 
 impl Unclear {
     /// What to type instead.
-    pub(super) fn hint(&self) -> String {
+    pub(in crate::cli) fn hint(&self) -> String {
         match self {
             Self::Unknown(_) => "/help lists what can be typed".to_owned(),
             Self::Incomplete(usage) => format!("type {usage}"),
+            Self::FileForGroup => "send it to each member, or to `everyone`".to_owned(),
+            Self::NoPath => "type where it is on this machine, as for a shell but without quotes".to_owned(),
         }
     }
 }
