@@ -289,7 +289,8 @@ async fn rooms_files_and_the_board_are_used_in_the_chat() {
     answered(&mut chat, &format!("/board remove {id}"), &format!("notice {id} is withdrawn")).await;
 
     answered(&mut chat, "#crew hello", "* not sent: you are in no group called `crew`").await;
-    answered(&mut chat, "/file cy nothing.pdf", "(see that it is there, and that whoever runs the daemon").await;
+    answered(&mut chat, "/file cy nothing.pdf", "(see that it is there, and that whoever runs the daemon")
+        .await;
     answered(&mut chat, "/file #crew the plan.pdf", "* not sent: a file goes to one peer or to everyone")
         .await;
     answered(&mut chat, "/board remove ffffffff", "* no notice has an id that begins with `ffffffff`").await;

@@ -232,10 +232,12 @@ impl CliError {
             Self::Client(ClientError::Refused(detail)) => detail.code,
             Self::NoContact(_) | Self::NoPerson(_) => Code::UnknownPeer,
             Self::ManyOffers { .. } | Self::ManyPeople { .. } => Code::AmbiguousName,
-            Self::Room(RoomError::ManyNotices(_) | RoomError::ManyGroups { .. } | RoomError::ManyMembers(_)) => {
-                Code::AmbiguousName
+            Self::Room(
+                RoomError::ManyNotices(_) | RoomError::ManyGroups { .. } | RoomError::ManyMembers(_),
+            ) => Code::AmbiguousName,
+            Self::Room(RoomError::NoNotice(_) | RoomError::NoGroup(_) | RoomError::NoMember(_)) => {
+                Code::NotFound
             }
-            Self::Room(RoomError::NoNotice(_) | RoomError::NoGroup(_) | RoomError::NoMember(_)) => Code::NotFound,
             Self::NoQrCode => Code::Unfit,
             Self::Unclear(_) => Code::BadRequest,
             _ => return None,
