@@ -158,7 +158,8 @@ mod tests {
     #[test]
     fn whoever_pings_learns_whether_the_clock_or_the_range_is_at_fault() {
         let refused = |unix| {
-            let mut engine = Engine::new(Identity::from_bytes(&[9; 64]), Config::default(), [9; 32]);
+            let config = Config { clock_floor: UnixMillis(1_800_000_000_000), ..Config::default() };
+            let mut engine = Engine::new(Identity::from_bytes(&[9; 64]), config, [9; 32]);
             let ping = Command::Ping { peer: PeerId([7; 8]), nonce: [1; 8] };
             let command = event::Command::Diagnostics(ping);
             engine.handle(Input::Command(command), Now { instant: Instant::ZERO, unix: UnixMillis(unix) });

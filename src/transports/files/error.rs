@@ -101,7 +101,7 @@ pub enum SendError {
         waits: bool,
     },
     /// The mesh could not carry it.
-    #[error("{0}{}", next_step(.0))]
+    #[error("{reason}{}", next_step(.0), reason = .0)]
     Mesh(Failure),
     /// The operating system gave no random bytes to name the attempt.
     #[error("the operating system gives no random bytes: {0}")]
