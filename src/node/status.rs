@@ -99,7 +99,8 @@ impl Board {
             | Event::Contact(_)
             | Event::OwnCard { .. }
             | Event::File(_)
-            | Event::Transport { .. } => {}
+            | Event::Transport { .. }
+            | Event::Missed(_) => {}
         }
     }
 
