@@ -426,7 +426,7 @@ impl Driver {
     }
 
     fn publish(&mut self, event: Event) {
-        self.board.event(&event);
+        self.board.event(&event, self.profile.fingerprint);
         // Nobody may be listening, and that is no error.
         self.events.send(event).ok();
     }
