@@ -168,7 +168,7 @@ impl NodeHandle {
         Ok(self.store.with(move |database| database.history(&wanted)).await?)
     }
 
-    /// Files to and from contacts; nothing while neither direct nor betanet is switched on.
+    /// Files to and from contacts and over the mesh; nothing while no transport is switched on.
     pub fn files(&self) -> Option<&FilesHandle> {
         self.files.as_ref()
     }
