@@ -1,5 +1,6 @@
 //! Which link leads to which peer. A binding is a hint, never proof: the TTL is outside the signature, so a
-//! neighbour can replay someone's announce as if it were that peer's own link.
+//! neighbour can replay someone's announce as if it were that peer's own link. A link over which the peer spoke in its
+//! session since is better than that: at least the peer is there, and the neighbour passes its packets on.
 
 use std::collections::BTreeMap;
 
@@ -17,6 +18,8 @@ struct Link {
     role: Role,
     max_frame: usize,
     peer: Option<(PeerId, Instant)>,
+    /// That peer spoke in its session over this link since it was bound.
+    proven: bool,
     distrusted: Option<(PeerId, Instant)>,
 }
 
@@ -29,7 +32,7 @@ pub(super) struct Bindings {
 impl Bindings {
     /// A link came up: it leads to nobody yet.
     pub(super) fn up(&mut self, link: LinkId, role: Role, max_frame: usize) {
-        self.links.insert(link, Link { role, max_frame, peer: None, distrusted: None });
+        self.links.insert(link, Link { role, max_frame, peer: None, proven: false, distrusted: None });
     }
 
     /// A link is gone; the peer it was bound to.
@@ -53,16 +56,36 @@ impl Bindings {
         if distrusted || taken {
             return false;
         }
-        entry.peer = Some((peer, now));
+        (entry.peer, entry.proven) = (Some((peer, now)), false);
         true
     }
 
     /// An answer did not come over the links bound to this peer: for 60 s they are not taken for its links.
     pub(super) fn distrust(&mut self, peer: PeerId, now: Instant) {
         for entry in self.links.values_mut().filter(|entry| is_bound(entry, peer)) {
-            entry.peer = None;
+            (entry.peer, entry.proven) = (None, false);
             entry.distrusted = Some((peer, now));
         }
+    }
+
+    /// A peer spoke in its session over this link; true when the link is bound to it and that is news.
+    pub(super) fn prove(&mut self, link: LinkId, peer: PeerId) -> bool {
+        let entry = self.links.get_mut(&link).filter(|entry| is_bound(entry, peer));
+        entry.is_some_and(|entry| !std::mem::replace(&mut entry.proven, true))
+    }
+
+    /// Whether this peer spoke in its session over a link that is bound to it.
+    pub(super) fn is_proven(&self, peer: PeerId) -> bool {
+        self.links.values().any(|entry| entry.proven && is_bound(entry, peer))
+    }
+
+    /// Since when a link is bound to this peer.
+    pub(super) fn bound_since(&self, peer: PeerId) -> Option<Instant> {
+        self.links
+            .values()
+            .filter(|entry| is_bound(entry, peer))
+            .filter_map(|entry| Some(entry.peer?.1))
+            .min()
     }
 
     /// The peer a link is bound to.
@@ -190,6 +213,27 @@ mod tests {
         assert_eq!(bindings.links_of(ALICE), []);
         assert!(!bindings.bind(link(1), ALICE, link(1), at(69)));
         assert!(bindings.bind(link(1), ALICE, link(1), at(70)));
+    }
+
+    #[test]
+    fn a_link_is_proven_for_the_peer_it_is_bound_to_until_it_is_bound_anew() {
+        let mut bindings = two_links();
+        assert!(!bindings.prove(link(1), ALICE), "it leads to nobody known");
+        assert!(bindings.bind(link(1), ALICE, link(1), at(5)));
+        assert!(
+            !bindings.is_proven(ALICE)
+                && !bindings.prove(link(1), MALLORY)
+                && !bindings.prove(link(2), ALICE)
+        );
+        assert!(
+            bindings.prove(link(1), ALICE) && !bindings.prove(link(1), ALICE) && bindings.is_proven(ALICE)
+        );
+        assert_eq!(bindings.bound_since(ALICE), Some(at(5)));
+        assert!(bindings.bind(link(1), MALLORY, link(1), at(65)));
+        assert!(!bindings.is_proven(ALICE) && !bindings.is_proven(MALLORY));
+        assert!(bindings.prove(link(1), MALLORY));
+        bindings.distrust(MALLORY, at(70));
+        assert!(!bindings.is_proven(MALLORY));
     }
 
     #[test]

@@ -168,7 +168,7 @@ impl NodeHandle {
         Ok(self.store.with(move |database| database.history(&wanted)).await?)
     }
 
-    /// Files to and from contacts; nothing while neither direct nor betanet is switched on.
+    /// Files to and from contacts and over the mesh; nothing while no transport is switched on.
     pub fn files(&self) -> Option<&FilesHandle> {
         self.files.as_ref()
     }
@@ -217,7 +217,7 @@ pub struct Subscription {
 pub enum Notice {
     /// The next event.
     Event(Event),
-    /// The subscriber was too slow: so many events are lost to it.
+    /// The subscriber, or the node itself, was too slow: so many events are lost.
     Missed(u64),
 }
 
@@ -225,6 +225,7 @@ impl Subscription {
     /// Waits for the next notice; `None` when the node has stopped.
     pub async fn next(&mut self) -> Option<Notice> {
         match self.events.recv().await {
+            Ok(Event::Missed(missed)) => Some(Notice::Missed(missed)),
             Ok(event) => Some(Notice::Event(event)),
             Err(broadcast::error::RecvError::Lagged(missed)) => Some(Notice::Missed(missed)),
             Err(broadcast::error::RecvError::Closed) => None,

@@ -17,7 +17,7 @@ use super::person::{self, Decision};
 use crate::cli::context::Context;
 use crate::cli::error::CliError;
 use crate::cli::qr::qr;
-use crate::cli::words::{self, printable};
+use crate::cli::words::{self, Place, printable};
 
 /// How long a proof is waited for: longer than the daemon does, which says so when none came.
 const PROOF_TIMEOUT: Duration = Duration::from_secs(60);
@@ -115,7 +115,7 @@ async fn scanned_by(
         let event = events.next().await?.ok_or(CliError::DaemonStopped)?;
         if let EventReport::Missed { .. } = event {
             // The scan may be among them, and nobody can be asked for it.
-            context.out.tell(words::event(&event))?;
+            context.out.tell(words::event(&event, Place::Shell))?;
         } else if let EventReport::Person(notice) = event
             && notice.news == PersonNews::ScannedUs
             && notice.fingerprint == who

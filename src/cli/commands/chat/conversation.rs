@@ -23,7 +23,7 @@ use crate::cli::context::Context;
 use crate::cli::ending::Ending;
 use crate::cli::error::CliError;
 use crate::cli::names;
-use crate::cli::words;
+use crate::cli::words::{self, Place};
 
 /// Own private messages whose receipts are still shown; the oldest is forgotten first.
 const FOLLOWED: usize = 256;
@@ -89,7 +89,7 @@ impl Chat<'_> {
                 if peer.reach == ReachWord::Gone {
                     self.around.remove(&peer.id);
                 } else if self.around.insert(peer.id, name_of(peer)).is_none() && !peer.blocked {
-                    out.tell(words::event(event))?;
+                    out.tell(words::event(event, Place::Chat))?;
                 }
             }
             EventReport::PeerGone { peer, left } => {
@@ -112,7 +112,7 @@ impl Chat<'_> {
             | EventReport::File(_)
             | EventReport::Person(_)
             | EventReport::ClockUnset
-            | EventReport::Missed { .. } => out.tell(words::event(event))?,
+            | EventReport::Missed { .. } => out.tell(words::event(event, Place::Chat))?,
         }
         Ok(())
     }
