@@ -223,7 +223,7 @@ pub struct Subscription {
 pub enum Notice {
     /// The next event.
     Event(Event),
-    /// The subscriber was too slow: so many events are lost to it.
+    /// The subscriber, or the node itself, was too slow: so many events are lost.
     Missed(u64),
 }
 
@@ -231,6 +231,7 @@ impl Subscription {
     /// Waits for the next notice; `None` when the node has stopped.
     pub async fn next(&mut self) -> Option<Notice> {
         match self.events.recv().await {
+            Ok(Event::Missed(missed)) => Some(Notice::Missed(missed)),
             Ok(event) => Some(Notice::Event(event)),
             Err(broadcast::error::RecvError::Lagged(missed)) => Some(Notice::Missed(missed)),
             Err(broadcast::error::RecvError::Closed) => None,
