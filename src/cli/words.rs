@@ -218,16 +218,20 @@ pub(super) fn span(span: Duration) -> String {
     }
 }
 
-/// Rows in columns, each as wide as its widest cell, the last one as it comes.
+/// Rows in columns, each as wide as its widest cell, the last one as it comes: a text in it may be longer than what a
+/// format takes for a width.
 pub(super) fn table(rows: &[Vec<String>]) -> String {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let width = |column: usize| {
         rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0)
     };
-    let widths: Vec<usize> = (0..columns).map(width).collect();
+    let widths: Vec<usize> = (0..columns.saturating_sub(1)).map(width).collect();
+    let padded = |(column, cell): (usize, &String)| {
+        let missing = widths.get(column).map_or(0, |width| width.saturating_sub(cell.chars().count()));
+        cell.clone() + &" ".repeat(missing)
+    };
     let line = |row: &Vec<String>| {
-        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));
-        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+        row.iter().enumerate().map(padded).collect::<Vec<_>>().join("  ").trim_end().to_owned()
     };
     rows.iter().map(line).collect::<Vec<_>>().join("\n")
 }
@@ -289,6 +293,16 @@ mod tests {
     fn a_table_lines_up() {
         let rows = [vec!["a".to_owned(), "bb".to_owned()], vec!["ccc".to_owned(), "d".to_owned()]];
         assert_eq!(table(&rows), "a    bb\nccc  d");
+    }
+
+    #[test]
+    fn the_longest_text_that_can_come_stands_in_a_table() {
+        let text = "\n".repeat(60_000);
+        let rows = [vec!["1".to_owned(), printable(&text)], vec!["10".to_owned(), "hi".to_owned()]];
+        let lines: Vec<String> = table(&rows).lines().map(str::to_owned).collect();
+        assert_eq!(lines.len(), 2);
+        assert!(lines[0].starts_with("1    /  / ") && lines[0].len() > usize::from(u16::MAX));
+        assert_eq!(lines[1], "10  hi");
     }
 
     #[test]
