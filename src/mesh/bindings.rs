@@ -10,7 +10,7 @@ use crate::ids::{LinkId, PeerId};
 use crate::link::event::Role;
 use crate::time::Instant;
 
-/// How long a link stays bound to one peer before another may take it over (spec 1.6).
+/// How long a link stays bound to one peer before another, to whom no link leads, may take it over (spec 1.6).
 const REBIND_COOLDOWN: std::time::Duration = std::time::Duration::from_secs(60);
 
 #[derive(Debug)]
@@ -46,11 +46,13 @@ impl Bindings {
         if link != first_heard && self.peer_of(first_heard) != Some(peer) {
             return false;
         }
+        let has_a_link = self.is_neighbour(peer);
         let Some(entry) = self.links.get_mut(&link) else { return false };
         let distrusted =
             entry.distrusted.is_some_and(|(who, since)| who == peer && now.since(since) < BINDING_DISTRUST);
-        let taken =
-            entry.peer.is_some_and(|(bound, since)| bound == peer || now.since(since) < REBIND_COOLDOWN);
+        let taken = entry
+            .peer
+            .is_some_and(|(bound, since)| bound == peer || has_a_link || now.since(since) < REBIND_COOLDOWN);
         if distrusted || taken {
             return false;
         }
@@ -191,6 +193,16 @@ mod tests {
         assert!(bindings.bind(link(1), ALICE, link(1), at(0)));
         assert!(!bindings.bind(link(1), MALLORY, link(1), at(59)));
         assert!(bindings.bind(link(1), MALLORY, link(1), at(60)));
+    }
+
+    #[test]
+    fn a_bound_link_is_never_taken_over_for_a_peer_who_has_one() {
+        let mut bindings = two_links();
+        assert!(bindings.bind(link(1), MALLORY, link(1), at(0)));
+        assert!(bindings.bind(link(2), ALICE, link(2), at(0)));
+        assert!(!bindings.bind(link(1), ALICE, link(1), at(100)));
+        bindings.down(link(2));
+        assert!(bindings.bind(link(1), ALICE, link(1), at(100)));
     }
 
     #[test]
