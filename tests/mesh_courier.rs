@@ -215,9 +215,9 @@ fn as_much_is_left_with_a_courier_as_it_keeps_and_the_oldest_first() {
     assert_eq!((report.carried, report.counts.taken), (7, 7));
     assert_eq!(dropped(&world, courier, DropReason::CourierFull), 0);
     let left = |node| {
-        let told = |event: &Event| match event {
-            Event::Courier(CourierEvent::Deposited { id, couriers: 1 }) => Some(id.0[0]),
-            _ => None,
+        let told = |event: &Event| {
+            let Event::Courier(CourierEvent::Deposited { id, couriers: 1 }) = event else { return None };
+            Some(id.0[0])
         };
         world.events(node).filter_map(told).collect::<Vec<_>>()
     };
