@@ -36,6 +36,15 @@ async fn a_file_crosses_a_node_between_and_is_confirmed_and_one_for_everyone_rea
     assert_eq!(files[0]["hash"], blake3::hash(&content).to_hex().as_str());
     assert_eq!(bench.json(&["--home", "ada", "file", "list"]).await["files"][0]["hash"], files[0]["hash"]);
 
+    for (home, deed, hint) in [
+        ("cy", "accept", "hint: `hopline file list` shows which are offered\n"),
+        ("ada", "cancel", "hint: `hopline file list` shows which are on their way\n"),
+    ] {
+        let late = bench.run(&["--home", home, "file", deed, "1"]).await;
+        assert_eq!(late.status.code(), Some(1));
+        assert!(stderr(&late).ends_with(hint), "{}", stderr(&late));
+    }
+
     let mut heard = bench.client("cy").events().await.unwrap();
     let sent = bench.run(&["--home", "ada", "file", "send", "everyone", "plan.pdf", "--wait"]).await;
     assert!(sent.status.success(), "{}", stderr(&sent));

@@ -102,6 +102,14 @@ async fn a_group_is_made_filled_spoken_in_and_left_by_who_is_removed() {
     let between = line.said("ben", &["history"]).await;
     assert!(!between.contains("awake") && !between.contains("I am"), "{between}");
 
+    let twice = line.refused("ada", &["group", "invite", "night watch", "cy"]).await;
+    assert!(twice.contains("hint: `hopline group list` shows who is in it"), "{twice}");
+    let own = line.refused("ada", &["group", "remove", "night watch", "ada"]).await;
+    assert!(own.contains("hint: `hopline group leave` does that"), "{own}");
+    let nothing = line.refused("ada", &["group", "send", "night watch", ""]).await;
+    assert!(nothing.contains("hint: write something"), "{nothing}");
+    let long = line.refused("ada", &["group", "send", "night watch", &"x".repeat(60_001)]).await;
+    assert!(long.contains("hint: send it as several messages"), "{long}");
     let forbidden = line.refused("cy", &["group", "remove", "night watch", "ada"]).await;
     assert!(forbidden.contains("hint: ask who made it; anybody may leave"), "{forbidden}");
     let removed = line.said("ada", &["group", "remove", "night watch", "cy"]).await;
@@ -231,9 +239,10 @@ async fn people_and_the_mesh_are_asked_and_decided_about_in_the_chat() {
     answered(&mut chat, &format!("/verify {code}"), "* the code is good").await;
     chat.line("* ben is verified: the keys are theirs").await;
 
-    answered(&mut chat, "/ping zoe", "* no answer: nobody called `zoe`").await;
+    answered(&mut chat, "/ping zoe", "* nobody called `zoe` has been heard (`hopline peers` shows").await;
     answered(&mut chat, "/fav zoe", "* nobody called `zoe` is a contact").await;
-    answered(&mut chat, "/verify", "type /verify NAME|CODE").await;
+    answered(&mut chat, "/verify ben --revoke", "ben is not verified: whom they vouch for").await;
+    answered(&mut chat, "/verify", "type /verify [NAME | CODE | NAME --revoke]").await;
     chat.type_line("/quit").await;
     assert!(chat.ended_well().await);
 }
@@ -279,19 +288,54 @@ async fn rooms_files_and_the_board_are_used_in_the_chat() {
     assert!(answered(&mut chat, "/board", "in 23 h 59 min").await.contains("bread at the church"));
     answered(&mut chat, &format!("/board remove {id}"), &format!("notice {id} is withdrawn")).await;
 
-    answered(&mut chat, "#crew hello", "* you are in no group called `crew`").await;
-    answered(&mut chat, "/file cy nothing.pdf", "* not sent: cannot").await;
+    answered(&mut chat, "#crew hello", "* not sent: you are in no group called `crew`").await;
+    answered(&mut chat, "/file cy nothing.pdf", "(see that it is there, and that whoever runs the daemon")
+        .await;
     answered(&mut chat, "/file #crew the plan.pdf", "* not sent: a file goes to one peer or to everyone")
         .await;
     answered(&mut chat, "/board remove ffffffff", "* no notice has an id that begins with `ffffffff`").await;
     chat.type_line("/clear").await;
     let next = timeout(DEADLINE, answered(&mut chat, "/dance", "")).await.unwrap();
-    assert_eq!(next, "* there is no /dance: /help lists what can be typed", "no terminal, nothing to clear");
+    assert_eq!(next, "* there is no /dance (/help lists what can be typed)", "no terminal, nothing to clear");
     let help = answered(&mut chat, "/help", "a line").await;
     assert!(help.ends_with("goes to everyone in reach, readable by all"), "{help}");
     for command in ["/msg", "/who", "/group", "/file", "/board", "/fav", "/verify", "/clear", "/quit"] {
         chat.line(command).await;
     }
+    chat.type_line("/quit").await;
+    assert!(chat.ended_well().await);
+}
+
+#[tokio::test]
+async fn programs_get_every_error_of_the_chat_in_one_shape() {
+    let bench = Bench::new();
+    let _air = bench.air("ada ben").await;
+    let _ada = bench.daemon("ada").await;
+    let mut chat = bench.start(&["--home", "ada", "chat"]);
+    chat.event("ready", |_| true).await;
+    for (typed, code) in [
+        ("@zoe hello", "unknown_peer"),
+        ("/ping zoe", "unknown_peer"),
+        ("/file zoe notes.txt", "unknown_peer"),
+        ("/fav zoe", "unknown_peer"),
+        ("/verify bitchat://verify?v=1", "bad_code"),
+        ("#crew hello", "not_found"),
+        ("/group leave crew", "not_found"),
+        ("/board remove ffffffff", "not_found"),
+        ("/trace everyone", "unfit"),
+        ("/file #crew notes.txt", "bad_request"),
+        ("/msg zoe", "bad_request"),
+        ("/dance", "bad_request"),
+    ] {
+        chat.type_line(typed).await;
+        let told = chat.object(typed, |object| object["error"].is_object()).await;
+        let error = &told["error"];
+        assert_eq!(error["code"], code, "{typed}: {error}");
+        assert!(error["message"].is_string() && error["hint"].is_string(), "{typed}: {error}");
+    }
+    chat.type_line("/help").await;
+    let help = chat.object("/help", |object| object["help"].is_string()).await;
+    assert!(help["help"].as_str().unwrap().contains("/topology"), "{help}");
     chat.type_line("/quit").await;
     assert!(chat.ended_well().await);
 }

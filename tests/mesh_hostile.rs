@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use bench::{Bench, START, announce, identity, introduce, know, link, packet, signed, text};
 use bytes::Bytes;
+use hopline::crypto::Identity;
 use hopline::ids::{AttemptId, LinkId, PeerId};
 use hopline::link::event::{DeviceAddress, RadioEvent, Role};
 use hopline::mesh::error::{DropReason, Refusal};
@@ -189,6 +190,26 @@ fn a_sync_request_and_a_packet_with_ttl_1_or_0_go_no_further() {
     }
     bench.pass(Duration::from_secs(1));
     assert_eq!(bench.relayed(), []);
+}
+
+#[test]
+fn a_link_that_leads_to_one_peer_is_not_taken_over_in_the_name_of_another_who_has_a_link() {
+    let (bob, mallory) = (identity(3), identity(9));
+    let mut bench = Bench::with_links(2);
+    introduce(&mut bench, 1, &bob, 0);
+    introduce(&mut bench, 2, &mallory, 0);
+    for second in [20, 40, 61] {
+        bench.pass(Duration::from_secs(second) - bench.now.since_start());
+        let at = second * 1_000;
+        introduce(&mut bench, 2, &mallory, at);
+        // A new announce of bob's, heard elsewhere: as if it came from bob, whose other link would be given up for this.
+        introduce(&mut bench, 2, &bob, at + 1);
+    }
+    let links = |who: &Identity| {
+        let found = bench.engine.peers(bench.clock()).into_iter().find(|info| info.id == who.peer_id());
+        found.map(|info| info.links).unwrap_or_default()
+    };
+    assert_eq!((links(&bob), links(&mallory)), (vec![link(1)], vec![link(2)]));
 }
 
 #[test]

@@ -137,8 +137,7 @@ impl Engine {
     }
 
     pub(super) fn board_packet(&mut self, received: &Received, now: Now) -> Result<(), DropReason> {
-        let frame = received.bytes().slice(..received.frame_len());
-        self.take_notice(believed(&received.packet().payload)?, frame, now)
+        self.take_notice(believed(&received.packet().payload)?, received.kept(), now)
     }
 
     pub(super) fn board_command(&mut self, command: Command, now: Now) {

@@ -369,6 +369,7 @@ impl Engine {
                 }
                 self.end_cut_trains(now);
                 if let Some(peer) = peer {
+                    self.courier_parted(peer);
                     self.emit_peer(peer, now);
                 }
             }

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use tokio::sync::{broadcast, mpsc, oneshot};
 
-use crate::ids::{MessageId, PeerId};
+use crate::ids::{Fingerprint, MessageId, PeerId};
 use crate::mesh;
 use crate::mesh::event::PeerInfo;
+use crate::mesh::trust::Opinion;
 use crate::message::{Recipient, Requirements};
 use crate::router::Explanation;
 use crate::storage::{InboxEntry, Line, Lines, OutboxEntry, OutboxFilter};
@@ -120,6 +121,11 @@ impl NodeHandle {
     /// Everybody heard on the mesh.
     pub async fn peers(&self) -> Result<Vec<PeerInfo>, Stopped> {
         self.bitchat.peers().await.ok_or(Stopped)
+    }
+
+    /// How far somebody is trusted, and on whose word.
+    pub async fn opinion(&self, who: Fingerprint) -> Result<Opinion, Stopped> {
+        self.bitchat.opinion(who).await.ok_or(Stopped)
     }
 
     /// Asks or decides something about contacts.

@@ -35,6 +35,9 @@ pub(in crate::cli) struct Arguments {
     /// Say that you compared the safety number, and that it is the same
     #[arg(long, conflicts_with = "scan")]
     compared: bool,
+    /// Take a verification back: the number was not the same after all, or the device is in other hands
+    #[arg(long, conflicts_with_all = ["scan", "compared"])]
+    revoke: bool,
 }
 
 const EXAMPLES: &str = "\
@@ -42,6 +45,7 @@ Examples:
   hopline verify ben                                show ben your code, and wait until it is scanned
   hopline verify --scan 'bitchat://verify?v=1&…'    what ben's screen shows
   hopline verify ben --compared                     the safety number is the same on both screens
+  hopline verify ben --revoke                       take that back
 
 Whoever scans is the one who is sure then: for both to be, each scans the other's code.";
 
@@ -50,6 +54,9 @@ pub(in crate::cli) async fn run(context: &Context, arguments: Arguments) -> Resu
         Arguments { scan: Some(code), .. } => scan(context, code).await,
         Arguments { name: Some(name), compared: true, .. } => {
             person::run(context, &name, Decision::Verified).await
+        }
+        Arguments { name: Some(name), revoke: true, .. } => {
+            person::run(context, &name, Decision::Unverified).await
         }
         Arguments { name: Some(name), .. } => show(context, &name).await,
         // The argument parser lets nobody through without one of them.

@@ -331,6 +331,9 @@ impl Driver {
             Question::Topology(answer) => {
                 answer.send(self.engine.topology(self.clock.now())).ok();
             }
+            Question::Opinion(who, answer) => {
+                answer.send(self.engine.opinion(who, self.clock.now())).ok();
+            }
             Question::Command(command) => self.turn(Input::Command(command)),
         }
     }

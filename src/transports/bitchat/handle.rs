@@ -3,12 +3,13 @@
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 use super::board::BitchatStatus;
-use crate::ids::AttemptId;
+use crate::ids::{AttemptId, Fingerprint};
 use crate::mesh::board::Notice;
 use crate::mesh::event::{Command, Event, Introduction, PeerInfo};
 use crate::mesh::groups::GroupInfo;
 use crate::mesh::media::event::{self as media, Received};
 use crate::mesh::topology::Graph;
+use crate::mesh::trust::Opinion;
 
 /// Events of the mesh that may wait for a listener; one that is slower loses the oldest.
 pub(super) const EVENT_BOUND: usize = 256;
@@ -35,6 +36,8 @@ pub(super) enum Question {
     Notices(oneshot::Sender<Vec<Notice>>),
     /// Who hears whom?
     Topology(oneshot::Sender<Graph>),
+    /// How far is somebody trusted?
+    Opinion(Fingerprint, oneshot::Sender<Opinion>),
 }
 
 /// The node's second hand on a running BLE mesh. All its verbs come to nothing once it has stopped.
@@ -91,6 +94,11 @@ impl BitchatHandle {
     /// Who hears whom, as far as we were told; `None` once it has stopped.
     pub async fn topology(&self) -> Option<Graph> {
         self.question(Question::Topology).await
+    }
+
+    /// How far somebody is trusted, and on whose word; `None` once it has stopped.
+    pub async fn opinion(&self, who: Fingerprint) -> Option<Opinion> {
+        self.question(|answer| Question::Opinion(who, answer)).await
     }
 
     /// What happens on the mesh from here on, but for files; `None` once it has stopped.
