@@ -246,7 +246,7 @@ impl Engine {
             PacketType::GroupMessage if packet.is_broadcast() => self.group_packet(packet, arrival.ttl, now),
             PacketType::FileTransfer if for_me || packet.is_broadcast() => self.open_file(packet),
             PacketType::VoiceFrame if packet.is_broadcast() => self.open_voice(packet, now),
-            PacketType::NostrCarrier if !for_me => self.nostr_carrier(packet, now),
+            PacketType::NostrCarrier if !for_me => self.nostr_carrier(packet),
             PacketType::BoardPost if packet.is_broadcast() => self.board_packet(received, now),
             PacketType::RequestSync => self.sync_requested(packet, arrival.link, now),
             PacketType::CourierEnvelope if for_me => self.courier_mail(packet, proven, stamp, now),
