@@ -3,6 +3,8 @@
 
 #[path = "common/bench.rs"]
 mod bench;
+#[path = "common/inside.rs"]
+mod inside;
 
 use std::time::Duration;
 
@@ -16,6 +18,7 @@ use hopline::mesh::event::{Command, Event, Input, Reach};
 use hopline::mesh::{Config, Engine};
 use hopline::time::UnixMillis;
 use hopline::wire::{Fragment, Packet, PacketType, Probe, Received, Version, chunk_for, fragments};
+use inside::Inside;
 use rand_chacha::ChaCha20Rng;
 use rand_core::{RngCore, SeedableRng};
 
@@ -274,6 +277,26 @@ fn what_one_link_floods_with_is_relayed_within_bounds_and_the_others_are_still_r
     let flooded = bench.relayed().len();
     assert!(flooded <= 2 * (256 + 3 * 150 + 10), "{flooded} frames on two links");
     assert!(bench.dropped(DropReason::RelayRate) > 2_000);
+}
+
+#[test]
+fn peers_with_a_session_share_their_links_bucket_like_anybody() {
+    let mut bench = settled(2);
+    let insiders: Vec<Inside> = (20..30).map(|seed| Inside::open(&mut bench, 1, seed)).collect();
+    bench.pass(Duration::from_secs(3));
+    let (mut sent, before) = (0, bench.engine.counters().relayed);
+    for n in 0..100 {
+        for insider in &insiders {
+            sent += 1;
+            bench.hear(1, &text(&insider.identity, &format!("{n}"), inside::at(&bench)));
+        }
+        bench.pass(Duration::from_millis(5));
+    }
+    bench.pass(Duration::from_secs(1));
+    let relayed = bench.engine.counters().relayed - before;
+    assert!(relayed <= 256 + 150, "{relayed} in half a second");
+    let refused = bench.dropped(DropReason::RelayRate);
+    assert!(refused > sent / 2, "{refused} of {sent}");
 }
 
 #[test]

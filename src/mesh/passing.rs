@@ -100,9 +100,11 @@ impl Engine {
         if relay.links.is_empty() {
             let Relay { frame, ingress, proven, .. } = relay;
             let (since, heard) = (now.instant, BTreeSet::new());
+            if !self.spool.add(Spooled { key, frame, ingress, neighbour, proven, since, heard }) {
+                return Err(DropReason::SpoolFull);
+            }
             self.counters.spooled += 1;
-            let kept = self.spool.add(Spooled { key, frame, ingress, neighbour, proven, since, heard });
-            return if kept { Ok(()) } else { Err(DropReason::SpoolFull) };
+            return Ok(());
         }
         let planned = self.relays.schedule(key, relay, self.config.policy);
         if planned { Ok(()) } else { Err(DropReason::RelayQueueFull) }
@@ -110,7 +112,7 @@ impl Engine {
 
     fn admits(&mut self, link: LinkId, sender: PeerId, proven: bool, now: Now) -> bool {
         let from = match proven {
-            true if self.is_friend(sender, now) => From::Friend(sender),
+            true if self.peers.is_contact(sender) => From::Contact(sender),
             true => From::Verified(sender),
             false => From::Anybody,
         };
