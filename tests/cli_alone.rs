@@ -138,7 +138,6 @@ async fn a_configuration_is_checked_and_shown_without_a_daemon() {
     );
     assert_eq!(setting("node.nickname")["origin"], "command_line");
     assert_eq!(setting("betanet.enabled")["origin"], "default");
-    assert_eq!(shown["not_built"], serde_json::json!([]));
     assert!(!bench.path("home/nickname").exists(), "showing a configuration wrote into the home");
 }
 

@@ -1,62 +1,28 @@
 //! Daemons as separate processes on one simulated air, and the commands that talk to them.
 
 #![cfg(feature = "cli")]
-#![expect(clippy::unwrap_used, reason = "an unwrap in a test is an assertion")]
 
 mod program;
 
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
-use hopline::api::Client;
-use hopline::api::client::{ClientError, Events};
+use hopline::api::client::ClientError;
 use hopline::api::error::Code;
 use hopline::api::schema::{EventReport, StatusWord};
 use hopline::ids::PeerId;
-use tokio::time::timeout;
 
-use program::{Bench, DEADLINE, stderr};
+use program::{Bench, DEADLINE, event, know, stderr};
 
 const LINE: &str = "ada ben\nben cy\n";
-
-fn client(bench: &Bench, name: &str) -> Client {
-    Client::new(bench.path(name).join("hopline.sock"))
-}
-
-/// Waits for an event of which `pick` makes something.
-async fn event<T>(events: &mut Events, pick: impl Fn(EventReport) -> Option<T>) -> T {
-    let waiting = async {
-        loop {
-            let event = events.next().await.unwrap().expect("the daemon has stopped");
-            if let Some(picked) = pick(event) {
-                return picked;
-            }
-        }
-    };
-    timeout(DEADLINE, waiting).await.expect("the event did not come")
-}
-
-/// Waits until a daemon knows all of these.
-async fn know(client: &Client, wanted: &[&str]) {
-    let mut events = client.events().await.unwrap();
-    for wanted in wanted {
-        let wanted: PeerId = wanted.parse().unwrap();
-        if client.peers().await.unwrap().peers.iter().all(|peer| peer.id != wanted) {
-            event(&mut events, |event| {
-                matches!(event, EventReport::Peer(peer) if peer.id == wanted).then_some(())
-            })
-            .await;
-        }
-    }
-}
 
 #[tokio::test]
 async fn a_file_crosses_a_node_between_and_is_confirmed_and_one_for_everyone_reaches_all() {
     let bench = Bench::new();
     let _air = bench.air(LINE).await;
     let (ada, ben, cy) = (bench.daemon("ada").await, bench.daemon("ben").await, bench.daemon("cy").await);
-    know(&client(&bench, "ada"), &[&ben.peer_id, &cy.peer_id]).await;
-    know(&client(&bench, "cy"), &[&ada.peer_id]).await;
+    know(&bench.client("ada"), &[&ben.peer_id, &cy.peer_id]).await;
+    know(&bench.client("cy"), &[&ada.peer_id]).await;
     let content = [b"%PDF-1.4\n".as_slice(), &[7; 20_000]].concat();
     std::fs::write(bench.path("plan.pdf"), &content).unwrap();
 
@@ -70,7 +36,16 @@ async fn a_file_crosses_a_node_between_and_is_confirmed_and_one_for_everyone_rea
     assert_eq!(files[0]["hash"], blake3::hash(&content).to_hex().as_str());
     assert_eq!(bench.json(&["--home", "ada", "file", "list"]).await["files"][0]["hash"], files[0]["hash"]);
 
-    let mut heard = client(&bench, "cy").events().await.unwrap();
+    for (home, deed, hint) in [
+        ("cy", "accept", "hint: `hopline file list` shows which are offered\n"),
+        ("ada", "cancel", "hint: `hopline file list` shows which are on their way\n"),
+    ] {
+        let late = bench.run(&["--home", home, "file", deed, "1"]).await;
+        assert_eq!(late.status.code(), Some(1));
+        assert!(stderr(&late).ends_with(hint), "{}", stderr(&late));
+    }
+
+    let mut heard = bench.client("cy").events().await.unwrap();
     let sent = bench.run(&["--home", "ada", "file", "send", "everyone", "plan.pdf", "--wait"]).await;
     assert!(sent.status.success(), "{}", stderr(&sent));
     event(&mut heard, |event| {
@@ -90,12 +65,12 @@ async fn a_recording_is_spoken_live_and_follows_as_a_file_and_nothing_else_is_sp
     let bench = Bench::new();
     let _air = bench.air(LINE).await;
     let (ada, _ben, cy) = (bench.daemon("ada").await, bench.daemon("ben").await, bench.daemon("cy").await);
-    know(&client(&bench, "ada"), &[&cy.peer_id]).await;
-    know(&client(&bench, "cy"), &[&ada.peer_id]).await;
+    know(&bench.client("ada"), &[&cy.peer_id]).await;
+    know(&bench.client("cy"), &[&ada.peer_id]).await;
     let unit = [hopline::wire::adts::header(128).as_slice(), &[7; 128]].concat();
     std::fs::write(bench.path("hello.aac"), unit.repeat(8)).unwrap();
 
-    let mut heard = client(&bench, "cy").events().await.unwrap();
+    let mut heard = bench.client("cy").events().await.unwrap();
     let sent =
         bench.run(&["--home", "ada", "file", "send", &cy.peer_id, "hello.aac", "--voice", "--wait"]).await;
     assert!(sent.status.success(), "{}", stderr(&sent));
@@ -122,7 +97,7 @@ async fn a_private_message_crosses_a_node_between_and_comes_back_as_delivered() 
     let bench = Bench::new();
     let _air = bench.air(LINE).await;
     let (ada, _ben, cy) = (bench.daemon("ada").await, bench.daemon("ben").await, bench.daemon("cy").await);
-    let mut heard = client(&bench, "cy").events().await.unwrap();
+    let mut heard = bench.client("cy").events().await.unwrap();
 
     // By its id a peer can be written to before it was heard: the message waits for it.
     let arguments = ["--home", "ada", "send", &cy.peer_id, "hi cy", "--wait", "delivered", "--timeout", "60"];
@@ -160,7 +135,7 @@ async fn a_private_message_shown_in_a_chat_comes_back_as_read() {
     let shown = chat.event("private_message", |_| true).await;
     assert_eq!(shown["text"], "seen?");
 
-    let mut heard = client(&bench, "ada").events().await.unwrap();
+    let mut heard = bench.client("ada").events().await.unwrap();
     chat.type_line("hello everyone").await;
     chat.type_line("@ada hello you").await;
     let texts = [event(&mut heard, text_of).await, event(&mut heard, text_of).await];
@@ -182,7 +157,7 @@ async fn who_is_asked_to_end_says_goodbye_and_ends_within_a_second() {
     let bench = Bench::new();
     let _air = bench.air("ada ben").await;
     let (_ada, mut ben) = (bench.daemon("ada").await, bench.daemon("ben").await);
-    let ada = client(&bench, "ada");
+    let ada = bench.client("ada");
     know(&ada, &[&ben.peer_id]).await;
     let mut events = ada.events().await.unwrap();
     assert!(ben.running.signal("TERM", Duration::from_secs(1)).await);
@@ -202,7 +177,7 @@ async fn a_nickname_of_two_peers_is_refused_with_both_listed() {
     let _air = bench.air(LINE).await;
     let ben = bench.daemon("ben").await;
     let (ada, cy) = (bench.daemon_called("ada", "twin").await, bench.daemon_called("cy", "twin").await);
-    let client = client(&bench, "ben");
+    let client = bench.client("ben");
     know(&client, &[&ada.peer_id, &cy.peer_id]).await;
     let Err(ClientError::Refused(refused)) = client.send("@twin", "which?").await else {
         panic!("the message was not refused")
@@ -222,7 +197,7 @@ async fn a_message_to_nobody_in_reach_waits_and_can_be_asked_for() {
     let bench = Bench::new();
     let _air = bench.air("ada").await;
     let _ada = bench.daemon("ada").await;
-    let client = client(&bench, "ada");
+    let client = bench.client("ada");
     let sent = client.send("everyone", "anybody?").await.unwrap();
     assert_eq!(sent.status, StatusWord::Queued);
     let asked = client.message(sent.id).await.unwrap();
@@ -259,16 +234,16 @@ async fn what_is_cut_apart_finds_together_again_and_each_message_shows_once() {
     let bench = Bench::new();
     let _air = bench.air("ada ben").await;
     let (_ada, ben) = (bench.daemon("ada").await, bench.daemon("ben").await);
-    know(&client(&bench, "ada"), &[&ben.peer_id]).await;
-    let mut at_ada = client(&bench, "ada").events().await.unwrap();
-    let mut at_ben = client(&bench, "ben").events().await.unwrap();
+    know(&bench.client("ada"), &[&ben.peer_id]).await;
+    let mut at_ada = bench.client("ada").events().await.unwrap();
+    let mut at_ben = bench.client("ben").events().await.unwrap();
     bench.json(&["air", "air", "--cut", "ada,ben"]).await;
     event(&mut at_ada, |event| matches!(event, EventReport::LinkDown { .. }).then_some(())).await;
 
-    let first = client(&bench, "ada").send("everyone", "one").await.unwrap();
+    let first = bench.client("ada").send("everyone", "one").await.unwrap();
     assert_eq!(first.status, StatusWord::Queued);
     bench.json(&["air", "air", "--join", "ada,ben"]).await;
     assert_eq!(event(&mut at_ben, text_of).await.1, "one");
-    client(&bench, "ada").send("everyone", "two").await.unwrap();
+    bench.client("ada").send("everyone", "two").await.unwrap();
     assert_eq!(event(&mut at_ben, text_of).await.1, "two");
 }

@@ -177,7 +177,7 @@ fn a_bomb_is_refused_by_what_it_claims_and_a_real_one_is_not_kept() {
         bench.hear(1, &frame);
     }
     assert_eq!(bench.dropped(DropReason::Malformed), 3);
-    // A megabyte of zeros in about a kilobyte, signed by nobody known: relayed as it came, and not held.
+    // A megabyte of zeros in about a kilobyte, signed by nobody known.
     let stranger = invented(1);
     let zeros = packet(&stranger, PacketType::Message, vec![0; 1_000_000], 1);
     let bomb = signed(&stranger, Packet { version: Version::V2, ..zeros });
@@ -211,6 +211,90 @@ fn a_flood_of_fragments_of_invented_senders_does_not_keep_a_message_from_being_p
     bench.hear(1, &wrap(&alice, last));
     let whole = |event: &&Event| matches!(event, Event::PublicMessage(message) if message.text == long);
     assert_eq!(bench.events.iter().filter(whole).count(), 1);
+}
+
+/// A text of somebody in pieces that nobody signed, and what it says.
+fn in_pieces(who: &Identity) -> (Vec<Vec<u8>>, String) {
+    let long = "a long text of alice, with quite a few different words in it; ".repeat(30);
+    let frame = Bytes::from(signed(who, packet(who, PacketType::Message, long.clone(), 1)));
+    let pieces = fragments(&frame, [7; 8], PacketType::Message, chunk_for(64, 0)).expect("it can be cut");
+    (pieces.map(|piece| wrapped(who, &piece)).collect(), long)
+}
+
+fn wrapped(who: &Identity, piece: &Fragment) -> Vec<u8> {
+    packet(who, PacketType::Fragment, piece.encode(), 1).encode().expect("it encodes")
+}
+
+#[test]
+fn pieces_in_a_peers_name_do_not_keep_its_message_from_being_put_together() {
+    let alice = identity(2);
+    let spoofed = |n: u64| {
+        let (id, data) = (n.to_be_bytes(), Bytes::from_static(&[7; 300]));
+        wrapped(&alice, &Fragment { id, index: 0, total: 9_000, original_type: PacketType::Message, data })
+    };
+    // Over another link, and through the same neighbour.
+    for serial in [2, 1] {
+        let mut bench = settled(2);
+        introduce(&mut bench, 1, &alice, 0);
+        let (pieces, long) = in_pieces(&alice);
+        (0..100).for_each(|n| bench.hear(serial, &spoofed(n)));
+        for (n, piece) in (100..).step_by(10).zip(&pieces) {
+            bench.hear(1, piece);
+            (n..n + 10).for_each(|n| bench.hear(serial, &spoofed(n)));
+        }
+        assert_eq!(bench.shown(&long), 1, "link {serial}");
+    }
+}
+
+#[test]
+fn a_frame_put_together_with_more_behind_it_than_padding_is_refused() {
+    let alice = identity(2);
+    for (behind, shown) in [(255, 1), (256, 0), (100_000, 0)] {
+        let mut bench = settled(2);
+        introduce(&mut bench, 1, &alice, 0);
+        let mut frame = text(&alice, "short", 1);
+        frame.resize(frame.len() + behind, 7);
+        let pieces = fragments(&frame.into(), [7; 8], PacketType::Message, 400).expect("it can be cut");
+        pieces.for_each(|piece| bench.hear(1, &wrapped(&alice, &piece)));
+        let refused = bench.dropped(DropReason::Malformed);
+        assert_eq!(
+            (bench.shown("short"), refused),
+            (shown, 1 - u64::try_from(shown).expect("a few")),
+            "{behind} bytes behind it"
+        );
+    }
+}
+
+#[test]
+fn what_is_longer_than_the_apps_make_it_is_neither_shown_nor_kept_nor_passed_on() {
+    let alice = identity(2);
+    let long = |text: String| {
+        signed(&alice, Packet { version: Version::V2, ..packet(&alice, PacketType::Message, text, 1) })
+    };
+    let mut bench = settled(2);
+    introduce(&mut bench, 1, &alice, 0);
+    bench.pass(Duration::from_secs(1));
+    bench.written.clear();
+    bench.hear(1, &long("a".repeat(60_001)));
+    let invented =
+        Packet { version: Version::V2, ..packet(&alice, PacketType::GroupMessage, vec![7; 240_001], 1) };
+    bench.hear(1, &invented.encode().expect("it encodes"));
+    let stranger = invented_text(1);
+    bench.hear(1, &stranger);
+    bench.pass(Duration::from_secs(1));
+    let shown = |bench: &Bench| bench.events.iter().any(|event| matches!(event, Event::PublicMessage(_)));
+    assert!(!shown(&bench));
+    assert_eq!((bench.dropped(DropReason::Payload), bench.relayed().len()), (3, 0));
+    let three_bytes_each = "\u{8a9e}".repeat(60_000);
+    bench.hear(1, &long(three_bytes_each.clone()));
+    assert_eq!(bench.shown(&three_bytes_each), 1);
+}
+
+/// A text one character too long, of somebody nobody has heard of.
+fn invented_text(n: u16) -> Vec<u8> {
+    let who = invented(n);
+    let long = "a".repeat(60_001);
+    signed(&who, Packet { version: Version::V2, ..packet(&who, PacketType::Message, long, 1) })
 }
 
 #[test]

@@ -3,6 +3,7 @@
 #[path = "common/bench.rs"]
 mod bench;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bench::{Bench, START, announce, identity, introduce, link, packet, signed, text};
@@ -354,12 +355,70 @@ fn a_piece_that_contradicts_the_others_does_not_keep_a_node_from_asking_for_what
     assert_eq!(bench.dropped(DropReason::Fragment), 1);
     bench.written.clear();
     bench.pass(Duration::from_secs(6));
-    let asked = bench.written.iter().any(|(_, frame)| {
+    assert!(asked_for(&bench, [9; 8]));
+}
+
+/// Whether the bench asked a neighbour for the pieces of this train.
+fn asked_for(bench: &Bench, train: [u8; 8]) -> bool {
+    let mut cut: BTreeMap<[u8; 8], Vec<u8>> = BTreeMap::new();
+    let mut packets = Vec::new();
+    for (_, frame) in &bench.written {
         let packet = Received::decode(frame).expect("a packet").into_packet();
-        packet.packet_type == PacketType::RequestSync
-            && RequestSync::decode(&packet.payload).is_ok_and(|request| request.fragment_ids == [[9; 8]])
-    });
-    assert!(asked);
+        if packet.packet_type != PacketType::Fragment {
+            packets.push(packet);
+        } else if packet.sender == bench.engine.peer_id() {
+            let piece = Fragment::decode(&packet.payload).expect("a piece");
+            cut.entry(piece.id).or_default().extend(&piece.data);
+        }
+    }
+    packets.extend(
+        cut.into_values().filter_map(|frame| Some(Received::decode(&frame.into()).ok()?.into_packet())),
+    );
+    packets.iter().filter(|packet| packet.packet_type == PacketType::RequestSync).any(|packet| {
+        RequestSync::decode(&packet.payload).is_ok_and(|request| request.fragment_ids.contains(&train))
+    })
+}
+
+/// The only piece that will ever come of a train of somebody who does not exist.
+fn lone_piece(n: u64, at: u64) -> Vec<u8> {
+    let data = Bytes::from_static(b"a piece");
+    let fragment =
+        Fragment { id: n.to_be_bytes(), index: 0, total: 2, original_type: PacketType::Message, data };
+    let sender = PeerId((n + (1 << 40)).to_be_bytes());
+    let piece = Packet { sender, ..packet(&identity(20), PacketType::Fragment, fragment.encode(), at) };
+    piece.encode().expect("it encodes")
+}
+
+#[test]
+fn trains_that_were_only_begun_cost_no_neighbour_more_requests_than_it_answers() {
+    let (mut bench, alice, _) = between();
+    let mut asked = Vec::new();
+    for n in 0..60 {
+        bench.written.clear();
+        let at = now(&bench);
+        bench.hear(2, &lone_piece(n, at));
+        bench.hear(1, &text(&alice, "still here", at));
+        bench.pass(Duration::from_secs(3));
+        let request =
+            |(over, frame): &&(LinkId, Bytes)| *over == link(1) && frame[1] == PacketType::RequestSync.code();
+        asked.push(bench.written.iter().filter(request).count());
+    }
+    let most = asked.windows(10).map(|half_a_minute| half_a_minute.iter().sum::<usize>()).max();
+    assert!(most.is_some_and(|most| (4..=7).contains(&most)), "{asked:?}");
+}
+
+#[test]
+fn trains_begun_over_one_link_do_not_keep_a_node_from_asking_for_what_is_missing_of_anothers() {
+    let (mut bench, alice, _) = between();
+    let at = now(&bench);
+    (0..300).for_each(|n| bench.hear(2, &lone_piece(n, at + n % 50)));
+    let data = Bytes::from_static(b"a piece");
+    let fragment = Fragment { id: [9; 8], index: 0, total: 2, original_type: PacketType::Message, data };
+    let piece = packet(&alice, PacketType::Fragment, fragment.encode(), at);
+    bench.hear(1, &piece.encode().expect("it encodes"));
+    (300..600).for_each(|n| bench.hear(2, &lone_piece(n, at + n % 50)));
+    bench.pass(Duration::from_secs(6));
+    assert!(asked_for(&bench, [9; 8]));
 }
 
 #[test]

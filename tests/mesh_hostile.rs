@@ -7,13 +7,14 @@ use std::time::Duration;
 
 use bench::{Bench, START, announce, identity, introduce, know, link, packet, signed, text};
 use bytes::Bytes;
+use hopline::crypto::Identity;
 use hopline::ids::{AttemptId, LinkId, PeerId};
 use hopline::link::event::{DeviceAddress, RadioEvent, Role};
 use hopline::mesh::error::{DropReason, Refusal};
 use hopline::mesh::event::{Command, Event, Input, Reach};
 use hopline::mesh::{Config, public_packet};
 use hopline::time::UnixMillis;
-use hopline::wire::{Announce, PacketType};
+use hopline::wire::{Announce, Packet, PacketType};
 use proptest::prelude::*;
 
 /// The bench's own node says something.
@@ -189,6 +190,62 @@ fn a_sync_request_and_a_packet_with_ttl_1_or_0_go_no_further() {
     }
     bench.pass(Duration::from_secs(1));
     assert_eq!(bench.relayed(), []);
+}
+
+/// Neither the TTL nor flag 10 is signed.
+#[test]
+fn a_copy_that_goes_no_further_does_not_keep_the_true_packet_from_being_passed_on() {
+    let (alice, stranger) = (identity(2), identity(20));
+    let known = text(&alice, "onward", 2_000);
+    let unknown = text(&stranger, "of a stranger", 2_000);
+    let sealed = packet(&stranger, PacketType::NoiseEncrypted, vec![7; 40], 2_000);
+    let sealed = Packet { recipient: Some(PeerId([8; 8])), ..sealed }.encode().expect("it encodes");
+    let spent = |frame: &Vec<u8>, ttl| [&frame[..2], &[ttl], &frame[3..]].concat();
+    let reply = |frame: &Vec<u8>| [&frame[..11], &[frame[11] | 0x10], &frame[12..]].concat();
+    for (genuine, copy) in [
+        (&known, spent(&known, 1)),
+        (&known, spent(&known, 0)),
+        (&known, reply(&known)),
+        (&unknown, spent(&unknown, 1)),
+        (&sealed, spent(&sealed, 1)),
+    ] {
+        let mut bench = Bench::with_links(4);
+        introduce(&mut bench, 1, &alice, 0);
+        introduce(&mut bench, 2, &identity(9), 0);
+        bench.pass(Duration::from_secs(2));
+        bench.written.clear();
+        bench.hear(2, &copy);
+        bench.pass(Duration::from_millis(500));
+        assert_eq!(bench.relayed(), []);
+        for _ in 0..2 {
+            bench.hear(1, genuine);
+            bench.pass(Duration::from_millis(500));
+            let mut onward = bench.relayed();
+            onward.sort_unstable();
+            let sent = [link(3), link(4)].map(|link| (link, Bytes::from(spent(genuine, 6))));
+            assert_eq!(onward, sent, "once, to who did not send it");
+        }
+    }
+}
+
+#[test]
+fn a_link_that_leads_to_one_peer_is_not_taken_over_in_the_name_of_another_who_has_a_link() {
+    let (bob, mallory) = (identity(3), identity(9));
+    let mut bench = Bench::with_links(2);
+    introduce(&mut bench, 1, &bob, 0);
+    introduce(&mut bench, 2, &mallory, 0);
+    for second in [20, 40, 61] {
+        bench.pass(Duration::from_secs(second) - bench.now.since_start());
+        let at = second * 1_000;
+        introduce(&mut bench, 2, &mallory, at);
+        // A new announce of bob's, heard elsewhere: as if it came from bob, whose other link would be given up for this.
+        introduce(&mut bench, 2, &bob, at + 1);
+    }
+    let links = |who: &Identity| {
+        let found = bench.engine.peers(bench.clock()).into_iter().find(|info| info.id == who.peer_id());
+        found.map(|info| info.links).unwrap_or_default()
+    };
+    assert_eq!((links(&bob), links(&mallory)), (vec![link(1)], vec![link(2)]));
 }
 
 #[test]

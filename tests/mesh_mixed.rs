@@ -1,5 +1,5 @@
 //! Meshes of one kind of node and of all kinds: nodes that relay by the rules of the iOS app, of the Android app and by
-//! ours, in one network. A mixed network delivers no worse than the worst of its kinds alone.
+//! ours, in one network. A mixed network delivers no worse than any of its kinds alone.
 //!
 //! Run with `--nocapture` to see the figures.
 //! `HOPLINE_MIXED_SEEDS=100 cargo test --release --test mesh_mixed -- --nocapture` runs as many worlds of each sort.
@@ -11,7 +11,7 @@ mod common;
 use std::cell::Cell;
 use std::time::Duration;
 
-use common::{MINUTE, public_ttls, say};
+use common::{MINUTE, deliver, private_ttls, public_ttls, say};
 use hopline::mesh::{Config, Policy};
 use hopline::sim::{Edge, Topology, World};
 
@@ -20,6 +20,8 @@ const KINDS: [Policy; 3] = [Policy::Ios, Policy::Android, Policy::Hopline];
 const SEEDS: u8 = 3;
 /// Public messages in each world, each from another node.
 const MESSAGES: usize = 6;
+/// Private messages in each world, to who is far away.
+const PRIVATE: usize = 3;
 /// Time for a message to cross, and too little for anybody to ask again what they missed.
 const CROSSING: Duration = Duration::from_secs(4);
 /// Time for neighbours to ask each other for what got lost (spec 3.7), hop by hop.
@@ -33,6 +35,9 @@ struct Figures {
     delivered: usize,
     /// After [`CATCHING_UP`].
     in_the_end: usize,
+    /// Private messages that were decrypted, and acknowledged, once each.
+    private: usize,
+    private_wanted: usize,
     frames: u64,
 }
 
@@ -52,6 +57,8 @@ impl Figures {
             wanted: self.wanted + other.wanted,
             delivered: self.delivered + other.delivered,
             in_the_end: self.in_the_end + other.in_the_end,
+            private: self.private + other.private,
+            private_wanted: self.private_wanted + other.private_wanted,
             frames: self.frames + other.frames,
         }
     }
@@ -85,6 +92,14 @@ fn run(seed: u8, topology: &Topology, policies: &[Policy]) -> Figures {
         let text = format!("message {number}");
         figures.in_the_end += nodes.iter().map(|&node| public_ttls(&world, node, &text).len()).sum::<usize>();
     }
+    for number in 0..PRIVATE {
+        let (from, to) = (nodes[number], nodes[(number + nodes.len() / 2) % nodes.len()]);
+        let text = format!("private {number}");
+        let id = u8::try_from(100 + number).unwrap_or_default();
+        let acknowledged = deliver(&mut world, from, to, id, &text, 2 * MINUTE);
+        figures.private_wanted += 1;
+        figures.private += usize::from(acknowledged && private_ttls(&world, to, &text).len() == 1);
+    }
     figures
 }
 
@@ -105,11 +120,12 @@ fn compare(name: &str, topology: &Topology, seeds: std::ops::RangeInclusive<u8>)
 }
 
 fn tell(topology: &str, kind: &str, figures: Figures) {
-    let Figures { wanted, delivered, in_the_end, frames } = figures;
+    let Figures { wanted, delivered, in_the_end, private, private_wanted, frames } = figures;
     let share = figures.permille();
     let each = frames * 10 / u64::try_from(wanted.max(1)).unwrap_or(u64::MAX);
     println!(
-        "{topology:>8} {kind:>8}: {delivered} of {wanted} ({}.{} %) at once with {}.{} frames each, {in_the_end} in the end",
+        "{topology:>8} {kind:>8}: {delivered} of {wanted} ({}.{} %) at once with {}.{} frames each, {in_the_end} in the end; \
+         {private} of {private_wanted} private",
         share / 10,
         share % 10,
         each / 10,
@@ -124,10 +140,10 @@ fn lossy() -> Edge {
 
 /// Sparse, dense, and as long as the TTL reaches.
 ///
-/// What counts is what arrives in the end, and of that nothing is allowed for. What crosses at once are a few dozen floods
+/// What counts is what arrives in the end: of a thousand one is allowed for. What crosses at once are a few dozen floods
 /// of each kind, one lost frame of which can cost everybody behind it: that much is chance.
 #[test]
-fn a_mixed_mesh_delivers_no_worse_than_the_worst_of_its_kinds() {
+fn a_mixed_mesh_delivers_no_worse_than_any_of_its_kinds() {
     let chance = 60;
     let seeds = std::env::var("HOPLINE_MIXED_SEEDS").map_or(SEEDS, |seeds| seeds.parse().expect("up to 255"));
     let topologies = [
@@ -142,11 +158,12 @@ fn a_mixed_mesh_delivers_no_worse_than_the_worst_of_its_kinds() {
         let running: Vec<_> = running.collect();
         running.into_iter().map(|thread| thread.join().expect("no panic")).collect()
     });
-    let worst = |single: [Figures; 3]| single.map(Figures::permille).into_iter().min().unwrap_or_default();
+    let best = |single: [Figures; 3], share: fn(Figures) -> usize| single.map(share).into_iter().max();
     let (mut singles, mut mixed) = ([Figures::default(); 3], Figures::default());
     for ((name, _), (single, of_all)) in topologies.iter().zip(compared) {
-        let least = single.map(Figures::permille_in_the_end).into_iter().min().unwrap_or_default();
-        assert!(of_all.permille_in_the_end() >= least, "{name}: {single:?}, mixed {of_all:?}");
+        let most = best(single, Figures::permille_in_the_end).unwrap_or_default();
+        assert!(of_all.permille_in_the_end() + 1 >= most, "{name}: {single:?}, mixed {of_all:?}");
+        assert_eq!(of_all.private, of_all.private_wanted, "{name}: {single:?}, mixed {of_all:?}");
         for (sum, figures) in singles.iter_mut().zip(single) {
             *sum = sum.plus(figures);
         }
@@ -156,5 +173,6 @@ fn a_mixed_mesh_delivers_no_worse_than_the_worst_of_its_kinds() {
         tell("all", kind, figures);
     }
     tell("all", "mixed", mixed);
-    assert!(mixed.permille() + chance >= worst(singles), "{singles:?}, mixed {mixed:?}");
+    let most = best(singles, Figures::permille).unwrap_or_default();
+    assert!(mixed.permille() + chance >= most, "{singles:?}, mixed {mixed:?}");
 }

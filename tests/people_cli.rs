@@ -7,7 +7,8 @@ mod program;
 
 use serde_json::Value;
 
-use program::{Bench, Daemon, Running, stderr, stdout};
+use hopline::api::schema::EventReport;
+use program::{Bench, Daemon, Running, event, know, stderr, stdout};
 
 /// Two daemons that have heard each other, and a chat of the second.
 async fn pair(bench: &Bench) -> (Running, Daemon, Daemon, Running) {
@@ -52,7 +53,8 @@ async fn favourites_become_mutual_and_a_blocked_one_is_not_heard() {
     assert!(stdout(&bench.run(&["--home", "ben", "block", "ada"]).await).contains("ada is blocked: nothing"));
     std::fs::write(bench.path("notes.txt"), "to nobody I blocked").unwrap();
     let refused = bench.run(&["--home", "ben", "file", "send", &ada.peer_id, "notes.txt"]).await;
-    assert!(!refused.status.success() && stderr(&refused).contains("contact"), "{}", stderr(&refused));
+    let blocked = "error: `ada` is blocked\nhint: `hopline unblock NAME` lifts that\n";
+    assert_eq!((refused.status.code(), stderr(&refused).as_str()), (Some(1), blocked));
     bench.json(&["--home", "ada", "send", "everyone", "can you hear me?", "--wait", "sent"]).await;
     // What answers a ping has taken what came before it on the same link.
     let ping = bench.run(&["--home", "ada", "ping", &ben.peer_id, "--count", "1"]).await;
@@ -79,6 +81,12 @@ async fn a_code_shown_here_and_scanned_there_verifies() {
     assert_eq!(peer(&bench, "ada", &ben.peer_id).await["trust"], "verified");
     assert_eq!(peer(&bench, "ben", &ada.peer_id).await["trust"], "proven", "whoever scans is sure");
 
+    let revoked = stdout(&bench.run(&["--home", "ada", "verify", "ben", "--revoke"]).await);
+    assert!(revoked.starts_with("ben is not verified"), "{revoked}");
+    assert_eq!(peer(&bench, "ada", &ben.peer_id).await["trust"], "proven", "what a session showed stays");
+    let confused = bench.run(&["--home", "ada", "verify", "ben", "--revoke", "--compared"]).await;
+    assert_eq!(confused.status.code(), Some(2), "{}", stderr(&confused));
+
     let refused = async |code: &str| {
         let output = bench.run(&["--home", "ada", "verify", "--scan", code]).await;
         assert_eq!(output.status.code(), Some(1));
@@ -96,4 +104,34 @@ async fn a_code_shown_here_and_scanned_there_verifies() {
     );
     let unknown = bench.run(&["--home", "ada", "fav", "zoe"]).await;
     assert!(stderr(&unknown).contains("nobody called `zoe`"), "{}", stderr(&unknown));
+}
+
+#[tokio::test]
+async fn who_vouches_for_somebody_is_shown_until_their_own_verification_is_taken_back() {
+    let bench = Bench::new();
+    let _air = bench.air("ben ada\nada cem").await;
+    let (ada, ben, cem) = (bench.daemon("ada").await, bench.daemon("ben").await, bench.daemon("cem").await);
+    know(&bench.client("ada"), &[&ben.peer_id, &cem.peer_id]).await;
+    know(&bench.client("ben"), &[&ada.peer_id, &cem.peer_id]).await;
+    let mut at_ben = bench.client("ben").events().await.unwrap();
+    for (home, whom) in [("ben", "ada"), ("ada", "cem"), ("ada", "ben")] {
+        bench.json(&["--home", home, "verify", whom, "--compared"]).await;
+    }
+    bench
+        .json(&["--home", "ada", "send", "ben", "I know cem", "--wait", "delivered", "--timeout", "60"])
+        .await;
+    event(&mut at_ben, |event| {
+        let EventReport::Peer(peer) = event else { return None };
+        (peer.nickname == "cem" && peer.trust == "vouched").then_some(())
+    })
+    .await;
+    let shown = stdout(&bench.run(&["--home", "ben", "contact", "show", "cem"]).await);
+    let row = |name: &str| shown.lines().find_map(|line| Some(line.strip_prefix(name)?.trim()));
+    assert_eq!((row("trust "), row("vouched for by ")), (Some("vouched"), Some("ada")), "{shown}");
+    let trust = bench.json(&["--home", "ben", "contact", "show", "cem"]).await["trust"].clone();
+    assert_eq!((&trust["level"], &trust["vouched_by"][0]["name"]), (&"vouched".into(), &"ada".into()));
+
+    bench.json(&["--home", "ben", "verify", "ada", "--revoke"]).await;
+    let trust = bench.json(&["--home", "ben", "contact", "show", "cem"]).await["trust"].clone();
+    assert_eq!((&trust["level"], &trust["vouched_by"]), (&"known".into(), &serde_json::json!([])));
 }

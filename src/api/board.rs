@@ -8,7 +8,7 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 
-use super::error::{Code, Rejection};
+use super::error::{Code, Rejection, SET_THE_CLOCK};
 use super::server::Shared;
 use super::text;
 use crate::ids::{PostId, to_hex};
@@ -153,11 +153,9 @@ impl From<BoardError> for Rejection {
         let message = error.to_string();
         let (status, code, hint) = match error {
             BoardError::Stopping(stopped) => return stopped.into(),
-            BoardError::Refused(BoardRefusal::Message(Refusal::ClockUnset { .. })) => (
-                StatusCode::SERVICE_UNAVAILABLE,
-                Code::ClockUnset,
-                Some("set the date, or wait for the network to do it; `hopline doctor` tells more"),
-            ),
+            BoardError::Refused(BoardRefusal::Message(Refusal::ClockUnset { .. })) => {
+                (StatusCode::SERVICE_UNAVAILABLE, Code::ClockUnset, Some(SET_THE_CLOCK))
+            }
             BoardError::Refused(BoardRefusal::Message(Refusal::TooLong { .. })) => {
                 (StatusCode::UNPROCESSABLE_ENTITY, Code::BadText, Some("say it shorter, or as two notices"))
             }

@@ -6,10 +6,11 @@ use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 
-use super::error::{Code, Rejection};
+use super::error::{Code, MEND_THE_DISK, Rejection, UNBLOCK};
 use super::server::Shared;
 use super::text;
 use crate::ids::{Fingerprint, PeerId, to_hex};
+use crate::mesh::trust::Opinion;
 use crate::node::contacts::{
     ContactAnswer, ContactEdit, ContactError, ContactEvent, ContactInfo, ContactRequest, Form,
 };
@@ -55,6 +56,28 @@ pub struct ContactReport {
     /// Whether the card names a mailbox, so that mail reaches the person over betanet.
     #[serde(default)]
     pub mailbox: bool,
+    /// How far the person is trusted; left out where several are listed, and after a change.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trust: Option<TrustReport>,
+}
+
+/// How far somebody is trusted, and on whose word.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TrustReport {
+    /// `unknown`, `known`, `proven`, `vouched`, `mutual` or `verified`.
+    pub level: String,
+    /// The people verified here who vouch for the keys.
+    pub vouched_by: Vec<VoucherReport>,
+}
+
+/// Somebody who vouches.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VoucherReport {
+    /// The identity.
+    #[serde(with = "text")]
+    pub fingerprint: Fingerprint,
+    /// The name here.
+    pub name: String,
 }
 
 /// What was decided about a person.
@@ -177,7 +200,24 @@ pub(super) async fn get(
     who: Result<Path<String>, PathRejection>,
 ) -> Result<Json<ContactReport>, Rejection> {
     let Path(who) = who?;
-    person(&shared, ContactRequest::Get { fingerprint: fingerprint(&who)? }).await
+    let fingerprint = fingerprint(&who)?;
+    let Json(report) = person(&shared, ContactRequest::Get { fingerprint }).await?;
+    Ok(Json(ContactReport { trust: Some(trust(&shared, fingerprint).await?), ..report }))
+}
+
+async fn trust(shared: &Shared, who: Fingerprint) -> Result<TrustReport, Rejection> {
+    let Opinion { level, vouchers } = shared.node.opinion(who).await?;
+    let names = shared.node.petnames().await?;
+    // Who vouches was verified, and has a name here, unless the book changed a moment ago.
+    let name = |peer: PeerId| {
+        let named = names.iter().find(|(_, id)| **id == peer);
+        named.map_or_else(|| peer.to_string(), |(name, _)| name.clone())
+    };
+    let voucher = |fingerprint: Fingerprint| VoucherReport { fingerprint, name: name(fingerprint.peer_id()) };
+    Ok(TrustReport {
+        level: level.as_str().to_owned(),
+        vouched_by: vouchers.into_iter().map(voucher).collect(),
+    })
 }
 
 pub(super) async fn card(
@@ -280,6 +320,7 @@ impl From<ContactInfo> for ContactReport {
             serial: contact.serial,
             direct: direct.map(Into::into),
             mailbox,
+            trust: None,
         }
     }
 }
@@ -350,9 +391,7 @@ impl From<ContactError> for Rejection {
                 "somebody may pose as them: ask them in person; if they did change their keys, remove the contact \
                  and add the new card",
             ),
-            ContactError::Blocked { .. } => {
-                (StatusCode::CONFLICT, Code::Blocked, "`hopline unblock NAME` lifts that")
-            }
+            ContactError::Blocked { .. } => (StatusCode::CONFLICT, Code::Blocked, UNBLOCK),
             ContactError::Unknown { .. } => {
                 (StatusCode::NOT_FOUND, Code::UnknownPeer, "`hopline contact list` shows everybody")
             }
@@ -378,11 +417,7 @@ impl From<ContactError> for Rejection {
                 Code::Busy,
                 "try again in a moment; if it stays so, the daemon's log says why",
             ),
-            ContactError::NotStored(_) => (
-                StatusCode::INTERNAL_SERVER_ERROR,
-                Code::Storage,
-                "what was stored before is safe; see that the disk has room and can be written to",
-            ),
+            ContactError::NotStored(_) => (StatusCode::INTERNAL_SERVER_ERROR, Code::Storage, MEND_THE_DISK),
             ContactError::Stopping => return Stopped.into(),
         };
         Self { status, code, message, hint: Some(hint) }

@@ -26,6 +26,9 @@ pub struct MessageCounters {
     pub public_received: u64,
     /// Private messages to this node, each once.
     pub private_received: u64,
+    /// Messages of others to its groups, each once.
+    #[serde(default)]
+    pub group_received: u64,
     /// Messages of this node that reached at least one link.
     pub sent: u64,
     /// Its private messages that were delivered.
@@ -112,6 +115,7 @@ impl From<&node::status::Status> for Counters {
             messages: MessageCounters {
                 public_received: messages.public_received,
                 private_received: messages.private_received,
+                group_received: messages.group_received,
                 sent: messages.sent,
                 delivered: messages.delivered,
                 read: messages.read,

@@ -54,6 +54,15 @@ pub enum Code {
     Stopping,
 }
 
+/// What to do about a clock that is unset.
+pub(super) const SET_THE_CLOCK: &str =
+    "set the date, or wait for the network to do it; `hopline doctor` tells more";
+/// What to do about a disk that did not take something.
+pub(super) const MEND_THE_DISK: &str =
+    "what was stored before is safe; see that the disk has room and can be written to";
+/// What to do about somebody who is blocked.
+pub(super) const UNBLOCK: &str = "`hopline unblock NAME` lifts that";
+
 /// A refused request.
 #[derive(Debug)]
 pub(super) struct Rejection {
@@ -119,19 +128,15 @@ impl From<SendError> for Rejection {
                 Code::Busy,
                 Some("`hopline outbox` shows what waits, and can give it up"),
             ),
-            SendError::ClockUnset { .. } => (
-                StatusCode::SERVICE_UNAVAILABLE,
-                Code::ClockUnset,
-                Some("set the date, or wait for the network to do it; `hopline doctor` tells more"),
-            ),
+            SendError::ClockUnset { .. } => {
+                (StatusCode::SERVICE_UNAVAILABLE, Code::ClockUnset, Some(SET_THE_CLOCK))
+            }
             SendError::Random(_) => {
                 (StatusCode::INTERNAL_SERVER_ERROR, Code::Storage, Some("the daemon's log may say why"))
             }
-            SendError::NotStored(_) | SendError::Vanished | SendError::Storage(_) => (
-                StatusCode::INTERNAL_SERVER_ERROR,
-                Code::Storage,
-                Some("what was stored before is safe; see that the disk has room and can be written to"),
-            ),
+            SendError::NotStored(_) | SendError::Vanished | SendError::Storage(_) => {
+                (StatusCode::INTERNAL_SERVER_ERROR, Code::Storage, Some(MEND_THE_DISK))
+            }
             SendError::Stopping(stopped) => return stopped.into(),
         };
         Self { status, code, message, hint }

@@ -6,13 +6,14 @@ use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 
-use super::error::{Code, Rejection};
+use super::error::{Code, MEND_THE_DISK, Rejection, UNBLOCK};
 use super::server::Shared;
 use super::text;
 use crate::ids::PeerId;
 use crate::message::Recipient;
 use crate::node::files::{FileError, FilesHandle};
 use crate::storage::{Transfer, TransferStatus, Way};
+use crate::transports::files::SourceError;
 
 /// Transfers listed when nobody says how many.
 const USUAL: usize = 50;
@@ -245,12 +246,21 @@ impl From<FileError> for Rejection {
                 Code::Unfit,
                 Some("`hopline contact add` takes their card; they need yours as well"),
             ),
+            FileError::Blocked { .. } => (StatusCode::CONFLICT, Code::Blocked, Some(UNBLOCK)),
             FileError::OutOfHearing => (
                 StatusCode::UNPROCESSABLE_ENTITY,
                 Code::Unfit,
                 Some("`hopline peers` shows who is in reach; without --voice it goes as a file, when it can"),
             ),
-            FileError::Source(_) => (StatusCode::UNPROCESSABLE_ENTITY, Code::BadRequest, None),
+            FileError::Source(SourceError::Disk(_)) => (
+                StatusCode::UNPROCESSABLE_ENTITY,
+                Code::BadRequest,
+                Some("see that it is there, and that whoever runs the daemon may read it"),
+            ),
+            // These say themselves what to do.
+            FileError::Source(SourceError::NotAFile { .. } | SourceError::Changed { .. }) => {
+                (StatusCode::UNPROCESSABLE_ENTITY, Code::BadRequest, None)
+            }
             FileError::TooMany => (
                 StatusCode::SERVICE_UNAVAILABLE,
                 Code::Busy,
@@ -259,13 +269,24 @@ impl From<FileError> for Rejection {
             FileError::Unknown(_) => {
                 (StatusCode::NOT_FOUND, Code::NotFound, Some("`hopline file list` shows them all"))
             }
-            FileError::Finished { .. } | FileError::NotOffered { .. } => {
-                (StatusCode::CONFLICT, Code::TooLate, None)
+            FileError::Finished { .. } => (
+                StatusCode::CONFLICT,
+                Code::TooLate,
+                Some("`hopline file list` shows which are on their way"),
+            ),
+            FileError::NotOffered { .. } => {
+                (StatusCode::CONFLICT, Code::TooLate, Some("`hopline file list` shows which are offered"))
             }
-            FileError::Directory(_) | FileError::Storage(_) | FileError::Random(_) => {
-                (StatusCode::INTERNAL_SERVER_ERROR, Code::Storage, None)
+            FileError::Directory(_) => (
+                StatusCode::INTERNAL_SERVER_ERROR,
+                Code::Storage,
+                Some("mend that, or name another with `directory` in config.toml, under [files]"),
+            ),
+            FileError::Storage(_) => (StatusCode::INTERNAL_SERVER_ERROR, Code::Storage, Some(MEND_THE_DISK)),
+            FileError::Random(_) => {
+                (StatusCode::INTERNAL_SERVER_ERROR, Code::Storage, Some("the daemon's log may say why"))
             }
-            FileError::Stopping(_) => (StatusCode::SERVICE_UNAVAILABLE, Code::Stopping, None),
+            FileError::Stopping(stopped) => return stopped.into(),
         };
         Self { status, code, message, hint }
     }

@@ -6,7 +6,7 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 
-use super::error::{Code, Rejection};
+use super::error::{Code, Rejection, SET_THE_CLOCK};
 use super::server::Shared;
 use super::text;
 use crate::ids::{Fingerprint, GroupId, MessageId, PeerId};
@@ -168,12 +168,13 @@ impl From<GroupError> for Rejection {
             GroupError::Name(name) => return name.into(),
             GroupError::Everyone => (unprocessable, Code::BadRequest, Some("name one person")),
             GroupError::Refused(refusal) => match refusal {
-                GroupRefusal::Message(Refusal::ClockUnset { .. }) => (
-                    StatusCode::SERVICE_UNAVAILABLE,
-                    Code::ClockUnset,
-                    Some("set the date, or wait for the network to do it; `hopline doctor` tells more"),
-                ),
-                GroupRefusal::Message(_) => (unprocessable, Code::BadText, None),
+                GroupRefusal::Message(Refusal::ClockUnset { .. }) => {
+                    (StatusCode::SERVICE_UNAVAILABLE, Code::ClockUnset, Some(SET_THE_CLOCK))
+                }
+                GroupRefusal::Message(Refusal::TooLong { .. }) => {
+                    (unprocessable, Code::BadText, Some("send it as several messages"))
+                }
+                GroupRefusal::Message(_) => (unprocessable, Code::BadText, Some("write something")),
                 GroupRefusal::Name => (unprocessable, Code::BadRequest, Some("choose another name")),
                 GroupRefusal::NoSuchGroup => {
                     (StatusCode::NOT_FOUND, Code::NotFound, Some("`hopline group list` shows every group"))
@@ -189,8 +190,11 @@ impl From<GroupError> for Rejection {
                 GroupRefusal::TooManyGroups | GroupRefusal::Full | GroupRefusal::Exhausted => {
                     (StatusCode::CONFLICT, Code::Busy, Some("leave a group, or make another one"))
                 }
-                GroupRefusal::AlreadyMember | GroupRefusal::CreatorStays => {
-                    (StatusCode::CONFLICT, Code::BadRequest, None)
+                GroupRefusal::AlreadyMember => {
+                    (StatusCode::CONFLICT, Code::BadRequest, Some("`hopline group list` shows who is in it"))
+                }
+                GroupRefusal::CreatorStays => {
+                    (StatusCode::CONFLICT, Code::BadRequest, Some("`hopline group leave` does that"))
                 }
             },
         };

@@ -174,7 +174,7 @@ impl EventReport {
     /// The event in words of the schema; nothing for one that another event tells better.
     pub(super) fn new(notice: Notice) -> Option<Self> {
         match notice {
-            Notice::Missed(count) => Some(Self::Missed { count }),
+            Notice::Missed(count) | Notice::Event(Event::Missed(count)) => Some(Self::Missed { count }),
             Notice::Event(Event::Mesh(event)) => Self::of_mesh(event),
             Notice::Event(Event::Received { message, fragments }) => {
                 Some(Self::received(&message, fragments))

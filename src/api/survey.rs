@@ -6,7 +6,7 @@ use axum::extract::rejection::JsonRejection;
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 
-use super::error::{Code, Rejection};
+use super::error::{Code, Rejection, SET_THE_CLOCK};
 use super::server::Shared;
 use super::text;
 use crate::ids::PeerId;
@@ -157,11 +157,12 @@ impl From<SurveyError> for Rejection {
             SurveyError::NotPinged(NotPinged::TooMany) => {
                 (StatusCode::TOO_MANY_REQUESTS, Code::Busy, "wait ten seconds")
             }
-            SurveyError::NotPinged(NotPinged::NobodyNear) => (
-                StatusCode::UNPROCESSABLE_ENTITY,
-                Code::Unfit,
-                "`hopline status` shows adapters, links and clock",
-            ),
+            SurveyError::NotPinged(NotPinged::NobodyNear) => {
+                (StatusCode::UNPROCESSABLE_ENTITY, Code::Unfit, "`hopline status` shows adapters and links")
+            }
+            SurveyError::NotPinged(NotPinged::ClockUnset) => {
+                (StatusCode::SERVICE_UNAVAILABLE, Code::ClockUnset, SET_THE_CLOCK)
+            }
             SurveyError::NoAnswer => {
                 (StatusCode::SERVICE_UNAVAILABLE, Code::Busy, "try again; the daemon's log may say more")
             }

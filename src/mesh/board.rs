@@ -140,8 +140,7 @@ impl Engine {
     }
 
     pub(super) fn board_packet(&mut self, received: &Received, now: Now) -> Result<(), DropReason> {
-        let frame = received.bytes().slice(..received.frame_len());
-        match self.take_notice(believed(&received.packet().payload)?, frame, now) {
+        match self.take_notice(believed(&received.packet().payload)?, received.kept(), now) {
             // What finds no place here may find one elsewhere.
             Err(reason @ DropReason::BoardFull) => {
                 self.counters.drop(reason);

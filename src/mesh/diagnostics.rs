@@ -67,9 +67,12 @@ pub enum NotPinged {
     /// More than five pings in ten seconds.
     #[error("five pings in ten seconds are the limit of the mesh")]
     TooMany,
-    /// No link is up, or the clock is not set.
+    /// No link is up.
     #[error("nobody is in range")]
     NobodyNear,
+    /// The wall clock is plainly wrong, and every node would drop the ping (spec 2.7).
+    #[error("the clock of this machine is not set, and every node would drop the ping")]
+    ClockUnset,
 }
 
 impl Engine {
@@ -92,7 +95,10 @@ impl Engine {
         if peer == self.me {
             return Err(NotPinged::Own);
         }
-        if self.bindings.is_empty() || self.clock_refusal(now).is_some() {
+        if self.clock_refusal(now).is_some() {
+            return Err(NotPinged::ClockUnset);
+        }
+        if self.bindings.is_empty() {
             return Err(NotPinged::NobodyNear);
         }
         if !self.pings.begin(peer, nonce, now.instant) {
@@ -138,5 +144,35 @@ impl Engine {
         let packet = self.unsigned(packet_type, Aim::Peer(to), payload.into(), now);
         // The hops are counted from the TTL both ends know.
         self.put(&Packet { ttl: ORIGIN_TTL, ..packet }, Aim::Peer(to), now);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::crypto::Identity;
+    use crate::mesh::Config;
+    use crate::mesh::event::{self, Input, Output};
+    use crate::time::{Instant, UnixMillis};
+
+    #[test]
+    fn whoever_pings_learns_whether_the_clock_or_the_range_is_at_fault() {
+        let refused = |unix| {
+            let config = Config { clock_floor: UnixMillis(1_800_000_000_000), ..Config::default() };
+            let mut engine = Engine::new(Identity::from_bytes(&[9; 64]), config, [9; 32]);
+            let ping = Command::Ping { peer: PeerId([7; 8]), nonce: [1; 8] };
+            let command = event::Command::Diagnostics(ping);
+            engine.handle(Input::Command(command), Now { instant: Instant::ZERO, unix: UnixMillis(unix) });
+            let told = std::iter::from_fn(|| engine.poll_output()).find_map(|output| {
+                let Output::Event(event::Event::Diagnostics(Event::PingRefused { reason, .. })) = output
+                else {
+                    return None;
+                };
+                Some(reason)
+            });
+            told.expect("it was refused")
+        };
+        assert_eq!(refused(0), NotPinged::ClockUnset);
+        assert_eq!(refused(1_900_000_000_000), NotPinged::NobodyNear);
     }
 }

@@ -366,6 +366,7 @@ impl Engine {
                 }
                 self.end_cut_trains(now);
                 if let Some(peer) = peer {
+                    self.courier_parted(peer);
                     self.emit_peer(peer, now);
                 }
             }
@@ -377,7 +378,7 @@ impl Engine {
     fn run_timers(&mut self, now: Now) {
         self.send_due_relays(now);
         self.send_due_fragments(now);
-        if self.announcer.due(self.peers.present(), now.instant, &mut self.rng) {
+        if self.announcer.due(self.peers.any_present(), now.instant, &mut self.rng) {
             self.announce(now);
         }
         self.repeat_handshakes(now);

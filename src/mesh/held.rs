@@ -12,7 +12,7 @@ use crate::wire::Received;
 const MAX_HELD: usize = 64;
 /// Bytes of one message worth keeping, as it came and as it is.
 const MAX_BYTES: usize = 64 * 1024;
-/// How long one is kept: announces come at least every 38 s (spec 4.6).
+/// How long one is kept: an iOS app announces itself at least every 38 s (spec 4.6).
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// One message, with what was known of its arrival.

@@ -1,6 +1,6 @@
 //! What arrives: checked in a fixed order, acted on, remembered, passed on (spec 4.1).
 //!
-//! 1. It decodes.
+//! 1. It decodes, and is no longer than packets of its type are.
 //! 2. It is not ours.
 //! 3. Its clock is right.
 //! 4. It is new.
@@ -16,6 +16,7 @@ use super::dedup::{Key, Variant};
 use super::engine::Engine;
 use super::error::DropReason;
 use super::event::{Event, Expiry, PublicMessage};
+use super::lengths;
 use super::peers::{Change, REACHABLE};
 use super::reassembly::{Outcome, Source};
 use super::routes;
@@ -107,6 +108,9 @@ impl Engine {
 
     fn packet(&mut self, received: Received, arrival: Arrival, now: Now) -> Result<(), DropReason> {
         let packet = received.packet();
+        if !lengths::fits(packet) {
+            return Err(DropReason::Payload);
+        }
         let answer = self.is_answer(packet, arrival.ttl, arrival.link, now);
         let arrival = if answer { Arrival { via: Via::Sync, ..arrival } } else { arrival };
         if packet.sender == self.me && !answer {
@@ -392,7 +396,7 @@ impl Engine {
         let outcome = self.reassembly.insert(from, fragment, now.instant);
         match outcome {
             Outcome::Waiting if packet.is_broadcast() => {
-                self.gossip.piece_is_missing(packet.sender, train, now);
+                self.gossip.piece_is_missing(packet.sender, train, arrival.link, now);
                 Ok(())
             }
             Outcome::Waiting => Ok(()),
@@ -422,6 +426,9 @@ impl Engine {
         let received = Received::decode(frame).map_err(|_| DropReason::Malformed)?;
         if received.packet().sender != sender {
             return Err(DropReason::Identity);
+        }
+        if !lengths::is_padding(frame.len() - received.frame_len()) {
+            return Err(DropReason::Malformed);
         }
         self.packet(received, arrival, now)
     }

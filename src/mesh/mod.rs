@@ -28,6 +28,7 @@ mod held;
 mod incoming;
 mod ingress;
 pub mod kept;
+mod lengths;
 mod limits;
 pub mod media;
 mod outgoing;

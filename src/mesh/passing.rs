@@ -10,7 +10,7 @@ use super::error::DropReason;
 use super::fanout::Choice;
 use super::ingress::{Arrival, Via};
 use super::limits::From;
-use super::relay::{Hop, Policy, Relay};
+use super::relay::{Hop, Policy, Relay, ends_here};
 use super::routes::next_hop;
 use super::spool::Spooled;
 use crate::ids::{LinkId, PeerId};
@@ -24,7 +24,7 @@ impl Engine {
     /// A copy of a packet we know: whoever sent it has it; and an announce may still bind its link.
     pub(super) fn heard_again(&mut self, key: Key, received: &Received, arrival: Arrival, now: Now) {
         let Some(link) = arrival.link else { return };
-        if let Some((first, proven)) = self.refused.comes_again(key, received.bytes()) {
+        if let Some((first, proven)) = self.refused.comes_again(key, received.packet()) {
             if let Err(reason) = self.pass_on(key, received, arrival, proven, now) {
                 self.counters.drop(reason);
             }
@@ -68,8 +68,16 @@ impl Engine {
         proven: bool,
         now: Now,
     ) -> Result<(), DropReason> {
-        let Some(hop) = self.hop(received.packet(), arrival) else { return Ok(()) };
         let packet = received.packet();
+        let Some(hop) = self.hop(packet, arrival) else {
+            // Neither TTL nor flag 10 is signed: whoever sends a copy ahead would keep the packet from going on.
+            if let Some(link) = arrival.link
+                && self.is_spent(packet, arrival)
+            {
+                self.refused.add(key, packet, (link, proven));
+            }
+            return Ok(());
+        };
         let neighbour = arrival.link.and_then(|link| self.bindings.peer_of(link));
         let links = self.onward(key, packet, arrival.link, neighbour);
         if links.is_empty() && !self.spools(packet) {
@@ -79,7 +87,7 @@ impl Engine {
         let relay = Relay { frame, links, ingress, proven, due, without_air: None };
         let planned = self.plan(key, relay, (packet.sender, neighbour), now);
         if let (Err(DropReason::RelayRate | DropReason::RelayQueueFull), Some(link)) = (planned, ingress) {
-            self.refused.add(key, received.bytes(), (link, proven));
+            self.refused.add(key, packet, (link, proven));
         }
         planned
     }
@@ -131,6 +139,12 @@ impl Engine {
         };
         let degree = self.bindings.degree();
         self.config.policy.hop(packet, ttl, (self.me, degree), &mut self.rng)
+    }
+
+    /// Whether it is only this copy that does not go on.
+    fn is_spent(&self, packet: &Packet, arrival: Arrival) -> bool {
+        let whole = arrival.fragments == 0 && !ends_here(packet, self.me);
+        whole && self.config.policy.is_spent(packet, packet.ttl)
     }
 
     /// Whether a packet that no link leads on to is kept: not when its recipient is whoever sent it here.

@@ -260,9 +260,9 @@ impl Peers {
         self.known.get(&id).is_some_and(|peer| peer.present)
     }
 
-    /// How many peers are present.
-    pub(super) fn present(&self) -> usize {
-        self.known.values().filter(|peer| peer.present).count()
+    /// Whether any peer is present.
+    pub(super) fn any_present(&self) -> bool {
+        self.known.values().any(|peer| peer.present)
     }
 
     /// Anybody can announce any number of invented peers. So of those that are neither contacts nor ever had a session,

@@ -29,8 +29,16 @@ impl Engine {
         }
         if step.established {
             self.session_stands(peer, now);
+            self.spoke_over(link, peer, now);
         }
         Ok(())
+    }
+
+    /// A link brought what only this peer can have made.
+    fn spoke_over(&mut self, link: Option<LinkId>, peer: PeerId, now: Now) {
+        if link.is_some_and(|link| self.bindings.prove(link, peer)) {
+            self.courier_met(peer, now);
+        }
     }
 
     /// How well a peer is known that wants a handshake, or with whom we want one.
@@ -82,6 +90,7 @@ impl Engine {
         match self.sessions.open(peer, &packet.payload, stamp, now.instant) {
             Ok(plaintext) => {
                 self.inner(peer, plaintext, stamp, now);
+                self.spoke_over(link, peer, now);
                 Ok(())
             }
             Err(Unopened::Early) => Ok(()),

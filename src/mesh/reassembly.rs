@@ -12,14 +12,17 @@ use crate::wire::{Fragment, MAX_PAYLOAD_LEN, PacketType};
 /// Packets under assembly at once. When one more comes, one goes of the link that has the most under assembly:
 /// strangers' first, then the one that waited longest for a fragment.
 const MAX_ASSEMBLIES: usize = 128;
-/// Packets of one sender under assembly at once; a further one is refused, so that a stranger who floods
-/// displaces only itself.
+/// Packets of one sender under assembly at once, so that a stranger who floods displaces only itself. Nobody signs pieces:
+/// when one more comes, it is again the link with the most of them that pays, with the one that waited longest. A train
+/// under way is touched every 20 to 30 ms.
 const MAX_PER_SENDER: usize = 16;
 /// Fragments of one packet.
 const MAX_FRAGMENTS: u16 = 10_000;
 /// Bytes of one packet: the payload ceiling and the longest header around it.
 const MAX_PACKET_BYTES: usize = MAX_PAYLOAD_LEN + 4_096;
-/// Bytes of all packets under assembly; when they are full, the link with the most of them pays in the same way.
+/// What a piece takes beside its data: its place in the map, and an allocation of its own.
+const PIECE_OVERHEAD: usize = 128;
+/// Bytes that all packets under assembly take; when they are full, the link with the most of them pays in the same way.
 const MAX_TOTAL_BYTES: usize = 8 * 1024 * 1024;
 /// How long a packet waits for its next fragment.
 const IDLE: Duration = Duration::from_secs(30);
@@ -57,16 +60,24 @@ struct Assembly {
     known: bool,
     original_type: PacketType,
     total: u16,
-    pieces: BTreeMap<u16, Bytes>,
+    /// Copies: what came is part of a longer frame.
+    pieces: BTreeMap<u16, Box<[u8]>>,
     bytes: usize,
     touched: Instant,
+}
+
+impl Assembly {
+    /// The memory it takes.
+    fn held(&self) -> usize {
+        self.bytes + self.pieces.len() * PIECE_OVERHEAD
+    }
 }
 
 /// Every packet under assembly.
 #[derive(Debug, Default)]
 pub(super) struct Reassembly {
     assemblies: BTreeMap<(PeerId, [u8; 8]), Assembly>,
-    bytes: usize,
+    held: usize,
 }
 
 impl Reassembly {
@@ -82,15 +93,15 @@ impl Reassembly {
             return Outcome::Refused;
         }
         if let Some(piece) = assembly.pieces.get(&fragment.index) {
-            return if *piece == fragment.data { Outcome::Waiting } else { Outcome::Refused };
+            return if **piece == *fragment.data { Outcome::Waiting } else { Outcome::Refused };
         }
         let size = fragment.data.len();
         if assembly.bytes + size > MAX_PACKET_BYTES {
             self.close(key);
             return Outcome::Refused;
         }
-        while self.bytes + size > MAX_TOTAL_BYTES {
-            match self.greediest(|assembly| assembly.bytes) {
+        while self.held + size + PIECE_OVERHEAD > MAX_TOTAL_BYTES {
+            match self.greediest(|_| true, Assembly::held) {
                 Some(other) if other != key => self.close(other),
                 Some(_) | None => {
                     self.close(key);
@@ -100,9 +111,9 @@ impl Reassembly {
         }
         let Some(assembly) = self.assemblies.get_mut(&key) else { return Outcome::Refused };
         assembly.bytes += size;
-        self.bytes += size;
+        self.held += size + PIECE_OVERHEAD;
         assembly.touched = now;
-        assembly.pieces.insert(fragment.index, fragment.data);
+        assembly.pieces.insert(fragment.index, Box::from(&*fragment.data));
         if assembly.pieces.len() < usize::from(assembly.total) {
             return Outcome::Waiting;
         }
@@ -128,8 +139,8 @@ impl Reassembly {
     /// Whether it is within its limits: what a fuzz target asks after each fragment.
     #[cfg(any(test, fuzzing))]
     pub(super) fn is_bounded(&self) -> bool {
-        let bytes: usize = self.assemblies.values().map(|assembly| assembly.bytes).sum();
-        self.assemblies.len() <= MAX_ASSEMBLIES && bytes == self.bytes && bytes <= MAX_TOTAL_BYTES
+        let held: usize = self.assemblies.values().map(Assembly::held).sum();
+        self.assemblies.len() <= MAX_ASSEMBLIES && held == self.held && held <= MAX_TOTAL_BYTES
     }
 
     /// When the next packet will have waited too long.
@@ -138,14 +149,19 @@ impl Reassembly {
     }
 
     fn open(&mut self, from: Source, fragment: &Fragment, now: Instant) -> bool {
-        let of_sender = self.assemblies.keys().filter(|(sender, _)| *sender == from.sender).count();
-        if fragment.total > MAX_FRAGMENTS || of_sender >= MAX_PER_SENDER {
+        if fragment.total > MAX_FRAGMENTS {
             return false;
         }
-        if self.assemblies.len() >= MAX_ASSEMBLIES
-            && let Some(greediest) = self.greediest(|_| 1)
-        {
-            self.close(greediest);
+        let of_sender = |sender: PeerId| sender == from.sender;
+        let greediest = if self.assemblies.keys().filter(|key| of_sender(key.0)).count() >= MAX_PER_SENDER {
+            self.greediest(of_sender, |_| 1)
+        } else if self.assemblies.len() >= MAX_ASSEMBLIES {
+            self.greediest(|_| true, |_| 1)
+        } else {
+            None
+        };
+        if let Some(key) = greediest {
+            self.close(key);
         }
         let assembly = Assembly {
             link: from.link,
@@ -160,20 +176,25 @@ impl Reassembly {
         true
     }
 
-    /// The assembly to give up: of the link that has the most of what `weight` counts.
-    fn greediest(&self, weight: impl Fn(&Assembly) -> usize) -> Option<(PeerId, [u8; 8])> {
+    /// The assembly to give up, among those of some senders: of the link that has the most of what `weight` counts.
+    fn greediest(
+        &self,
+        among: impl Fn(PeerId) -> bool,
+        weight: impl Fn(&Assembly) -> usize,
+    ) -> Option<(PeerId, [u8; 8])> {
         let mut by_link: BTreeMap<Option<LinkId>, usize> = BTreeMap::new();
-        for assembly in self.assemblies.values() {
+        let those = self.assemblies.iter().filter(|(key, _)| among(key.0));
+        for (_, assembly) in those.clone() {
             *by_link.entry(assembly.link).or_default() += weight(assembly);
         }
         let (&link, _) = by_link.iter().max_by_key(|(_, sum)| **sum)?;
-        let of_link = self.assemblies.iter().filter(|(_, assembly)| assembly.link == link);
+        let of_link = those.filter(|(_, assembly)| assembly.link == link);
         of_link.min_by_key(|(_, assembly)| (assembly.known, assembly.touched)).map(|(&key, _)| key)
     }
 
     fn close(&mut self, key: (PeerId, [u8; 8])) -> Option<Assembly> {
         let assembly = self.assemblies.remove(&key)?;
-        self.bytes -= assembly.bytes;
+        self.held -= assembly.held();
         Some(assembly)
     }
 }
@@ -234,7 +255,7 @@ mod tests {
                 }
             }
             prop_assert_eq!(complete, [(Bytes::from(frame), pieces.len())]);
-            prop_assert_eq!(reassembly.bytes, 0);
+            prop_assert_eq!(reassembly.held, 0);
         }
     }
 
@@ -280,12 +301,38 @@ mod tests {
                 reassembly.insert(of(PeerId([sender; 8])), piece(1, index, 9_999, kilobytes), at(0));
             }
         }
-        assert!(reassembly.bytes <= MAX_TOTAL_BYTES);
-        assert!(reassembly.assemblies.len() <= MAX_ASSEMBLIES);
-        assert_eq!(
-            reassembly.bytes,
-            reassembly.assemblies.values().map(|assembly| assembly.bytes).sum::<usize>()
-        );
+        assert!(reassembly.is_bounded());
+    }
+
+    #[test]
+    fn pieces_of_one_byte_count_for_what_they_take() {
+        let mut reassembly = Reassembly::default();
+        for sender in 0..9 {
+            for index in 0..9_998 {
+                reassembly.insert(of(PeerId([sender; 8])), piece(1, index, 9_999, b"x"), at(0));
+            }
+        }
+        let pieces: usize = reassembly.assemblies.values().map(|assembly| assembly.pieces.len()).sum();
+        assert!(reassembly.is_bounded() && pieces <= MAX_TOTAL_BYTES / PIECE_OVERHEAD, "{pieces} pieces");
+    }
+
+    #[test]
+    fn in_the_name_of_one_sender_a_link_displaces_first_its_own_and_then_what_nothing_comes_of() {
+        let mut reassembly = Reassembly::default();
+        reassembly.insert(over(1, ALICE), piece(1_000, 0, 5, b"a"), at(0));
+        (0..100).for_each(|id| drop(reassembly.insert(over(2, ALICE), piece(id, 0, 9_999, b"x"), at(1))));
+        for index in 1..4 {
+            let touched = at(2 * u64::from(index));
+            let next = reassembly.insert(over(1, ALICE), piece(1_000, index, 5, b"a"), touched);
+            assert_eq!(next, Outcome::Waiting);
+            for id in 0..5 {
+                let spoofed = piece(100 * u64::from(index) + id, 0, 9_999, b"x");
+                reassembly.insert(over(1, ALICE), spoofed, at(2 * u64::from(index) + 1));
+            }
+        }
+        assert_eq!(reassembly.assemblies.len(), MAX_PER_SENDER);
+        let last = reassembly.insert(over(1, ALICE), piece(1_000, 4, 5, b"a"), at(9));
+        assert!(matches!(last, Outcome::Complete { .. }));
     }
 
     #[test]
@@ -295,7 +342,7 @@ mod tests {
         assert_eq!(reassembly.poll_timeout(), Some(at(30)));
         reassembly.expire(at(30));
         assert_eq!(reassembly.poll_timeout(), None);
-        assert_eq!(reassembly.bytes, 0);
+        assert_eq!(reassembly.held, 0);
     }
 
     #[test]
@@ -306,7 +353,7 @@ mod tests {
         for n in 0..1_000 {
             reassembly.insert(invented(n), piece(n, 0, 9_999, &[7; 60_000]), at(1));
         }
-        assert!(reassembly.assemblies.len() <= MAX_ASSEMBLIES && reassembly.bytes <= MAX_TOTAL_BYTES);
+        assert!(reassembly.is_bounded());
         let last = reassembly.insert(over(1, ALICE), piece(0, 1, 2, b"ice"), at(2));
         assert!(matches!(last, Outcome::Complete { .. }));
     }

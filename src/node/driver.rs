@@ -66,6 +66,8 @@ enum Wake {
     Request(Request),
     News(News),
     Mesh(mesh::event::Event),
+    /// So many events of the mesh came too fast.
+    Missed(u64),
     Moved(OwnAddresses),
     Housed(Presence),
     Conditions,
@@ -112,7 +114,7 @@ impl Driver {
         tokio::select! {
             news = self.ports.next() => Wake::News(news),
             request = self.requests.recv() => Wake::Request(request.unwrap_or(Request::Leave)),
-            Ok(event) = self.mesh_events.recv() => Wake::Mesh(event),
+            wake = on_mesh(&mut self.mesh_events) => wake,
             addresses = changed(&mut self.own_addresses) => Wake::Moved(addresses),
             presence = changed(&mut self.presence) => Wake::Housed(presence),
             _ = conditions.tick() => Wake::Conditions,
@@ -145,6 +147,7 @@ impl Driver {
             Wake::News(News::Event(transport, event)) => self.transport_event(transport, event).await,
             Wake::News(News::Ended(transport)) => self.ended(transport),
             Wake::Mesh(event) => self.publish(Event::Mesh(event)),
+            Wake::Missed(count) => self.missed(count).await,
             Wake::Moved(addresses) => {
                 let moved = self.people.moved(addresses, self.clock.now().unix).await;
                 if let Err(error) = moved {
@@ -405,6 +408,16 @@ impl Driver {
         self.send_cards().await;
     }
 
+    /// Events of the mesh are lost, and whoever listens is told so. Who is there is told once more; groups and notices
+    /// are read where they are wanted.
+    async fn missed(&mut self, count: u64) {
+        tracing::warn!(count, "events of the mesh came while the node was busy, and are lost");
+        self.publish(Event::Missed(count));
+        for peer in self.bitchat.peers().await.unwrap_or_default() {
+            self.publish(Event::Mesh(mesh::event::Event::Peer(peer)));
+        }
+    }
+
     fn ended(&mut self, transport: TransportKey) {
         let health = Health::Down(DownReason::Failed);
         tracing::error!(%transport, "a transport ended by itself");
@@ -413,7 +426,7 @@ impl Driver {
     }
 
     fn publish(&mut self, event: Event) {
-        self.board.event(&event);
+        self.board.event(&event, self.profile.fingerprint);
         // Nobody may be listening, and that is no error.
         self.events.send(event).ok();
     }
@@ -432,6 +445,15 @@ fn random_id() -> Result<MessageId, SendError> {
     Ok(id)
 }
 
+/// Waits for what happens on the mesh; for ever once it has stopped.
+async fn on_mesh(events: &mut broadcast::Receiver<mesh::event::Event>) -> Wake {
+    match events.recv().await {
+        Ok(event) => Wake::Mesh(event),
+        Err(broadcast::error::RecvError::Lagged(count)) => Wake::Missed(count),
+        Err(broadcast::error::RecvError::Closed) => std::future::pending().await,
+    }
+}
+
 /// Waits until something else is true of a transport; for ever when there is none.
 async fn changed<T: Clone>(watched: &mut Option<watch::Receiver<T>>) -> T {
     if let Some(watched) = watched
@@ -440,4 +462,111 @@ async fn changed<T: Clone>(watched: &mut Option<watch::Receiver<T>>) -> T {
         return watched.borrow_and_update().clone();
     }
     std::future::pending().await
+}
+
+#[cfg(test)]
+mod tests {
+    use rand_chacha::ChaCha20Rng;
+    use rand_core::SeedableRng;
+
+    use super::*;
+    use crate::clock::wall_clock;
+    use crate::crypto::Identity;
+    use crate::ids::{AdapterId, LinkId};
+    use crate::link::event::{DeviceAddress, LinkDownReason, RadioEvent, Role};
+    use crate::node::config::sections::Files;
+    use crate::node::lifecycle::{Settings, Setup, start};
+    use crate::radio::channel;
+    use crate::storage::{Database, DeviceKey, Limits};
+    use crate::wire::{Announce, Packet, PacketType, Version};
+
+    const ADAPTER: AdapterId = AdapterId(0);
+    /// Far longer than anything takes.
+    const PATIENCE: Duration = Duration::from_secs(30);
+
+    fn link_up(serial: u32) -> RadioEvent {
+        let link = LinkId { adapter: ADAPTER, serial };
+        RadioEvent::LinkUp { link, address: DeviceAddress([1; 6]), role: Role::Peripheral, max_frame: 512 }
+    }
+
+    fn announce(who: &Identity) -> Bytes {
+        let announce = Announce {
+            nickname: "ben".to_owned(),
+            noise_public: who.noise_public(),
+            signing_public: who.signing_public(),
+            neighbours: Vec::new(),
+            capabilities: None,
+            bridge_geohash: None,
+        };
+        let mut packet = Packet {
+            version: Version::V1,
+            packet_type: PacketType::Announce,
+            ttl: 7,
+            timestamp: wall_clock(),
+            sender: who.peer_id(),
+            recipient: None,
+            route: Vec::new(),
+            rsr: false,
+            payload: announce.encode().unwrap().into(),
+            signature: None,
+        };
+        packet.signature = Some(who.sign(&packet.signing_preimage().unwrap()));
+        packet.encode().unwrap().into()
+    }
+
+    #[tokio::test]
+    async fn whoever_listens_is_told_that_news_of_the_mesh_is_lost_and_then_who_is_there() {
+        let mut rng = ChaCha20Rng::from_seed([1; 32]);
+        let home = tempfile::tempdir().unwrap();
+        let (radio, port) = channel(8);
+        let files = Files { directory: home.path().join("files"), ..Files::default() };
+        let node = start(Setup {
+            identity: Identity::generate(&mut rng),
+            seed: [1; 32],
+            radio: Some(radio),
+            database: Database::in_memory(&DeviceKey::generate(&mut rng), Limits::default()).unwrap(),
+            settings: Settings { files, ..Settings::named("ada") },
+        });
+        let node = node.await.unwrap();
+        let mut events = node.handle().events.upgrade().unwrap().subscribe();
+        let ben = Identity::generate(&mut rng);
+        let link = LinkId { adapter: ADAPTER, serial: 0 };
+        for event in [
+            RadioEvent::AdapterUp { adapter: ADAPTER, address: DeviceAddress([0; 6]) },
+            link_up(0),
+            RadioEvent::Received { link, bytes: announce(&ben) },
+        ] {
+            port.events.send(event).await.unwrap();
+        }
+        let is_ben = |event: &Event| matches!(event, Event::Mesh(mesh::event::Event::Peer(peer)) if peer.id == ben.peer_id());
+        let here = async { while !is_ben(&events.recv().await.unwrap()) {} };
+        tokio::time::timeout(PATIENCE, here).await.expect("ben is here");
+
+        // The disk stands still, and the driver with it as soon as it wants something of it.
+        let (go, wait) = std::sync::mpsc::channel();
+        let store = node.handle().store.clone();
+        let standing = tokio::spawn(async move { store.with(move |_| Ok(wait.recv())).await });
+        let handle = node.handle().clone();
+        let sending = tokio::spawn(async move {
+            handle.send("everyone", "hello".to_owned(), Requirements::default()).await
+        });
+        let listening = async {
+            while !matches!(events.recv().await.unwrap(), Event::Missed(_)) {}
+            while !is_ben(&events.recv().await.unwrap()) {}
+        };
+        let blocked = async {
+            for serial in 1..1_000 {
+                let link = LinkId { adapter: ADAPTER, serial };
+                port.events.send(link_up(serial)).await.unwrap();
+                let reason = LinkDownReason::Remote;
+                port.events.send(RadioEvent::LinkDown { link, reason }).await.unwrap();
+            }
+            go.send(()).unwrap();
+        };
+        let both = async { tokio::join!(listening, blocked) };
+        tokio::time::timeout(PATIENCE, both).await.expect("they are told");
+        standing.await.unwrap().unwrap().unwrap();
+        sending.await.unwrap().unwrap();
+        node.stop().await.unwrap();
+    }
 }

@@ -40,6 +40,8 @@ pub enum Event {
         /// How it is.
         health: Health,
     },
+    /// So many events of the mesh came while the node was busy with its disk, and are lost.
+    Missed(u64),
 }
 
 /// How far a message of ours came.

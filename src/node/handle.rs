@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use tokio::sync::{broadcast, mpsc, oneshot};
 
-use crate::ids::{MessageId, PeerId};
+use crate::ids::{Fingerprint, MessageId, PeerId};
 use crate::mesh;
 use crate::mesh::event::PeerInfo;
+use crate::mesh::trust::Opinion;
 use crate::message::{Recipient, Requirements};
 use crate::router::Explanation;
 use crate::storage::{InboxEntry, Line, Lines, OutboxEntry, OutboxFilter};
@@ -122,6 +123,11 @@ impl NodeHandle {
         self.bitchat.peers().await.ok_or(Stopped)
     }
 
+    /// How far somebody is trusted, and on whose word.
+    pub async fn opinion(&self, who: Fingerprint) -> Result<Opinion, Stopped> {
+        self.bitchat.opinion(who).await.ok_or(Stopped)
+    }
+
     /// Asks or decides something about contacts.
     pub async fn contacts(&self, request: ContactRequest) -> Result<ContactAnswer, ContactError> {
         self.ask(|answer| Request::Contacts { request, answer }).await?
@@ -168,7 +174,7 @@ impl NodeHandle {
         Ok(self.store.with(move |database| database.history(&wanted)).await?)
     }
 
-    /// Files to and from contacts; nothing while neither direct nor betanet is switched on.
+    /// Files to and from contacts and over the mesh; nothing while no transport is switched on.
     pub fn files(&self) -> Option<&FilesHandle> {
         self.files.as_ref()
     }
@@ -217,7 +223,7 @@ pub struct Subscription {
 pub enum Notice {
     /// The next event.
     Event(Event),
-    /// The subscriber was too slow: so many events are lost to it.
+    /// The subscriber, or the node itself, was too slow: so many events are lost.
     Missed(u64),
 }
 
@@ -225,6 +231,7 @@ impl Subscription {
     /// Waits for the next notice; `None` when the node has stopped.
     pub async fn next(&mut self) -> Option<Notice> {
         match self.events.recv().await {
+            Ok(Event::Missed(missed)) => Some(Notice::Missed(missed)),
             Ok(event) => Some(Notice::Event(event)),
             Err(broadcast::error::RecvError::Lagged(missed)) => Some(Notice::Missed(missed)),
             Err(broadcast::error::RecvError::Closed) => None,

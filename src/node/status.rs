@@ -42,6 +42,8 @@ pub struct MessageCounters {
     pub public_received: u64,
     /// Private messages received.
     pub private_received: u64,
+    /// Messages of others to groups received.
+    pub group_received: u64,
     /// Messages put on their way.
     pub sent: u64,
     /// Messages whose recipient has them.
@@ -89,9 +91,14 @@ pub(super) struct Board {
 }
 
 impl Board {
-    /// Takes note of what happened.
-    pub(super) fn event(&mut self, event: &Event) {
+    /// Takes note of what happened to whoever this node is of.
+    pub(super) fn event(&mut self, event: &Event, own: Fingerprint) {
         match event {
+            // What was said to a group here is stored, and told, like what others say.
+            Event::Received { message, .. } if message.sender == own => {}
+            Event::Received { message, .. } if message.room.is_some() => {
+                count(&mut self.messages.group_received);
+            }
             Event::Received { message, .. } if message.public => count(&mut self.messages.public_received),
             Event::Received { .. } => count(&mut self.messages.private_received),
             Event::Status(message) => self.status(message.status),
@@ -99,7 +106,8 @@ impl Board {
             | Event::Contact(_)
             | Event::OwnCard { .. }
             | Event::File(_)
-            | Event::Transport { .. } => {}
+            | Event::Transport { .. }
+            | Event::Missed(_) => {}
         }
     }
 
@@ -118,4 +126,52 @@ impl Board {
 
 fn count(counter: &mut u64) {
     *counter = counter.saturating_add(1);
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::ids::{GroupId, MessageId};
+    use crate::message::GroupLabel;
+    use crate::storage::InboxEntry;
+
+    const OWN: Fingerprint = Fingerprint([1; 32]);
+
+    fn received(sender: u8, public: bool, room: Option<u8>) -> Event {
+        let message = Arc::new(InboxEntry {
+            number: 1,
+            sender: Fingerprint([sender; 32]),
+            nickname: String::new(),
+            public,
+            room: room.map(|id| GroupLabel { id: GroupId([id; 16]), name: String::new() }),
+            id: MessageId([1; 16]),
+            text: Ok(String::new()),
+            sent: UnixMillis(1),
+            received: UnixMillis(1),
+            via: TransportKey::Bitchat,
+            ttl: 7,
+            read: false,
+        });
+        Event::Received { message, fragments: 0 }
+    }
+
+    #[test]
+    fn what_is_said_to_a_group_is_no_private_message_and_our_own_words_were_not_received() {
+        let mut board = Board::default();
+        for event in [
+            received(2, true, None),
+            received(2, false, None),
+            received(2, false, None),
+            received(2, false, Some(1)),
+            received(3, false, Some(2)),
+            received(3, false, Some(2)),
+            received(1, false, Some(1)),
+        ] {
+            board.event(&event, OWN);
+        }
+        let MessageCounters { public_received, private_received, group_received, .. } = board.messages;
+        assert_eq!((public_received, private_received, group_received), (1, 2, 3));
+    }
 }

@@ -70,6 +70,11 @@ impl Received {
         self.len
     }
 
+    /// The frame proper in memory of its own, for who keeps it: what came may be a part of something longer.
+    pub fn kept(&self) -> Bytes {
+        Bytes::copy_from_slice(self.frame.get(..self.len).unwrap_or_default())
+    }
+
     /// Whether the payload came compressed.
     pub fn is_compressed(&self) -> bool {
         self.payload.compressed
@@ -155,6 +160,8 @@ mod tests {
         assert_eq!(received.frame_len(), 25);
         assert_eq!(*received.bytes(), padded);
         assert_eq!(received.relayed(6).len(), padded.len());
+        assert_eq!(received.kept(), golden());
+        assert!(!received.bytes().as_ptr_range().contains(&received.kept().as_ptr()));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Somebody with whom the node of a [`Bench`] has a session, and who says in it whatever a test likes.
 #![allow(dead_code, reason = "each test file uses its share")]
 
-use hopline::crypto::{Identity, Initiator, ReceiveCipher, SendCipher};
+use hopline::crypto::{Identity, Initiator, ReceiveCipher, Responder, SendCipher};
 use hopline::wire::{NoisePayload, Packet, PacketType, Received};
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
@@ -34,6 +34,22 @@ impl Inside {
         let heard = bench.written.len();
         tell(bench, serial, &identity, PacketType::NoiseHandshake, message3);
         Self { identity, serial, send: session.send, receive: session.receive, heard }
+    }
+
+    /// This seed's identity announces itself over a link, and takes the hand that the node holds out at once.
+    pub(crate) fn answer(bench: &mut Bench, serial: u32, seed: u8, announce: &[u8]) -> Self {
+        let identity = crate::bench::identity(seed);
+        bench.written.clear();
+        bench.hear(serial, announce);
+        let message1 = answers(bench, &identity, PacketType::NoiseHandshake).pop().expect("it wants to know");
+        let mut rng = ChaCha20Rng::seed_from_u64(u64::from(seed) << 32 | at(bench));
+        let (handshake, message2) =
+            Responder::new(&identity, &message1, &mut rng).expect("keys that are good");
+        tell(bench, serial, &identity, PacketType::NoiseHandshake, message2);
+        let message3 = answers(bench, &identity, PacketType::NoiseHandshake).pop().expect("it is answered");
+        let finished = handshake.finish(&identity, bench.engine.peer_id(), &message3).map_err(|_| "refused");
+        let session = finished.expect("the node's own answer");
+        Self { identity, serial, send: session.send, receive: session.receive, heard: 0 }
     }
 
     /// Says something inside the session.

@@ -9,6 +9,10 @@ use std::path::PathBuf;
 use std::process::{Output, Stdio};
 use std::time::Duration;
 
+use hopline::api::Client;
+use hopline::api::client::Events;
+use hopline::api::schema::EventReport;
+use hopline::ids::PeerId;
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
@@ -60,6 +64,16 @@ impl Bench {
     /// Starts the program with `--json`, to read what it prints as it comes.
     pub(crate) fn start(&self, arguments: &[&str]) -> Running {
         Running::start(self.command(&[&["--json"], arguments].concat()))
+    }
+
+    /// Starts the program as it talks to people.
+    pub(crate) fn start_for_people(&self, arguments: &[&str]) -> Running {
+        Running::start(self.command(arguments))
+    }
+
+    /// The daemon in the home of this name, as programs talk to it.
+    pub(crate) fn client(&self, name: &str) -> Client {
+        Client::new(self.path(name).join("hopline.sock"))
     }
 
     /// The same on a machine without Bluetooth, whatever this one has: no bus leads to BlueZ.
@@ -146,17 +160,33 @@ impl Running {
 
     /// Reads objects until there is one of this event that fits.
     pub(crate) async fn event(&mut self, event: &str, fits: impl Fn(&Value) -> bool) -> Value {
+        self.object(event, |object| object["event"] == event && fits(object)).await
+    }
+
+    /// Reads objects until there is one that fits.
+    pub(crate) async fn object(&mut self, what: &str, fits: impl Fn(&Value) -> bool) -> Value {
+        let read = |line: &str| serde_json::from_str(line).ok().filter(&fits);
+        self.pick(what, read, |line| assert!(serde_json::from_str::<Value>(line).is_ok(), "{line}")).await
+    }
+
+    /// Reads lines until there is one with this in it.
+    pub(crate) async fn line(&mut self, with: &str) -> String {
+        self.pick(with, |line| line.contains(with).then(|| line.to_owned()), |_| {}).await
+    }
+
+    /// Reads lines until `read` makes something of one; `passed` sees the others.
+    async fn pick<T>(&mut self, what: &str, read: impl Fn(&str) -> Option<T>, passed: impl Fn(&str)) -> T {
         let reading = async {
             loop {
                 let line = self.lines.next_line().await.unwrap();
-                let line = line.unwrap_or_else(|| panic!("the program ended before `{event}`"));
-                let object: Value = serde_json::from_str(&line).unwrap();
-                if object["event"] == event && fits(&object) {
-                    return object;
+                let line = line.unwrap_or_else(|| panic!("the program ended before `{what}`"));
+                match read(&line) {
+                    Some(read) => return read,
+                    None => passed(&line),
                 }
             }
         };
-        timeout(DEADLINE, reading).await.unwrap_or_else(|_| panic!("`{event}` did not come"))
+        timeout(DEADLINE, reading).await.unwrap_or_else(|_| panic!("`{what}` did not come"))
     }
 
     /// Types a line.
@@ -186,6 +216,33 @@ impl Running {
     /// Waits for the end, and says whether it was a good one.
     pub(crate) async fn ended_well(&mut self) -> bool {
         timeout(DEADLINE, self.child.wait()).await.expect("the program did not end").unwrap().success()
+    }
+}
+
+/// Waits for an event of which `pick` makes something.
+pub(crate) async fn event<T>(events: &mut Events, pick: impl Fn(EventReport) -> Option<T>) -> T {
+    let waiting = async {
+        loop {
+            let event = events.next().await.unwrap().expect("the daemon has stopped");
+            if let Some(picked) = pick(event) {
+                return picked;
+            }
+        }
+    };
+    timeout(DEADLINE, waiting).await.expect("the event did not come")
+}
+
+/// Waits until a daemon knows all of these.
+pub(crate) async fn know(client: &Client, wanted: &[&str]) {
+    let mut events = client.events().await.unwrap();
+    for wanted in wanted {
+        let wanted: PeerId = wanted.parse().unwrap();
+        if client.peers().await.unwrap().peers.iter().all(|peer| peer.id != wanted) {
+            event(&mut events, |event| {
+                matches!(event, EventReport::Peer(peer) if peer.id == wanted).then_some(())
+            })
+            .await;
+        }
     }
 }
 

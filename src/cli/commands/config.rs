@@ -5,9 +5,8 @@ use std::path::{Path, PathBuf};
 use clap::{Subcommand, ValueHint};
 use serde_json::json;
 
-use crate::capabilities::TransportKey;
 use crate::config::{ConfigError, Origin, Problem, Setting};
-use crate::node::config::{Loaded, check, is_built};
+use crate::node::config::{Loaded, check};
 
 use crate::cli::context::Context;
 use crate::cli::error::CliError;
@@ -78,19 +77,13 @@ fn report(problem: &Problem) -> serde_json::Value {
 fn show(context: &Context, overriding: Overriding) -> Result<(), CliError> {
     let home = context.home()?;
     let Loaded { settings, .. } = Loaded::look(&home, overriding.into())?;
-    let missing: Vec<TransportKey> = TransportKey::ALL.into_iter().filter(|key| !is_built(*key)).collect();
     let object = json!({
         "file": home.config(),
         "settings": settings.iter().map(describe).collect::<Vec<_>>(),
-        "not_built": missing.iter().map(|key| key.as_str()).collect::<Vec<_>>(),
     });
     let header = ["KEY", "VALUE", "FROM"].map(str::to_owned).to_vec();
     let rows: Vec<Vec<String>> = std::iter::once(header).chain(settings.iter().map(row)).collect();
-    let mut text = table(&rows);
-    for key in missing {
-        text.push_str(&format!("\n\nThis program has no {key}: what [{key}] says is checked and not used."));
-    }
-    context.out.say(&object, text)
+    context.out.say(&object, table(&rows))
 }
 
 fn describe(setting: &Setting) -> serde_json::Value {

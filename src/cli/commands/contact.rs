@@ -83,7 +83,8 @@ pub(in crate::cli) async fn run(context: &Context, arguments: Arguments) -> Resu
         Deed::Add { card, name } => add(context, card, name).await,
         Deed::List => list(context).await,
         Deed::Show { name } => {
-            let person = person::find(&context.client()?, &name).await?;
+            let client = context.client()?;
+            let person = client.contact(person::find(&client, &name).await?.fingerprint).await?;
             context.out.say(&person, describe(&person))
         }
         Deed::Rename { name, new_name } => {
@@ -174,12 +175,18 @@ fn describe(person: &ContactReport) -> String {
         row("name", printable(&person.name)),
         row("calls itself", printable(&person.nickname)),
         row("standing", standing(person)),
+    ];
+    if let Some(trust) = &person.trust {
+        rows.push(row("trust", trust.level.clone()));
+        rows.extend(trust.vouched_by.iter().map(|voucher| row("vouched for by", printable(&voucher.name))));
+    }
+    rows.extend([
         row("peer id", person.peer_id.to_string()),
         row("fingerprint", grouped(&person.fingerprint.to_string())),
         row("Noise key", person.noise_public.clone()),
         row("signing key", person.signing_public.clone()),
         row("card serial", person.serial.to_string()),
-    ];
+    ]);
     if let Some(direct) = &person.direct {
         rows.push(row("direct key", format!("{} (generation {})", direct.key, direct.generation)));
         rows.extend(direct.addresses.iter().map(|address| row("address", address.clone())));
@@ -266,6 +273,7 @@ mod tests {
             serial: 0,
             direct: None,
             mailbox: false,
+            trust: None,
         }
     }
 

@@ -4,12 +4,16 @@ use clap::Subcommand;
 use serde_json::json;
 
 use crate::api::Client;
-use crate::api::groups::{GroupReport, MemberReport};
+use crate::api::groups::{GroupRef, GroupReport, MemberReport};
+use crate::ids::GroupId;
 use crate::nickname::{calls, same};
 
 use crate::cli::context::Context;
 use crate::cli::error::{CliError, RoomError};
-use crate::cli::words::{printable, table};
+use crate::cli::words::{Place, printable, table};
+
+/// Of an id, what is shown.
+const SHOWN: usize = 8;
 
 /// What `group` is told.
 #[derive(Debug, clap::Args)]
@@ -76,7 +80,7 @@ pub(in crate::cli) async fn run(context: &Context, arguments: Arguments) -> Resu
     let client = context.client()?;
     match arguments.deed {
         None | Some(Deed::List) => list(context, &client).await,
-        Some(Deed::Create { name }) => create(context, &client, &name).await,
+        Some(Deed::Create { name }) => create(context, &client, &name, Place::Shell).await,
         Some(Deed::Invite { group, peer }) => invite(context, &client, &group, &peer).await,
         Some(Deed::Remove { group, member }) => remove(context, &client, &group, &member).await,
         Some(Deed::Leave { group }) => leave(context, &client, &group).await,
@@ -103,11 +107,16 @@ pub(super) async fn list(context: &Context, client: &Client) -> Result<(), CliEr
 }
 
 /// Makes a group.
-pub(super) async fn create(context: &Context, client: &Client, name: &str) -> Result<(), CliError> {
+pub(super) async fn create(
+    context: &Context,
+    client: &Client,
+    name: &str,
+    place: Place,
+) -> Result<(), CliError> {
     let report = client.create_group(name).await?;
-    let name = printable(&report.group.name);
-    let typed = if name.contains(' ') { format!("'{name}'") } else { name.clone() };
-    context.out.say(&report, format!("{name} is made; `hopline group invite {typed} PEER` fills it"))
+    let (name, handle) = (printable(&report.group.name), handle(&report.group));
+    let program = if place == Place::Chat { "/" } else { "hopline " };
+    context.out.say(&report, format!("{name} is made; `{program}group invite {handle} PEER` fills it"))
 }
 
 /// Invites somebody.
@@ -155,16 +164,26 @@ pub(super) async fn leave(context: &Context, client: &Client, group: &str) -> Re
     context.out.say(&json!({ "left": group.group.id.to_string() }), text)
 }
 
-/// The group of this name, or whose id begins so.
+/// What to type for a group: its name where that is a plain word, and otherwise the front of its id.
+pub(in crate::cli) fn handle(group: &GroupRef) -> String {
+    let is_plain = |character: char| character.is_alphanumeric() || character == '_';
+    if !group.name.is_empty() && group.name.chars().all(is_plain) {
+        return group.name.clone();
+    }
+    front(group.id)
+}
+
+/// The front of an id: enough to tell apart the groups one is in.
+fn front(id: GroupId) -> String {
+    id.to_string().chars().take(SHOWN).collect()
+}
+
+/// The group of this name, or whose id begins so. A name that is the front of another group's id leads to neither.
 pub(super) async fn find(client: &Client, wanted: &str) -> Result<GroupReport, CliError> {
     let wanted = wanted.strip_prefix('#').unwrap_or(wanted);
     let groups = client.groups().await?.groups;
-    let named = |group: &&GroupReport| same(&group.group.name, wanted);
-    let begins = |group: &&GroupReport| begins(&group.group.id, wanted);
-    let mut found: Vec<&GroupReport> = groups.iter().filter(named).collect();
-    if found.is_empty() {
-        found = groups.iter().filter(begins).collect();
-    }
+    let meant = |group: &&GroupReport| same(&group.group.name, wanted) || begins(&group.group.id, wanted);
+    let found: Vec<&GroupReport> = groups.iter().filter(meant).collect();
     match found.as_slice() {
         [group] => Ok((*group).clone()),
         [] => Err(RoomError::NoGroup(printable(wanted)).into()),
@@ -191,9 +210,8 @@ fn row(group: &GroupReport) -> Vec<String> {
         let waits = if member.told { "" } else { " (not reached yet)" };
         format!("{}{creator}{waits}", printable(&member.nickname))
     };
-    let id: String = group.group.id.to_string().chars().take(8).collect();
     let members: Vec<String> = group.members.iter().map(member).collect();
-    vec![printable(&group.group.name), id, members.join(", ")]
+    vec![printable(&group.group.name), front(group.group.id), members.join(", ")]
 }
 
 #[cfg(test)]

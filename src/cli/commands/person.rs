@@ -28,6 +28,7 @@ pub(in crate::cli) enum Decision {
     Block,
     Unblock,
     Verified,
+    Unverified,
 }
 
 impl Decision {
@@ -39,6 +40,7 @@ impl Decision {
             Self::Block => ContactPatch { blocked: Some(true), ..patch },
             Self::Unblock => ContactPatch { blocked: Some(false), ..patch },
             Self::Verified => ContactPatch { verified: Some(true), ..patch },
+            Self::Unverified => ContactPatch { verified: Some(false), ..patch },
         }
     }
 
@@ -52,6 +54,7 @@ impl Decision {
             }
             Self::Unblock => "is not blocked",
             Self::Verified => "is verified",
+            Self::Unverified => "is not verified: whom they vouch for is not vouched for here",
         }
     }
 }

@@ -79,12 +79,23 @@ fn describe(status: &StatusReport) -> String {
 }
 
 fn describe_messages(messages: &MessageCounters) -> Vec<(&'static str, String)> {
-    let MessageCounters { public_received, private_received, sent, delivered, read, expired, refused } =
-        messages;
+    let MessageCounters {
+        public_received,
+        private_received,
+        group_received,
+        sent,
+        delivered,
+        read,
+        expired,
+        refused,
+    } = messages;
     let what_became = format!("{delivered} delivered, {read} read, {expired} given up, {refused} refused");
     vec![
         ("messages sent", format!("{sent} ({what_became})")),
-        ("messages received", format!("{public_received} public, {private_received} private")),
+        (
+            "messages received",
+            format!("{public_received} public, {private_received} private, {group_received} to groups"),
+        ),
     ]
 }
 

@@ -17,7 +17,7 @@ use super::person::{self, Decision};
 use crate::cli::context::Context;
 use crate::cli::error::CliError;
 use crate::cli::qr::qr;
-use crate::cli::words::{self, printable};
+use crate::cli::words::{self, Place, printable};
 
 /// How long a proof is waited for: longer than the daemon does, which says so when none came.
 const PROOF_TIMEOUT: Duration = Duration::from_secs(60);
@@ -35,6 +35,9 @@ pub(in crate::cli) struct Arguments {
     /// Say that you compared the safety number, and that it is the same
     #[arg(long, conflicts_with = "scan")]
     compared: bool,
+    /// Take a verification back: the number was not the same after all, or the device is in other hands
+    #[arg(long, conflicts_with_all = ["scan", "compared"])]
+    revoke: bool,
 }
 
 const EXAMPLES: &str = "\
@@ -42,6 +45,7 @@ Examples:
   hopline verify ben                                show ben your code, and wait until it is scanned
   hopline verify --scan 'bitchat://verify?v=1&…'    what ben's screen shows
   hopline verify ben --compared                     the safety number is the same on both screens
+  hopline verify ben --revoke                       take that back
 
 Whoever scans is the one who is sure then: for both to be, each scans the other's code.";
 
@@ -50,6 +54,9 @@ pub(in crate::cli) async fn run(context: &Context, arguments: Arguments) -> Resu
         Arguments { scan: Some(code), .. } => scan(context, code).await,
         Arguments { name: Some(name), compared: true, .. } => {
             person::run(context, &name, Decision::Verified).await
+        }
+        Arguments { name: Some(name), revoke: true, .. } => {
+            person::run(context, &name, Decision::Unverified).await
         }
         Arguments { name: Some(name), .. } => show(context, &name).await,
         // The argument parser lets nobody through without one of them.
@@ -115,7 +122,7 @@ async fn scanned_by(
         let event = events.next().await?.ok_or(CliError::DaemonStopped)?;
         if let EventReport::Missed { .. } = event {
             // The scan may be among them, and nobody can be asked for it.
-            context.out.tell(words::event(&event))?;
+            context.out.tell(words::event(&event, Place::Shell))?;
         } else if let EventReport::Person(notice) = event
             && notice.news == PersonNews::ScannedUs
             && notice.fingerprint == who

@@ -6,7 +6,7 @@ use crate::api::schema::EventReport;
 use crate::cli::context::Context;
 use crate::cli::ending::Ending;
 use crate::cli::error::CliError;
-use crate::cli::words;
+use crate::cli::words::{self, Place};
 
 /// What `watch` is told.
 #[derive(Debug, clap::Args)]
@@ -30,7 +30,7 @@ pub(in crate::cli) async fn run(context: &Context, arguments: Arguments) -> Resu
 
 /// The event, and the number to come back with.
 fn line(event: &EventReport) -> String {
-    let words = words::event(event);
+    let words = words::event(event, Place::Shell);
     if let EventReport::PublicMessage(message)
     | EventReport::PrivateMessage(message)
     | EventReport::GroupMessage(message) = event

@@ -88,7 +88,7 @@ impl Carried {
     }
 
     /// The envelopes for the holder of these tags that are to be handed over at this time. `direct` says whether
-    /// it has a link of its own.
+    /// it has a link of its own, and proved it.
     pub(super) fn due_for(&self, tags: &[[u8; 16]], direct: bool, now: Instant) -> Vec<Digest> {
         let due = |held: &Held| match direct {
             true => held.handing.is_none(),
@@ -109,13 +109,20 @@ impl Carried {
         }
     }
 
+    /// This peer's link broke: what was just handed over is handed over again when it is back.
+    pub(super) fn parted(&mut self, peer: PeerId) {
+        for held in self.held.values_mut() {
+            held.handing = held.handing.filter(|(to, _)| *to != peer);
+        }
+    }
+
     /// The envelopes whose recipients still have the link that they were handed over; they are gone from here on.
     /// Where the link broke, they will be handed over again.
-    pub(super) fn settle(&mut self, linked: &[PeerId], now: Instant) -> Vec<Digest> {
+    pub(super) fn settle(&mut self, is_linked: impl Fn(PeerId) -> bool, now: Instant) -> Vec<Digest> {
         let mut done = Vec::new();
         for (digest, held) in &mut self.held {
             match held.handing {
-                Some((peer, _)) if !linked.contains(&peer) => held.handing = None,
+                Some((peer, _)) if !is_linked(peer) => held.handing = None,
                 Some((_, since)) if now.since(since) >= HANDING => done.push(*digest),
                 Some(_) | None => {}
             }
@@ -124,6 +131,11 @@ impl Carried {
             self.held.remove(digest);
         }
         done
+    }
+
+    /// When [`Self::settle`] next has something to say.
+    pub(super) fn poll_timeout(&self) -> Option<Instant> {
+        self.held.values().filter_map(|held| Some(held.handing?.1 + HANDING)).min()
     }
 
     /// The envelopes that this courier, whose own mail has these tags, may have a share of.
@@ -327,11 +339,17 @@ mod tests {
         assert_eq!(carried.due_for(&tags, true, at(0)), [digest]);
         carried.handed(digest, BEN, true, at(0));
         assert_eq!(carried.due_for(&tags, true, at(1)), []);
-        assert_eq!(carried.settle(&[], at(2)), []);
+        assert_eq!(carried.settle(|_| false, at(2)), []);
         assert_eq!(carried.due_for(&tags, true, at(3)), [digest], "the link broke");
         carried.handed(digest, BEN, true, at(3));
-        assert_eq!(carried.settle(&[BEN], at(12)), []);
-        assert_eq!(carried.settle(&[BEN], at(13)), [digest]);
+        carried.parted(CAT);
+        assert_eq!(carried.due_for(&tags, true, at(4)), []);
+        carried.parted(BEN);
+        assert_eq!((carried.due_for(&tags, true, at(4)), carried.poll_timeout()), (vec![digest], None));
+        carried.handed(digest, BEN, true, at(5));
+        assert_eq!(carried.poll_timeout(), Some(at(15)));
+        assert_eq!(carried.settle(|peer| peer == BEN, at(14)), []);
+        assert_eq!(carried.settle(|peer| peer == BEN, at(15)), [digest]);
         assert_eq!(carried.len(), 0);
     }
 

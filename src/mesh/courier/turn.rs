@@ -11,6 +11,7 @@ use super::limits::{LIFETIME, Tier};
 use super::report::Report;
 use crate::crypto::courier::{self, OpenWith, SealTo};
 use crate::ids::{Fingerprint, MessageId, PeerId};
+use crate::mesh::config::ANSWER_TIMEOUT;
 use crate::mesh::egress::{Aim, parts};
 use crate::mesh::engine::Engine;
 use crate::mesh::error::DropReason;
@@ -73,11 +74,21 @@ impl Engine {
         Ok(())
     }
 
-    /// A peer appeared, or a link is its: its mail is handed over at once.
+    /// A peer appeared, or a link is its, or it proved that: its mail is handed over at once.
     pub(in crate::mesh) fn courier_met(&mut self, peer: PeerId, now: Now) {
         self.hand_over(peer, now);
+        if self.has_something_for(peer, now) {
+            self.leads_to(peer, now);
+        }
         if self.carried.len() + self.deposits.len() > 0 {
             self.sweep_at(now.instant + SETTLE);
+        }
+    }
+
+    /// A link that was a peer's is gone: it may have lost what was handed over last.
+    pub(in crate::mesh) fn courier_parted(&mut self, peer: PeerId) {
+        if !self.bindings.is_proven(peer) {
+            self.carried.parted(peer);
         }
     }
 
@@ -107,7 +118,7 @@ impl Engine {
         self.courier_due = None;
         self.drop_expired(now.unix);
         let neighbours = self.bindings.neighbours();
-        for digest in self.carried.settle(&neighbours, now.instant) {
+        for digest in self.carried.settle(|peer| self.bindings.is_proven(peer), now.instant) {
             self.forget_carried(digest);
         }
         let present: Vec<PeerId> =
@@ -116,13 +127,16 @@ impl Engine {
             self.hand_over(peer, now);
         }
         for courier in neighbours {
-            if self.is_courier(courier) {
+            if self.has_something_for(courier, now) && self.leads_to(courier, now) {
                 self.leave_deposits(courier, now);
                 self.share_with(courier, now);
             }
         }
         if self.carried.len() + self.deposits.len() > 0 {
             self.sweep_at(now.instant + PERIOD);
+        }
+        if let Some(settled) = self.carried.poll_timeout() {
+            self.sweep_at(settled);
         }
     }
 
@@ -228,14 +242,25 @@ impl Engine {
         }
     }
 
-    /// Hands a peer that is there the mail we carry for it.
+    /// Hands a peer that is there the mail we carry for it. Where its own link is not proven, it gets a copy.
     fn hand_over(&mut self, peer: PeerId, now: Now) {
         if self.carried.len() == 0 {
             return;
         }
-        let direct = self.bindings.is_neighbour(peer);
         let tags = self.tags_of(peer, now);
-        for digest in self.carried.due_for(&tags, direct, now.instant) {
+        let theirs = self.carried.due_for(&tags, true, now.instant);
+        if theirs.is_empty() {
+            return;
+        }
+        let direct = self.leads_to(peer, now);
+        let due = if direct { theirs } else { self.carried.due_for(&tags, false, now.instant) };
+        if !direct
+            && let Some(answered) = self.bindings.bound_since(peer).map(|since| since + ANSWER_TIMEOUT)
+            && answered > now.instant
+        {
+            return self.sweep_at(answered);
+        }
+        for digest in due {
             let Some(envelope) = self.carried.envelope(digest) else { continue };
             if self.send_envelope(peer, &envelope, now) {
                 self.carried.handed(digest, peer, direct, now.instant);
@@ -243,6 +268,25 @@ impl Engine {
                 self.sweep_at(now.instant + HANDING);
             }
         }
+    }
+
+    /// Whether a link leads to this peer, as far as that can be proven: it spoke in its session over it. Where a link is
+    /// only bound to it, it is asked to: what stands bound by a replayed announce swallows mail that would be given up.
+    fn leads_to(&mut self, peer: PeerId, now: Now) -> bool {
+        let proven = self.bindings.is_proven(peer);
+        if !proven && self.bindings.is_neighbour(peer) && self.clock_refusal(now).is_none() {
+            self.greet(peer, now);
+        }
+        proven
+    }
+
+    /// Whether this courier may have something of ours, or of what we carry.
+    fn has_something_for(&self, courier: PeerId, now: Now) -> bool {
+        let texts = self.deposits.for_courier(courier);
+        let tags = || self.tags_of(courier, now);
+        self.is_courier(courier)
+            && (texts.iter().any(|(_, to)| !self.peers.is_present(*to))
+                || !self.carried.shares_for(courier, &tags()).is_empty())
     }
 
     /// Opens mail of ours. The envelope is done with once its message is stored: until then it may come again.

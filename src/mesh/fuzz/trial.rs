@@ -11,19 +11,17 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::course::{Tape, change, template};
+use super::orders::Asker;
 use crate::crypto::Identity;
-use crate::ids::{AdapterId, AttemptId, LinkId, MessageId, PeerId};
+use crate::ids::{AdapterId, AttemptId, LinkId, PeerId};
 use crate::link::event::{DeviceAddress, LinkDownReason, RadioCommand, RadioEvent, Role};
 use crate::mesh::config::Config;
 use crate::mesh::engine::Engine;
 use crate::mesh::error::Counters;
-use crate::mesh::event::{Command, Input, Introduction, Output};
+use crate::mesh::event::{Command, Input, Output};
 use crate::mesh::kept::{Kept, Shelf};
-use crate::mesh::media;
-use crate::mesh::public::public_packet;
-use crate::mesh::trust::Standing;
 use crate::time::{Instant, Now, UnixMillis};
-use crate::wire::{Announce, Capabilities, Fragment, MediaFile, Packet, PacketType, Version};
+use crate::wire::{Announce, Capabilities, Fragment, Packet, PacketType, Version};
 
 /// Outputs that one input may call for.
 const MAX_OUTPUTS: usize = 4_096;
@@ -37,6 +35,8 @@ const MAX_STEPS: usize = 400;
 const MAX_WAKES: usize = 10_000;
 /// Frames that are remembered for being sent again.
 const REMEMBERED: usize = 16;
+/// Packets that an engine remembers for others, of all kinds (spec 3.7), notices and what withdraws them among them.
+const MAX_REMEMBERED: usize = 1_024 + 1_000 + 600 + 3 * 200 + 400;
 /// When every course begins.
 const START: UnixMillis = UnixMillis(1_800_000_000_000);
 const ADAPTER: AdapterId = AdapterId(0);
@@ -61,6 +61,7 @@ pub fn engine(course: &[u8]) -> Counters {
 }
 
 struct Trial {
+    own: Identity,
     engine: Engine,
     friend: Engine,
     /// Who can sign: the friend, and two whom the engine meets only here.
@@ -79,6 +80,7 @@ impl Trial {
         let config =
             |nickname: &str| Config { nickname: nickname.to_owned(), max_peers: 64, ..Config::default() };
         Self {
+            own: identity(1),
             engine: Engine::new(identity(1), config("alice"), [1; 32]),
             friend: Engine::new(identity(2), config("bob"), [2; 32]),
             signers: [identity(2), identity(3), identity(4)],
@@ -223,46 +225,10 @@ impl Trial {
     fn command(&mut self, tape: &mut Tape) {
         self.attempt += 1;
         let attempt = AttemptId(self.attempt);
-        let id = MessageId([tape.below(32); 16]);
         let peers = [self.friend.peer_id(), self.engine.peer_id(), self.signers[1].peer_id(), PeerId([9; 8])];
         let to = tape.pick(&peers).unwrap_or(PeerId([9; 8]));
-        let command = match tape.below(12) {
-            0 | 1 => Command::SendPrivate { attempt, to, id, text: tape.text() },
-            2 => {
-                let text = tape.text();
-                let stamp = self.next_stamp(tape);
-                let made = public_packet(&Identity::from_bytes(&[1; Identity::LEN]), &text, stamp);
-                Command::Flood { attempt, packet: made.map(|made| made.bytes).unwrap_or_default() }
-            }
-            3 => Command::Relay { packet: template(tape) },
-            4 => Command::SendRead { attempt, to, id, wire_ids: vec![tape.text()] },
-            5 => Command::SendCard { attempt, to, id, card: tape.bytes() },
-            6 => Command::Cancel { attempt: AttemptId(u64::from(tape.byte())), id },
-            7 => Command::Acknowledge { to, wire_ids: vec![tape.text()] },
-            8 => {
-                let somebody = Identity::from_bytes(&[tape.byte(); Identity::LEN]);
-                Command::Know(Introduction {
-                    noise_public: somebody.noise_public(),
-                    signing_public: somebody.signing_public(),
-                    nickname: tape.text(),
-                    standing: Standing::default(),
-                })
-            }
-            9 | 10 => {
-                let file = MediaFile {
-                    name: tape.text(),
-                    mime: "application/octet-stream".to_owned(),
-                    content: vec![tape.byte(); usize::from(tape.number())].into(),
-                };
-                Command::Media(match tape.below(5) {
-                    0 => media::event::Command::ToEveryone { attempt, file },
-                    1 => media::event::Command::Cancel { attempt: AttemptId(u64::from(tape.byte())) },
-                    _ => media::event::Command::ToPeer { attempt, to, file },
-                })
-            }
-            _ if tape.byte() == 0 => Command::Leave,
-            _ => Command::Greet { peer: to },
-        };
+        let (engine, identity, now) = (&self.engine, &self.own, self.now);
+        let command = Asker { engine, identity, attempt, to, now }.order(tape);
         self.input(Input::Command(command));
         self.converse();
     }
@@ -449,6 +415,10 @@ impl Trial {
         }
         assert!(self.engine.reassembly.is_bounded(), "more fragments than it may hold");
         assert!(self.engine.peers(self.now).len() <= 64, "more peers than it may remember");
+        assert!(self.engine.gossip.remembered() <= MAX_REMEMBERED, "more packets than it may remember");
+        assert!(self.engine.courier_report().carried <= 40, "more mail than it may carry");
+        assert!(self.engine.groups().len() <= 64, "more groups than it may be in");
+        assert!(self.engine.notices(self.now).len() <= 200, "more notices than may stand");
     }
 }
 

@@ -183,7 +183,7 @@ impl Archive {
         let entry = Entry {
             id,
             hash: FilterHash::of(id),
-            frame: received.bytes().slice(..received.frame_len()),
+            frame: received.kept(),
             author: packet.sender,
             share,
             sent: packet.timestamp,

@@ -50,6 +50,12 @@ impl Gossip {
         .min()
     }
 
+    /// How many packets are remembered: what a fuzz target asks in the end.
+    #[cfg(any(test, fuzzing))]
+    pub(in crate::mesh) fn remembered(&self) -> usize {
+        self.archive.len()
+    }
+
     /// Whether it is time to forget what is too old.
     pub(super) fn sweep_due(&mut self, now: Instant) -> bool {
         let due = self.sweep <= now;

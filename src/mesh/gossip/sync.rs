@@ -277,9 +277,15 @@ impl super::Gossip {
         self.replies.link_down(link);
     }
 
-    /// A piece of a train to everyone came, and others are missing.
-    pub(in crate::mesh) fn piece_is_missing(&mut self, author: PeerId, train: [u8; 8], now: Now) {
-        self.stalled.waits(author, train, now.instant);
+    /// A piece of a train to everyone came over a link, and others are missing.
+    pub(in crate::mesh) fn piece_is_missing(
+        &mut self,
+        author: PeerId,
+        train: [u8; 8],
+        link: Option<LinkId>,
+        now: Now,
+    ) {
+        self.stalled.waits(author, train, link, now.instant);
     }
 
     /// The last piece of a train came.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytes::{Buf, BufMut, Bytes};
 use rand_core::RngCore;
 
+use super::AHEAD;
 use crate::crypto::Verified;
 use crate::ids::Fingerprint;
 use crate::mesh::error::DropReason;
@@ -20,8 +21,6 @@ const SEALED_TO_FOR: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 /// How long after its owner told it last. A key may have been used by somebody else's mail right then; its owner
 /// destroys it 48 h later, and our mail is under way for 24 h and an hour. Beyond that it might never be opened.
 const SURE_FOR: Duration = Duration::from_secs((48 - 25) * 60 * 60);
-/// How far its owner's clock may be ahead of ours.
-const AHEAD: Duration = Duration::from_secs(60 * 60);
 /// Bundles held at once; of people who are no contacts the oldest goes first, a contact's never for one of theirs.
 const MAX_BUNDLES: usize = 256;
 const VERSION: u8 = 2;

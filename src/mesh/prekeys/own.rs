@@ -7,6 +7,7 @@ use std::time::Duration;
 use bytes::{Buf, Bytes};
 use rand_core::{CryptoRng, RngCore};
 
+use super::AHEAD;
 use crate::crypto::PrekeySecret;
 use crate::time::{Instant, Now, UnixMillis};
 use crate::wire::{MAX_PREKEYS, Prekey};
@@ -24,7 +25,7 @@ const PERIOD: Duration = Duration::from_secs(60 * 60);
 const RENEW: Duration = Duration::from_secs(24 * 60 * 60);
 /// Between two tellings, however fast keys are used.
 const GAP: Duration = Duration::from_secs(60);
-/// How long who just met has for announces, without which nobody takes a bundle.
+/// How long who just met has for announces, without which nobody takes a bundle, and the disk for new keys.
 const SETTLE: Duration = Duration::from_secs(5);
 const VERSION: u8 = 1;
 
@@ -106,8 +107,9 @@ impl OwnPrekeys {
                 self.unused.push(OneTime { id: self.next_id, secret: PrekeySecret::generate(rng) });
                 self.next_id += 1;
             }
+            self.quiet_until = self.quiet_until.max(now.instant + SETTLE);
         }
-        let stale = now.unix.abs_diff(self.generated) >= RENEW;
+        let stale = self.is_ahead(now.unix) || now.unix.abs_diff(self.generated) >= RENEW;
         if few || stale {
             self.renew(now);
         }
@@ -163,22 +165,34 @@ impl OwnPrekeys {
         (own.unused.len() <= MAX_PREKEYS && own.used.len() <= MAX_USED).then_some(own)
     }
 
-    /// Of two bundles the later one counts, so each one is later than the one before.
+    /// Of two bundles the later one counts, so each one is later than the one before; but for one made while the clock was
+    /// so far ahead that nobody took it.
     fn renew(&mut self, now: Now) {
-        self.generated = now.unix.max(UnixMillis(self.generated.0.saturating_add(1)));
+        let before = if self.is_ahead(now.unix) { UnixMillis(0) } else { self.generated };
+        self.generated = now.unix.max(UnixMillis(before.0.saturating_add(1)));
         self.untold = true;
     }
 
+    fn is_ahead(&self, now: UnixMillis) -> bool {
+        self.generated > now + AHEAD
+    }
+
     fn destroy_used(&mut self, now: UnixMillis) -> bool {
+        let mut changed = false;
+        for (since, _) in self.used.iter_mut().filter(|(since, _)| *since > now + AHEAD) {
+            // The clock was far ahead when it was used: its two days begin now.
+            *since = now;
+            changed = true;
+        }
         let before = self.used.len();
         self.used.retain(|(since, _)| !is_over(*since, now));
-        self.used.len() < before
+        changed || self.used.len() < before
     }
 }
 
-/// Whether a key that was used then is to be destroyed. A clock that went far back ends it as well.
+/// Whether a key that was used then is to be destroyed.
 fn is_over(since: UnixMillis, now: UnixMillis) -> bool {
-    since.abs_diff(now) >= USED_FOR
+    since + USED_FOR <= now
 }
 
 #[cfg(test)]
@@ -277,6 +291,33 @@ mod tests {
         assert_eq!(own.generated(), made);
         own.run(at(86_399 + 3_600), &mut rng);
         assert!(own.generated() > made);
+    }
+
+    #[test]
+    fn what_was_made_and_used_under_a_clock_far_ahead_counts_from_when_the_clock_is_right() {
+        let (mut own, mut rng) = (OwnPrekeys::default(), ChaCha20Rng::from_seed([1; 32]));
+        let year = 365 * 24 * 3600;
+        let ahead = Now { instant: at(0).instant, ..at(year) };
+        own.run(ahead, &mut rng);
+        let id = own.entries()[0].id;
+        own.use_up(id, ahead);
+
+        assert!(own.run(at(3600), &mut rng));
+        assert_eq!(own.generated(), at(3600).unix, "others refuse what is made later than now");
+        assert!(own.secret(id, at(3600 + 172_799).unix).is_some());
+        assert!(own.secret(id, at(3600 + 172_800).unix).is_none());
+        assert!(!own.run(at(7200), &mut rng), "and that was all");
+    }
+
+    #[test]
+    fn new_keys_have_time_to_reach_the_disk_before_they_are_told() {
+        let (mut own, mut rng) = own();
+        assert!(own.is_due(at(5).instant));
+        for Prekey { id, .. } in own.entries().into_iter().take(6) {
+            own.use_up(id, at(100));
+        }
+        assert!(own.refill(at(100), &mut rng));
+        assert!(!own.is_due(at(104).instant) && own.is_due(at(105).instant));
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! The steps of trust.
 
+use crate::ids::Fingerprint;
+
 /// How far somebody is trusted, from least to most (spec 5.2).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Level {
@@ -30,6 +32,15 @@ impl Level {
             Self::Verified => "verified",
         }
     }
+}
+
+/// How far somebody is trusted, and on whose word.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Opinion {
+    /// How far.
+    pub level: Level,
+    /// The people our owner verified who vouch for the key, whether the level rests on them or not.
+    pub vouchers: Vec<Fingerprint>,
 }
 
 /// What our owner decided about somebody. The contact book has it; the engine is told.

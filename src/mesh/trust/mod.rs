@@ -14,6 +14,6 @@ mod turn;
 mod vouches;
 
 pub(super) use challenges::Challenges;
-pub use level::{Level, Standing};
+pub use level::{Level, Opinion, Standing};
 pub(super) use people::{Keys, Trust};
 pub(super) use turn::favourite_notice;

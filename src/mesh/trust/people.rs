@@ -89,11 +89,7 @@ impl Trust {
     pub(in crate::mesh) fn level(&self, who: Fingerprint, now: UnixMillis) -> Level {
         let standing = self.standing(who);
         let person = self.people.get(&who);
-        let vouched = || {
-            let signing = person.map(|person| &person.keys.signing_public);
-            let verified = |voucher| self.standing(voucher).verified && !self.is_blocked(voucher);
-            self.vouches.is_vouched(who, signing, now, verified)
-        };
+        let vouched = || self.vouchers(who, now).next().is_some();
         match person {
             _ if standing.blocked => Level::Unknown,
             _ if standing.verified => Level::Verified,
@@ -103,6 +99,12 @@ impl Trust {
             Some(Person { proof: Proof::Announced, .. }) => Level::Known,
             None => Level::Unknown,
         }
+    }
+
+    /// The people our owner verified who vouch for somebody's key.
+    pub(super) fn vouchers(&self, who: Fingerprint, now: UnixMillis) -> impl Iterator<Item = Fingerprint> {
+        let vouching = self.vouches.vouchers(who, self.keys(who).map(|keys| keys.signing_public), now);
+        vouching.filter(|&voucher| self.standing(voucher).verified && !self.is_blocked(voucher))
     }
 
     /// What our owner decided about somebody.

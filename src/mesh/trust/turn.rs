@@ -4,7 +4,7 @@
 use rand_core::RngCore;
 
 use super::event::{Command, Event, Unverified};
-use super::level::Standing;
+use super::level::{Opinion, Standing};
 use super::people::{Keys, Pinned, Proof, Restored};
 use super::vouches::{MAX_OF_ONE, is_timely};
 use crate::crypto::verify;
@@ -55,6 +55,12 @@ impl Engine {
                 self.decide(who, Standing::default(), now);
             }
         }
+    }
+
+    /// How far somebody is trusted, and on whose word.
+    pub fn opinion(&self, who: Fingerprint, now: Now) -> Opinion {
+        let vouchers = self.trust.vouchers(who, now.unix).collect();
+        Opinion { level: self.trust.level(who, now.unix), vouchers }
     }
 
     /// Takes the keys of a person and what our owner decided about them: both outweigh what was announced.

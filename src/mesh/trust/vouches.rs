@@ -57,21 +57,18 @@ impl Vouches {
         self.changes.push(Keep::Put(Kept { shelf, key, value }));
     }
 
-    /// Whether somebody trusted vouches for this person with this key; with any, where none is known.
-    pub(super) fn is_vouched(
+    /// Who vouches for this person with this key; with any, where none is known. Whoever asks knows whom to trust.
+    pub(super) fn vouchers(
         &self,
         who: Fingerprint,
-        signing_public: Option<&[u8; 32]>,
+        signing_public: Option<[u8; 32]>,
         now: UnixMillis,
-        trusted: impl Fn(Fingerprint) -> bool,
-    ) -> bool {
-        let counts = |word: &Word| {
-            let word = word.get(&who);
-            word.is_some_and(|(key, made)| {
-                is_timely(*made, now) && signing_public.is_none_or(|known| known == key)
-            })
+    ) -> impl Iterator<Item = Fingerprint> {
+        let counts = move |(key, made): &([u8; 32], UnixMillis)| {
+            is_timely(*made, now) && signing_public.is_none_or(|known| known == *key)
         };
-        self.of.iter().any(|(&voucher, word)| counts(word) && trusted(voucher))
+        let vouching = self.of.iter().filter(move |(_, word)| word.get(&who).is_some_and(counts));
+        vouching.map(|(&voucher, _)| voucher)
     }
 
     /// Takes back what an earlier run kept; whether it read.
@@ -133,15 +130,13 @@ mod tests {
     }
 
     #[test]
-    fn a_vouch_counts_for_30_days_while_its_voucher_is_trusted_and_for_that_key_alone() {
+    fn a_vouch_counts_for_30_days_and_for_that_key_alone() {
         let mut vouches = Vouches::default();
         vouches.add(ADA, &[vouch(BEN, NOW)]);
-        let vouched =
-            |key, now, trusted| vouches.is_vouched(BEN, key, now, |voucher| trusted && voucher == ADA);
-        assert!(vouched(Some(&[7; 32]), NOW, true) && vouched(None, NOW + LIFETIME, true));
-        assert!(!vouched(Some(&[8; 32]), NOW, true));
-        assert!(!vouched(None, NOW, false));
-        assert!(!vouched(None, NOW + LIFETIME + Duration::from_millis(1), true));
+        let vouchers = |key, now| vouches.vouchers(BEN, key, now).collect::<Vec<_>>();
+        assert_eq!((vouchers(Some([7; 32]), NOW), vouchers(None, NOW + LIFETIME)), (vec![ADA], vec![ADA]));
+        assert_eq!(vouchers(Some([8; 32]), NOW), []);
+        assert_eq!(vouchers(None, NOW + LIFETIME + Duration::from_millis(1)), []);
         assert!(is_timely(NOW + SKEW, NOW) && !is_timely(NOW + SKEW + Duration::from_millis(1), NOW));
     }
 
@@ -156,7 +151,7 @@ mod tests {
         let mut again = Vouches::default();
         assert!(again.restore(&key, &value));
         assert_eq!(again.of, vouches.of);
-        let vouched = |number| again.is_vouched(Fingerprint([number; 32]), None, NOW, |_| true);
+        let vouched = |number| again.vouchers(Fingerprint([number; 32]), None, NOW).next().is_some();
         assert!(!vouched(5) && vouched(6) && vouched(69));
         assert!(!again.restore(&key, &value.slice(..40)));
     }

@@ -19,4 +19,4 @@ pub use listen::Listen;
 pub use load::{Loaded, Overrides, check, default_home};
 pub use policy::RelayPolicy;
 pub use radio::{Radio, RadioChoice};
-pub use sections::{Config, is_built};
+pub use sections::Config;

@@ -281,13 +281,6 @@ impl fmt::Display for RelayUrl {
     }
 }
 
-/// Whether this program has a transport at all; what is configured for another one is checked and not used.
-pub const fn is_built(transport: TransportKey) -> bool {
-    match transport {
-        TransportKey::Bitchat | TransportKey::Betanet | TransportKey::Direct => true,
-    }
-}
-
 /// Reads every section. `remembered` is the nickname of earlier starts, `otherwise` the one used where there is
 /// none at all.
 pub(super) fn read(

@@ -16,7 +16,7 @@ use super::voice;
 use crate::clock::wall_clock;
 use crate::ids::{Fingerprint, PeerId, TransferId};
 use crate::mesh::media::event::{Received, Secrecy};
-use crate::storage::{NewTransfer, StoreError, TransferKey, TransferStatus, Way};
+use crate::storage::{Database, NewTransfer, StoreError, Transfer, TransferKey, TransferStatus, Way};
 use crate::transports::files::{Directory, DiskError};
 use crate::wire::file::{FileHash, FileName};
 
@@ -61,7 +61,7 @@ pub(super) async fn keep(shared: &Shared, received: &Received, quota: u64) -> Re
         modified: received.sent.0.saturating_mul(1_000_000),
         status: TransferStatus::Waiting,
     };
-    let begun = shared.store.with(move |database| database.begin_transfer(&new, wall_clock())).await?;
+    let begun = shared.store.with(move |database| begin(database, &new)).await?;
     let transfer = begun.ok_or(NotKept::TooMany)?;
     if let Some(settled) = settled(transfer.status) {
         return settled;
@@ -88,14 +88,24 @@ pub(super) async fn keep(shared: &Shared, received: &Received, quota: u64) -> Re
     }
 }
 
+/// Takes the file down, or gives what is known of it. One that failed begins anew: there may be room by now, and the
+/// same file has the same id for ever.
+fn begin(database: &mut Database, new: &NewTransfer) -> Result<Option<Transfer>, StoreError> {
+    if database.transfer(new.key)?.is_some_and(|known| known.status == TransferStatus::Failed) {
+        database.forget_transfer(new.key)?;
+    }
+    database.begin_transfer(new, wall_clock())
+}
+
 /// What becomes of a file that came before: only one that is there may be confirmed.
 fn settled(status: TransferStatus) -> Option<Result<(), NotKept>> {
     match status {
         TransferStatus::Done => Some(Ok(())),
-        TransferStatus::Declined | TransferStatus::Cancelled | TransferStatus::Failed => {
-            Some(Err(NotKept::GivenUp))
-        }
-        TransferStatus::Offered | TransferStatus::Waiting | TransferStatus::Running => None,
+        TransferStatus::Declined | TransferStatus::Cancelled => Some(Err(NotKept::GivenUp)),
+        TransferStatus::Failed
+        | TransferStatus::Offered
+        | TransferStatus::Waiting
+        | TransferStatus::Running => None,
     }
 }
 
@@ -183,7 +193,7 @@ mod tests {
     use super::super::ways::Ways;
     use super::*;
     use crate::node::store::Store;
-    use crate::storage::{Database, DeviceKey, Limits};
+    use crate::storage::{DeviceKey, Limits};
     use crate::time::UnixMillis;
     use crate::wire::MediaType;
 
@@ -282,9 +292,46 @@ mod tests {
     #[test]
     fn only_a_file_that_is_there_is_confirmed_again() {
         assert!(matches!(settled(TransferStatus::Done), Some(Ok(()))));
-        assert!(matches!(settled(TransferStatus::Failed), Some(Err(NotKept::GivenUp))));
+        assert!(matches!(settled(TransferStatus::Declined), Some(Err(NotKept::GivenUp))));
         assert!(matches!(settled(TransferStatus::Cancelled), Some(Err(NotKept::GivenUp))));
         assert!(settled(TransferStatus::Waiting).is_none());
+    }
+
+    #[tokio::test]
+    async fn what_found_no_room_is_kept_when_it_comes_again_and_there_is_some() {
+        let home = tempfile::tempdir().unwrap();
+        let (shared, file) = (shared(home.path()), voice(1, "a.jpg", b"twelve bytes", false));
+        for _ in 0..2 {
+            let refused = keep(&shared, &file, 4 * 11).await;
+            assert!(matches!(refused, Err(NotKept::Full)), "{refused:?}");
+            let known = shared.store.with(|database| database.transfers(10)).await.unwrap();
+            assert!(matches!(known.as_slice(), [one] if one.status == TransferStatus::Failed), "{known:?}");
+        }
+        keep(&shared, &file, 4 * 12).await.unwrap();
+        let known = shared.store.with(|database| database.transfers(10)).await.unwrap();
+        let [done] = known.as_slice() else { panic!("one file: {known:?}") };
+        assert_eq!((done.status, done.reason.as_deref()), (TransferStatus::Done, None));
+        assert_eq!(fs::read(done.path.as_ref().unwrap()).unwrap(), b"twelve bytes");
+    }
+
+    #[tokio::test]
+    async fn what_a_person_gave_up_stays_so_when_it_comes_again() {
+        let home = tempfile::tempdir().unwrap();
+        let (shared, file) = (shared(home.path()), voice(1, "a.jpg", b"twelve bytes", false));
+        let new = NewTransfer {
+            key: TransferKey { way: Way::In, peer: file.sender, id: id(&file) },
+            name: "a.jpg".to_owned(),
+            path: None,
+            size: 12,
+            modified: 0,
+            status: TransferStatus::Waiting,
+        };
+        let cancel = move |database: &mut Database| {
+            begin(database, &new)?;
+            database.set_transfer_status(new.key, TransferStatus::Cancelled, None, wall_clock())
+        };
+        shared.store.with(cancel).await.unwrap();
+        assert!(matches!(keep(&shared, &file, 1_000).await, Err(NotKept::GivenUp)));
     }
 
     #[test]

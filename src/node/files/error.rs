@@ -18,6 +18,12 @@ pub enum FileError {
     /// The recipient is no contact, and the mesh does not reach it.
     #[error("{0} is neither a contact nor in reach of the mesh")]
     NotAContact(PeerId),
+    /// The recipient is blocked here.
+    #[error("`{name}` is blocked")]
+    Blocked {
+        /// The name the person has here.
+        name: String,
+    },
     /// Over BitChat a file is one packet, and there is no other way to this recipient.
     #[error(
         "the file has {size} bytes; over BitChat, the only way to this recipient, a file has at most 1048576 (1 MiB)"

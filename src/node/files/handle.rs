@@ -63,10 +63,12 @@ impl FilesHandle {
     async fn hand_over(&self, peer: PeerId, path: PathBuf, spoken: bool) -> Result<Transfer, FileError> {
         let contacts = self.store.with(|database| database.contacts()).await?;
         let known = contacts.iter().find(|contact| contact.fingerprint.peer_id() == peer);
-        let blocked = known.is_some_and(|contact| contact.blocked);
-        let is_contact = known.is_some() && !blocked;
-        if blocked || (!is_contact && !self.mesh_carries(peer).await) {
-            return Err(FileError::NotAContact(peer));
+        match known {
+            Some(contact) if contact.blocked => {
+                return Err(FileError::Blocked { name: contact.name.clone() });
+            }
+            None if !self.mesh_carries(peer).await => return Err(FileError::NotAContact(peer)),
+            Some(_) | None => {}
         }
         let source = spawn_blocking(move || Source::look(&path)).await.map_err(|_| Stopped)??;
         let card = known.map(|contact| contact.card.clone()).unwrap_or_default();

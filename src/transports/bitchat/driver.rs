@@ -20,7 +20,7 @@ use super::reached::Reached;
 use super::translate::{Asked, asked, failed, told};
 use crate::capabilities::{DownReason, Health};
 use crate::clock::Clock;
-use crate::ids::LinkId;
+use crate::ids::{AttemptId, LinkId};
 use crate::link::event::{LinkDownReason, RadioCommand, RadioEvent};
 use crate::mesh::Engine;
 use crate::mesh::event::{self, Input, Output};
@@ -69,6 +69,8 @@ pub(super) struct Driver {
     board: Board,
     /// Who stores files that come; each may have a megabyte, so they are not told to everybody.
     files: Option<mpsc::Sender<Received>>,
+    /// Who waits for what becomes of a file of ours. Its pieces are many, so they are not told to everybody either.
+    followed: BTreeMap<AttemptId, watch::Sender<Option<MediaEvent>>>,
     /// The radio ended by itself.
     radio_gone: bool,
     /// Nobody holds a handle any more.
@@ -101,6 +103,7 @@ impl Driver {
             reached: Reached::default(),
             board: Board::default(),
             files: None,
+            followed: BTreeMap::new(),
             radio_gone: false,
             unasked: false,
             leaving: false,
@@ -241,8 +244,8 @@ impl Driver {
         if event == event::Event::ClockUnset {
             tracing::error!("the clock of this machine is not set: nothing is sent");
         }
-        if let event::Event::Media(MediaEvent::Received(file)) = event {
-            return self.hand_on(file);
+        if let event::Event::Media(event) = event {
+            return self.tell_of_file(event);
         }
         let reach = self.reached.note(&event).into_iter().map(|(to, reach)| Event::Reach { to, reach });
         self.told.extend(reach);
@@ -250,6 +253,21 @@ impl Driver {
         self.said.iter_mut().for_each(|said| said.push(event.clone()));
         // Nobody may be listening, and that is no error.
         self.ends.mesh_events.send(event).ok();
+    }
+
+    fn tell_of_file(&mut self, event: MediaEvent) {
+        match event {
+            MediaEvent::Received(file) => self.hand_on(file),
+            MediaEvent::Progress { attempt, .. }
+            | MediaEvent::Sent { attempt }
+            | MediaEvent::Delivered { attempt }
+            | MediaEvent::Unconfirmed { attempt }
+            | MediaEvent::Failed { attempt, .. } => {
+                if let Some(follower) = self.followed.get(&attempt) {
+                    follower.send_replace(Some(event));
+                }
+            }
+        }
     }
 
     /// A file that nobody has room for is not acknowledged: its sender may send it again.
@@ -289,6 +307,10 @@ impl Driver {
                 answer.send(self.status()).ok();
             }
             Question::TakeFiles(files) => self.files = Some(files),
+            Question::Follow(attempt, follower) => {
+                self.followed.retain(|_, follower| !follower.is_closed());
+                self.followed.insert(attempt, follower);
+            }
             Question::Ask(command, answer) => {
                 self.said = Some(Vec::new());
                 self.turn(Input::Command(command));
@@ -302,6 +324,9 @@ impl Driver {
             }
             Question::Topology(answer) => {
                 answer.send(self.engine.topology(self.clock.now())).ok();
+            }
+            Question::Opinion(who, answer) => {
+                answer.send(self.engine.opinion(who, self.clock.now())).ok();
             }
             Question::Command(command) => self.turn(Input::Command(command)),
         }
@@ -355,13 +380,16 @@ mod tests {
     use super::*;
     use crate::capabilities::Reach;
     use crate::crypto::Identity;
-    use crate::ids::{AdapterId, AttemptId, MessageId, PeerId};
+    use crate::ids::{AdapterId, MessageId, PeerId};
     use crate::link::event::{DeviceAddress, Role};
     use crate::mesh::{Config, public_packet};
     use crate::message::{Body, Message, Recipient};
     use crate::radio::{RadioPort, channel};
     use crate::router::event::Report;
+    use crate::transports::bitchat::files::outcome;
+    use crate::transports::bitchat::handle::{EVENT_BOUND as HEARD_BOUND, QUESTION_BOUND};
     use crate::transports::bitchat::{BitchatHandle, start};
+    use crate::transports::files::Progress;
     use crate::transports::port::Transport;
 
     const ADAPTER: AdapterId = AdapterId(0);
@@ -377,6 +405,37 @@ mod tests {
 
     fn ada() -> Identity {
         Identity::from_bytes(&[1; 64])
+    }
+
+    /// A driver that runs by hand.
+    fn driver() -> (Driver, BitchatHandle) {
+        let (radio, _) = channel(1);
+        let (_, commands) = mpsc::channel(1);
+        let (events, _) = mpsc::channel(1);
+        let (health, _) = watch::channel(Health::Up);
+        let (questions, asked) = mpsc::channel(QUESTION_BOUND);
+        let (mesh_events, _) = broadcast::channel(HEARD_BOUND);
+        let handle = BitchatHandle { questions, events: mesh_events.downgrade() };
+        let ends = Ends { commands, events, health, questions: asked, mesh_events };
+        let engine = Engine::new(ada(), Config::default(), [2; 32]);
+        (Driver::new(engine, Clock::start(), radio, ends), handle)
+    }
+
+    #[tokio::test]
+    async fn what_becomes_of_a_file_is_heard_whatever_else_happens_meanwhile() {
+        let (mut driver, handle) = driver();
+        let attempt = AttemptId(7);
+        let followed = handle.follow(attempt).await;
+        let Ok(question) = driver.ends.questions.try_recv() else { panic!("it was asked") };
+        driver.answer(question);
+        driver.tell(event::Event::Media(MediaEvent::Sent { attempt }));
+        driver.tell(event::Event::Media(MediaEvent::Delivered { attempt }));
+        for serial in 0..=u32::try_from(HEARD_BOUND).unwrap() {
+            driver.tell(event::Event::LinkUp { link: LinkId { adapter: ADAPTER, serial } });
+        }
+        let (progress, _) = watch::channel(Progress::default());
+        let heard = tokio::time::timeout(PATIENCE, outcome(followed, false, (1, &progress))).await;
+        assert!(matches!(heard, Ok(Ok(true))), "{heard:?}");
     }
 
     fn adapter_up(adapter: AdapterId) -> RadioEvent {

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use rand_core::{OsRng, RngCore};
-use tokio::sync::{broadcast, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use super::handle::{BitchatHandle, Question};
 use crate::ids::{AttemptId, PeerId};
-use crate::mesh::event::{Command, Event, Reach};
+use crate::mesh::event::{Command, Reach};
 use crate::mesh::media::event::{self as media, Failure, Received};
 use crate::transports::files::{Progress, SendError, Source};
 use crate::wire::file::FileHash;
@@ -61,7 +61,6 @@ impl BitchatHandle {
         }
         let file = read(source.clone()).await?;
         let hash = FileHash(blake3::hash(&file.content).into());
-        let events = self.subscribe().ok_or(SendError::NotConnected)?;
         let mut attempt = [0; 8];
         OsRng.try_fill_bytes(&mut attempt).map_err(SendError::Random)?;
         let attempt = AttemptId(u64::from_be_bytes(attempt));
@@ -70,11 +69,12 @@ impl BitchatHandle {
             Some(to) => media::Command::ToPeer { attempt, to, file },
             None => media::Command::ToEveryone { attempt, file },
         };
+        let followed = self.follow(attempt).await;
         self.command(Command::Media(command)).await;
         let total = source.stamp().size;
         tokio::pin!(cancelled);
         let ended = tokio::select! {
-            ended = follow(events, attempt, to.is_none(), (total, progress)) => ended,
+            ended = outcome(followed, to.is_none(), (total, progress)) => ended,
             () = &mut cancelled => Err(SendError::Cancelled),
         };
         if matches!(ended, Err(SendError::Cancelled | SendError::Stalled)) {
@@ -97,37 +97,29 @@ async fn read(source: Source) -> Result<MediaFile, SendError> {
     Ok(MediaFile { name, mime, content: Bytes::from(content) })
 }
 
-/// Waits for what becomes of an attempt: whether the recipient said that it has the file.
-async fn follow(
-    mut events: broadcast::Receiver<Event>,
-    attempt: AttemptId,
+/// Waits for what becomes of a file: whether the recipient said that it has it.
+pub(super) async fn outcome(
+    mut followed: watch::Receiver<Option<media::Event>>,
     to_everyone: bool,
     (total, progress): (u64, &watch::Sender<Progress>),
 ) -> Result<bool, SendError> {
     progress.send_replace(Progress { total, ..Progress::default() });
     loop {
-        let event = match timeout(SILENCE, events.recv()).await {
+        match timeout(SILENCE, followed.changed()).await {
             Err(_) => return Err(SendError::Stalled),
-            Ok(Err(broadcast::error::RecvError::Closed)) => return Err(SendError::NotConnected),
-            Ok(Err(broadcast::error::RecvError::Lagged(_))) => continue,
-            Ok(Ok(Event::Media(event))) => event,
-            Ok(Ok(_)) => continue,
-        };
-        match event {
-            media::Event::Progress { attempt: of, left, pieces } if of == attempt => {
+            Ok(Err(_)) => return Err(SendError::NotConnected),
+            Ok(Ok(())) => {}
+        }
+        match *followed.borrow_and_update() {
+            Some(media::Event::Progress { left, pieces, .. }) => {
                 let done = total.saturating_mul(left.into()).checked_div(pieces.into()).unwrap_or(0);
                 progress.send_replace(Progress { total, done, ..Progress::default() });
             }
-            media::Event::Sent { attempt: of } if of == attempt && to_everyone => return Ok(false),
-            media::Event::Unconfirmed { attempt: of } if of == attempt => return Ok(false),
-            media::Event::Delivered { attempt: of } if of == attempt => return Ok(true),
-            media::Event::Failed { attempt: of, reason } if of == attempt => return Err(failed(reason)),
-            media::Event::Progress { .. }
-            | media::Event::Sent { .. }
-            | media::Event::Unconfirmed { .. }
-            | media::Event::Delivered { .. }
-            | media::Event::Failed { .. }
-            | media::Event::Received(_) => {}
+            Some(media::Event::Sent { .. }) if to_everyone => return Ok(false),
+            Some(media::Event::Unconfirmed { .. }) => return Ok(false),
+            Some(media::Event::Delivered { .. }) => return Ok(true),
+            Some(media::Event::Failed { reason, .. }) => return Err(failed(reason)),
+            Some(media::Event::Sent { .. } | media::Event::Received(_)) | None => {}
         }
     }
 }

@@ -1,13 +1,15 @@
 //! What the node needs of the BLE mesh beyond the transport port.
 
-use tokio::sync::{broadcast, mpsc, oneshot};
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 use super::board::BitchatStatus;
+use crate::ids::{AttemptId, Fingerprint};
 use crate::mesh::board::Notice;
 use crate::mesh::event::{Command, Event, Introduction, PeerInfo};
 use crate::mesh::groups::GroupInfo;
-use crate::mesh::media::event::Received;
+use crate::mesh::media::event::{self as media, Received};
 use crate::mesh::topology::Graph;
+use crate::mesh::trust::Opinion;
 
 /// Events of the mesh that may wait for a listener; one that is slower loses the oldest.
 pub(super) const EVENT_BOUND: usize = 256;
@@ -22,6 +24,8 @@ pub(super) enum Question {
     Status(oneshot::Sender<BitchatStatus>),
     /// Something beyond the transport port.
     Command(Command),
+    /// What becomes of this file of ours is told there.
+    Follow(AttemptId, watch::Sender<Option<media::Event>>),
     /// Files that come go there.
     TakeFiles(mpsc::Sender<Received>),
     /// The same, with what the engine tells in the same turn.
@@ -32,6 +36,8 @@ pub(super) enum Question {
     Notices(oneshot::Sender<Vec<Notice>>),
     /// Who hears whom?
     Topology(oneshot::Sender<Graph>),
+    /// How far is somebody trusted?
+    Opinion(Fingerprint, oneshot::Sender<Opinion>),
 }
 
 /// The node's second hand on a running BLE mesh. All its verbs come to nothing once it has stopped.
@@ -68,6 +74,13 @@ impl BitchatHandle {
         self.question(|answer| Question::Ask(command, answer)).await
     }
 
+    /// What becomes of a file of ours: the newest there is to tell. A slow reader loses nothing that counts.
+    pub(super) async fn follow(&self, attempt: AttemptId) -> watch::Receiver<Option<media::Event>> {
+        let (told, followed) = watch::channel(None);
+        self.questions.send(Question::Follow(attempt, told)).await.ok();
+        followed
+    }
+
     /// The groups we are in; `None` once it has stopped.
     pub async fn groups(&self) -> Option<Vec<GroupInfo>> {
         self.question(Question::Groups).await
@@ -83,7 +96,12 @@ impl BitchatHandle {
         self.question(Question::Topology).await
     }
 
-    /// What happens on the mesh from here on; `None` once it has stopped.
+    /// How far somebody is trusted, and on whose word; `None` once it has stopped.
+    pub async fn opinion(&self, who: Fingerprint) -> Option<Opinion> {
+        self.question(|answer| Question::Opinion(who, answer)).await
+    }
+
+    /// What happens on the mesh from here on, but for files; `None` once it has stopped.
     pub fn subscribe(&self) -> Option<broadcast::Receiver<Event>> {
         self.events.upgrade().map(|events| events.subscribe())
     }

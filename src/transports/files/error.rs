@@ -101,7 +101,7 @@ pub enum SendError {
         waits: bool,
     },
     /// The mesh could not carry it.
-    #[error("{0}")]
+    #[error("{reason}{}", next_step(.0), reason = .0)]
     Mesh(Failure),
     /// The operating system gave no random bytes to name the attempt.
     #[error("the operating system gives no random bytes: {0}")]
@@ -157,6 +157,25 @@ impl SendError {
             | Self::Random(_)
             | Self::Reader => None,
         }
+    }
+}
+
+/// What to do where another try changes nothing.
+const fn next_step(reason: &Failure) -> &'static str {
+    match reason {
+        Failure::NotTaken => {
+            "; exchange contact cards, so that it can go another way, or send it to everyone, who can all read it"
+        }
+        Failure::Unfit(_)
+        | Failure::NotSpeech(_)
+        | Failure::ToSelf
+        | Failure::NobodyNear
+        | Failure::Busy
+        | Failure::NoSession
+        | Failure::Cut
+        | Failure::TooSlow
+        | Failure::Unanswered
+        | Failure::ClockUnset => "",
     }
 }
 
@@ -290,5 +309,19 @@ impl From<ReadFrameError> for ReceiveError {
             ReadFrameError::TooLong { len } => Self::FrameTooLong { len },
             ReadFrameError::Stream(cut) => Self::of_read(cut),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_another_try_changes_nothing_the_sender_is_told_what_does() {
+        let not_taken = SendError::Mesh(Failure::NotTaken);
+        assert!(!not_taken.is_passing());
+        let (why, what_now) = ("does not say that it takes private files; ", "exchange contact cards");
+        assert!(not_taken.to_string().contains(&format!("{why}{what_now}")), "{not_taken}");
+        assert_eq!(SendError::Mesh(Failure::NobodyNear).to_string(), "nobody is in range");
     }
 }

@@ -8,11 +8,8 @@ use serde_json::json;
 use tokio::io::{AsyncBufReadExt, BufReader};
 
 use crate::api::Client;
-use crate::api::client::ClientError;
 use crate::api::files::FileWord;
-use crate::api::schema::{
-    ErrorDetail, ErrorReport, EventReport, Peer, ReachWord, ReceivedMessage, SentMessage, StatusWord,
-};
+use crate::api::schema::{EventReport, Peer, ReachWord, ReceivedMessage, SentMessage, StatusWord};
 use crate::ids::{MessageId, PeerId};
 use crate::node::name::EVERYONE;
 
@@ -23,7 +20,7 @@ use crate::cli::context::Context;
 use crate::cli::ending::Ending;
 use crate::cli::error::CliError;
 use crate::cli::names;
-use crate::cli::words;
+use crate::cli::words::{self, Place};
 
 /// Own private messages whose receipts are still shown; the oldest is forgotten first.
 const FOLLOWED: usize = 256;
@@ -77,7 +74,8 @@ impl Chat<'_> {
         match event {
             EventReport::PrivateMessage(message) => {
                 out.tell(words::private(&self.named(message)))?;
-                self.client.mark_read(message.id).await?;
+                let read = self.client.mark_read(message.id).await;
+                self.or_say("", read.map_err(CliError::from))?;
             }
             EventReport::PublicMessage(message) => out.tell(words::public(&self.named(message)))?,
             EventReport::Status { id, status, .. } => {
@@ -89,7 +87,7 @@ impl Chat<'_> {
                 if peer.reach == ReachWord::Gone {
                     self.around.remove(&peer.id);
                 } else if self.around.insert(peer.id, name_of(peer)).is_none() && !peer.blocked {
-                    out.tell(words::event(event))?;
+                    out.tell(words::event(event, Place::Chat))?;
                 }
             }
             EventReport::PeerGone { peer, left } => {
@@ -112,7 +110,7 @@ impl Chat<'_> {
             | EventReport::File(_)
             | EventReport::Person(_)
             | EventReport::ClockUnset
-            | EventReport::Missed { .. } => out.tell(words::event(event))?,
+            | EventReport::Missed { .. } => out.tell(words::event(event, Place::Chat))?,
         }
         Ok(())
     }
@@ -140,46 +138,44 @@ impl Chat<'_> {
 
     /// Does what was typed; the chat goes on, or not.
     async fn act(&mut self, line: Result<Line<'_>, Unclear>) -> Result<ControlFlow<()>, CliError> {
-        match line {
+        let undone = line.as_ref().map_or("", |line| line.undone());
+        let done = match line {
             Ok(Line::Quit) => return Ok(ControlFlow::Break(())),
-            Ok(Line::Nothing) => {}
-            Ok(Line::Public(text)) => self.send(EVERYONE, text).await?,
-            Ok(Line::Private { to, text }) => self.send(to, text).await?,
-            Ok(Line::Board(wish)) => {
-                self.or_say(board::act(self.context, &self.client, wish).await)?;
-            }
-            Ok(Line::Group(wish)) => self.or_say(group::act(self.context, &self.client, wish).await)?,
-            Ok(Line::Who) => peers::run(self.context).await?,
-            Ok(Line::File { to, path }) => self.file(to, path).await?,
-            Ok(Line::Decide { name, decision }) => self.decide(name, decision).await?,
-            Ok(Line::Verify(what)) => self.verify(what).await?,
-            Ok(Line::Ping(name)) => self.ping(name).await?,
-            Ok(Line::Trace(name)) => self.trace(name).await?,
-            Ok(Line::Topology) => self.topology().await?,
-            Ok(Line::Clear) => self.clear()?,
-            Ok(Line::Help) => self.context.out.line(table::help())?,
-            Err(unclear) => self.explain(&unclear)?,
-        }
+            Ok(line) => self.fulfil(line).await,
+            Err(unclear) => Err(unclear.into()),
+        };
+        self.or_say(undone, done)?;
         Ok(ControlFlow::Continue(()))
     }
 
-    /// A command that was refused is told, and the chat goes on; one that could not be asked for ends it.
-    pub(super) fn or_say(&self, done: Result<(), CliError>) -> Result<(), CliError> {
-        let error = match done {
-            Err(error) if error.is_refusal() => error,
-            Ok(()) | Err(_) => return done,
-        };
-        let (message, hint) = (error.to_string(), error.hint());
-        let text =
-            words::printable(&message) + &hint.iter().map(|hint| format!(" ({hint})")).collect::<String>();
-        self.context.out.say(&json!({ "error": { "message": message, "hint": hint } }), format!("* {text}"))
+    async fn fulfil(&mut self, line: Line<'_>) -> Result<(), CliError> {
+        match line {
+            Line::Nothing | Line::Quit => Ok(()),
+            Line::Public(text) => self.send(EVERYONE, text).await,
+            Line::Private { to, text } => self.send(to, text).await,
+            Line::Board(wish) => board::act(self.context, &self.client, wish).await,
+            Line::Group(wish) => group::act(self.context, &self.client, wish).await,
+            Line::Who => peers::run(self.context).await,
+            Line::File { to, path } => self.file(to, path).await,
+            Line::Decide { name, decision } => self.decide(name, decision).await,
+            Line::Verify(what) => self.verify(what).await,
+            Line::Ping(name) => self.ping(name).await,
+            Line::Trace(name) => self.trace(name).await,
+            Line::Topology => self.topology().await,
+            Line::Clear => self.clear(),
+            Line::Help => self.context.out.say(&json!({ "help": table::help() }), table::help()),
+        }
     }
 
-    /// Says what was wrong with a line, and what to type instead.
-    fn explain(&self, unclear: &Unclear) -> Result<(), CliError> {
-        let (message, hint) = (unclear.to_string(), unclear.hint());
-        let object = json!({ "error": { "message": message, "hint": hint } });
-        self.context.out.say(&object, format!("* {message}: {hint}"))
+    /// What was refused is told, and the chat goes on; what could not be asked for ends it.
+    fn or_say(&self, undone: &str, done: Result<(), CliError>) -> Result<(), CliError> {
+        let error = match done {
+            Err(error) if error.code().is_some() => error,
+            Ok(()) | Err(_) => return done,
+        };
+        let hint = error.hint().map(|hint| format!(" ({hint})")).unwrap_or_default();
+        let text = format!("* {undone}{}{hint}", words::printable(&error.to_string()));
+        self.context.out.say(&error.object(), text)
     }
 
     /// Empties the screen; what was said stays in the history.
@@ -188,24 +184,12 @@ impl Chat<'_> {
     }
 
     async fn send(&mut self, to: &str, text: &str) -> Result<(), CliError> {
-        match self.client.send(to, text).await {
-            Ok(message) => {
-                self.follow(to, &message);
-                if message.to == EVERYONE && message.status == StatusWord::Queued {
-                    self.context.out.tell("* nobody in reach yet: the message waits")?;
-                }
-                Ok(())
-            }
-            Err(ClientError::Refused(detail)) => self.refused("not sent", detail),
-            Err(error) => Err(error.into()),
+        let message = self.client.send(to, text).await?;
+        self.follow(to, &message);
+        if message.to == EVERYONE && message.status == StatusWord::Queued {
+            self.context.out.tell("* nobody in reach yet: the message waits")?;
         }
-    }
-
-    /// Says why the daemon did not do a thing.
-    pub(super) fn refused(&self, what: &str, detail: ErrorDetail) -> Result<(), CliError> {
-        let hint = detail.hint.as_deref().map(|hint| format!(" ({hint})")).unwrap_or_default();
-        let text = format!("* {what}: {}{hint}", words::printable(&detail.message));
-        self.context.out.say(&ErrorReport { error: detail }, text)
+        Ok(())
     }
 
     fn follow(&mut self, to: &str, message: &SentMessage) {

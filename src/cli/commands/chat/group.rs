@@ -5,6 +5,7 @@ use crate::api::Client;
 use crate::cli::commands::group;
 use crate::cli::context::Context;
 use crate::cli::error::CliError;
+use crate::cli::words::Place;
 
 /// What is wanted of a group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,7 +58,7 @@ fn two(rest: &str) -> Option<(&str, &str)> {
 pub(super) async fn act(context: &Context, client: &Client, wish: Wish<'_>) -> Result<(), CliError> {
     match wish {
         Wish::List => group::list(context, client).await,
-        Wish::Create(name) => group::create(context, client, name).await,
+        Wish::Create(name) => group::create(context, client, name, Place::Chat).await,
         Wish::Invite { group, peer } => group::invite(context, client, group, peer).await,
         Wish::Remove { group, member } => group::remove(context, client, group, member).await,
         Wish::Leave(group) => group::leave(context, client, group).await,

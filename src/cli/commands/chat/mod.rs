@@ -11,3 +11,4 @@ mod survey;
 mod table;
 
 pub(in crate::cli) use conversation::run;
+pub(in crate::cli) use table::Unclear;

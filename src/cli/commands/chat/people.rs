@@ -9,15 +9,12 @@ use crate::wire::CODE_PREFIX;
 
 impl Chat<'_> {
     pub(super) async fn decide(&self, name: &str, decision: Decision) -> Result<(), CliError> {
-        let decided = person::run(self.context, name, decision).await;
-        self.or_say(decided)
+        person::run(self.context, name, decision).await
     }
 
     /// Shows our code for somebody, or takes theirs; what comes of it is told as it happens.
     pub(super) async fn verify(&self, what: &str) -> Result<(), CliError> {
-        let begun =
-            if what.starts_with(CODE_PREFIX) { self.scan(what).await } else { self.present(what).await };
-        self.or_say(begun)
+        if what.starts_with(CODE_PREFIX) { self.scan(what).await } else { self.present(what).await }
     }
 
     async fn scan(&self, code: &str) -> Result<(), CliError> {

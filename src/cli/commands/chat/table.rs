@@ -24,6 +24,17 @@ pub(super) enum Line<'a> {
     Quit,
 }
 
+impl Line<'_> {
+    /// What the error begins with when it is not done.
+    pub(super) fn undone(self) -> &'static str {
+        let says = matches!(
+            self,
+            Line::Public(_) | Line::Private { .. } | Line::File { .. } | Line::Group(group::Wish::Say { .. })
+        );
+        if says { "not sent: " } else { "" }
+    }
+}
+
 /// A command, as `/help` shows it.
 struct Command {
     /// Without the stroke; the first one is shown, the others are as good.
@@ -97,9 +108,9 @@ const COMMANDS: &[Command] = &[
     },
     Command {
         names: &["verify"],
-        arguments: "NAME|CODE",
-        help: "show somebody your code, or check theirs (bitchat://verify?…)",
-        read: |rest| one(rest).map(Line::Verify),
+        arguments: "[NAME | CODE | NAME --revoke]",
+        help: "show somebody your code, check theirs (bitchat://verify?…), or take a verification back",
+        read: verify,
     },
     Command {
         names: &["ping"],
@@ -145,21 +156,27 @@ const SIGILS: [char; 2] = ['@', '#'];
 
 /// Why a line is not done.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Unclear {
+pub(in crate::cli) enum Unclear {
     /// No command has this name.
     #[error("there is no /{0}")]
     Unknown(String),
     /// Something lacks or is too much; how it is typed.
     #[error("that line lacks something, or says too much")]
     Incomplete(String),
+    #[error("a file goes to one peer or to everyone, not to a group")]
+    FileForGroup,
+    #[error("that is no path of a file")]
+    NoPath,
 }
 
 impl Unclear {
     /// What to type instead.
-    pub(super) fn hint(&self) -> String {
+    pub(in crate::cli) fn hint(&self) -> String {
         match self {
             Self::Unknown(_) => "/help lists what can be typed".to_owned(),
             Self::Incomplete(usage) => format!("type {usage}"),
+            Self::FileForGroup => "send it to each member, or to `everyone`".to_owned(),
+            Self::NoPath => "type where it is on this machine, as for a shell but without quotes".to_owned(),
         }
     }
 }
@@ -224,6 +241,13 @@ pub(super) fn one(rest: &str) -> Option<&str> {
     let rest = rest.trim();
     let (name, after) = if is_quoted(rest) { name(rest)? } else { (rest, "") };
     (!name.is_empty() && after.is_empty()).then_some(name)
+}
+
+fn verify(rest: &str) -> Option<Line<'_>> {
+    match rest.trim_end().strip_suffix("--revoke").filter(|name| name.ends_with(char::is_whitespace)) {
+        Some(name) => decide(name, Decision::Unverified),
+        None => one(rest).map(Line::Verify),
+    }
 }
 
 fn decide(rest: &str, decision: Decision) -> Option<Line<'_>> {
@@ -293,6 +317,16 @@ mod tests {
         {
             assert!(matches!(parse(line), Err(Unclear::Incomplete(_))), "{line}");
         }
+    }
+
+    #[test]
+    fn a_verification_is_taken_back_by_a_word_that_is_part_of_no_name() {
+        let taken_back = |name| Ok(Line::Decide { name, decision: Decision::Unverified });
+        assert_eq!(parse("/verify ben --revoke "), taken_back("ben"));
+        assert_eq!(parse("/verify \"big ben\" --revoke"), taken_back("big ben"));
+        assert_eq!(parse("/verify \"ben --revoke\""), Ok(Line::Verify("ben --revoke")));
+        assert_eq!(parse("/verify ben--revoke"), Ok(Line::Verify("ben--revoke")));
+        assert!(matches!(parse("/verify --revoke"), Ok(Line::Verify("--revoke"))), "nobody of that name");
     }
 
     #[test]
