@@ -264,7 +264,9 @@ impl Engine {
             PacketType::NostrCarrier if !for_me => self.nostr_carrier(packet, now),
             PacketType::BoardPost if packet.is_broadcast() => self.board_packet(received, now),
             PacketType::RequestSync => self.sync_requested(packet, arrival.link, now),
-            PacketType::CourierEnvelope if for_me => self.courier_mail(packet, proven, stamp, now),
+            PacketType::CourierEnvelope if for_me => {
+                self.courier_mail(packet, proven, (arrival.link, stamp), now)
+            }
             PacketType::PrekeyBundle if packet.is_broadcast() => self.prekey_bundle(packet, now),
             _ if for_me => Err(DropReason::Unsupported),
             _ => Ok(()),
