@@ -136,7 +136,20 @@ impl Engine {
         let Ok(payload) = announce.encode() else { return };
         let Some(packet) = self.signed(PacketType::Announce, payload.into(), now) else { return };
         let links = self.bindings.candidates().into_iter().map(|candidate| candidate.link).collect();
-        self.transmit_own(&packet, links, now);
+        if self.transmit_own(&packet, links, now).is_some()
+            && let Ok(frame) = packet.encode()
+        {
+            self.announcer.announced(frame.into());
+        }
+    }
+
+    /// Tells who has just come over a new link what everyone was told last.
+    pub(super) fn announce_again(&mut self, link: LinkId, frame: Bytes, now: Now) {
+        let whole = self.bindings.max_frame(link).is_some_and(|most| frame.len() <= most);
+        if whole && self.clock_refusal(now).is_none() {
+            let send = LinkCommand::Send { link, frame, priority: Priority::Own };
+            self.links.handle(link::Input::Command(send), now);
+        }
     }
 
     pub(super) fn send_due_fragments(&mut self, now: Now) {

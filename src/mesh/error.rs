@@ -109,7 +109,7 @@ drop_reasons! {
     BundlesFull = "bundles_full",
     /// Mail to be carried for somebody we do not trust, or do not know.
     CourierUntrusted = "courier_untrusted",
-    /// Mail to be carried beyond what is carried for its depositor, or for all.
+    /// Mail to be carried beyond what is carried for its depositor, or for all; a stranger's may make room.
     CourierFull = "courier_full",
     /// Courier mail that has expired, or wants to live longer than a day.
     CourierExpiry = "courier_expiry",
