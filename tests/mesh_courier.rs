@@ -190,28 +190,38 @@ fn mail_is_handed_over_through_other_nodes_too() {
 }
 
 #[test]
-fn strangers_leave_nothing_and_displace_nothing_and_a_friend_has_five_places() {
+fn as_much_is_left_with_a_courier_as_it_keeps_and_the_oldest_first() {
     let topology: Topology = "friend courier\nstranger courier".parse().unwrap();
     let config = |name: &str| Config { nickname: name.to_owned(), ..Config::default() };
     let mut world = World::with_topology([8; 32], &topology, config);
     let absent = world.add_node(config("absent"));
     let [friend, courier, stranger] = <[NodeId; 3]>::try_from(&world.nodes()[..3]).unwrap();
-    // The courier trusts the friend alone; both of them take it for a courier.
+    // The courier and the friend are favourites of each other; the stranger takes it for a courier, unknown to it.
     world.introduce(courier, friend, FAVOURITE);
+    world.introduce(friend, courier, FAVOURITE);
+    world.introduce(stranger, courier, VERIFIED);
     for node in [friend, stranger] {
-        world.introduce(node, courier, VERIFIED);
         world.introduce(node, absent, VERIFIED);
     }
     world.run_for(MINUTE);
     for id in 1..=20 {
-        leave_for(&mut world, friend, absent, id, "from a friend");
-        leave_for(&mut world, stranger, absent, 100 + id, "from a stranger");
+        let text = if id == 4 { "in two parts ".repeat(30) } else { "in one".to_owned() };
+        leave_for(&mut world, friend, absent, 21 - id, &text);
+        leave_for(&mut world, stranger, absent, 121 - id, "from a stranger");
+        world.run_for(Duration::from_millis(1));
     }
     world.run_for(MINUTE);
     let report = world.engine(courier).courier_report();
-    assert_eq!((report.carried, report.counts.taken), (5, 5));
-    assert_eq!(dropped(&world, courier, DropReason::CourierUntrusted), 20);
-    assert_eq!(dropped(&world, courier, DropReason::CourierFull), 15);
+    assert_eq!((report.carried, report.counts.taken), (7, 7));
+    assert_eq!(dropped(&world, courier, DropReason::CourierFull), 0);
+    let left = |node| {
+        let told = |event: &Event| {
+            let Event::Courier(CourierEvent::Deposited { id, couriers: 1 }) = event else { return None };
+            Some(id.0[0])
+        };
+        world.events(node).filter_map(told).collect::<Vec<_>>()
+    };
+    assert_eq!((left(friend), left(stranger)), (vec![20, 19, 18, 17], vec![120, 119]));
 }
 
 #[test]

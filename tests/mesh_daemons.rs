@@ -313,7 +313,14 @@ async fn programs_get_every_error_of_the_chat_in_one_shape() {
     let _ada = bench.daemon("ada").await;
     let mut chat = bench.start(&["--home", "ada", "chat"]);
     chat.event("ready", |_| true).await;
+    chat.type_line("/group create night watch").await;
+    let made = chat.object("the group", |object| object["name"] == "night watch").await;
+    // Whoever makes a group can call it what another one's id begins with.
+    let front = made["id"].as_str().unwrap().get(..8).unwrap();
+    chat.type_line(&format!("/group create {front}")).await;
+    chat.object("the other group", |object| object["name"] == front).await;
     for (typed, code) in [
+        (format!("#{front} hello").as_str(), "ambiguous_name"),
         ("@zoe hello", "unknown_peer"),
         ("/ping zoe", "unknown_peer"),
         ("/file zoe notes.txt", "unknown_peer"),

@@ -14,7 +14,7 @@ use hopline::mesh::error::{DropReason, Refusal};
 use hopline::mesh::event::{Command, Event, Input, Reach};
 use hopline::mesh::{Config, public_packet};
 use hopline::time::UnixMillis;
-use hopline::wire::{Announce, PacketType};
+use hopline::wire::{Announce, Packet, PacketType};
 use proptest::prelude::*;
 
 /// The bench's own node says something.
@@ -190,6 +190,42 @@ fn a_sync_request_and_a_packet_with_ttl_1_or_0_go_no_further() {
     }
     bench.pass(Duration::from_secs(1));
     assert_eq!(bench.relayed(), []);
+}
+
+/// Neither the TTL nor flag 10 is signed.
+#[test]
+fn a_copy_that_goes_no_further_does_not_keep_the_true_packet_from_being_passed_on() {
+    let (alice, stranger) = (identity(2), identity(20));
+    let known = text(&alice, "onward", 2_000);
+    let unknown = text(&stranger, "of a stranger", 2_000);
+    let sealed = packet(&stranger, PacketType::NoiseEncrypted, vec![7; 40], 2_000);
+    let sealed = Packet { recipient: Some(PeerId([8; 8])), ..sealed }.encode().expect("it encodes");
+    let spent = |frame: &Vec<u8>, ttl| [&frame[..2], &[ttl], &frame[3..]].concat();
+    let reply = |frame: &Vec<u8>| [&frame[..11], &[frame[11] | 0x10], &frame[12..]].concat();
+    for (genuine, copy) in [
+        (&known, spent(&known, 1)),
+        (&known, spent(&known, 0)),
+        (&known, reply(&known)),
+        (&unknown, spent(&unknown, 1)),
+        (&sealed, spent(&sealed, 1)),
+    ] {
+        let mut bench = Bench::with_links(4);
+        introduce(&mut bench, 1, &alice, 0);
+        introduce(&mut bench, 2, &identity(9), 0);
+        bench.pass(Duration::from_secs(2));
+        bench.written.clear();
+        bench.hear(2, &copy);
+        bench.pass(Duration::from_millis(500));
+        assert_eq!(bench.relayed(), []);
+        for _ in 0..2 {
+            bench.hear(1, genuine);
+            bench.pass(Duration::from_millis(500));
+            let mut onward = bench.relayed();
+            onward.sort_unstable();
+            let sent = [link(3), link(4)].map(|link| (link, Bytes::from(spent(genuine, 6))));
+            assert_eq!(onward, sent, "once, to who did not send it");
+        }
+    }
 }
 
 #[test]

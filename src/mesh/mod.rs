@@ -17,6 +17,7 @@ pub mod error;
 pub mod event;
 mod fair;
 mod fanout;
+mod forgeries;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
 pub mod gossip;

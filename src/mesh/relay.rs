@@ -74,10 +74,7 @@ impl Policy {
         (me, degree): (PeerId, usize),
         rng: &mut impl RngCore,
     ) -> Option<Hop> {
-        let mine = packet.sender == me || packet.recipient == Some(me);
-        let of_one_link = packet.packet_type == PacketType::RequestSync || packet.rsr;
-        let least = if self == Self::Android { 1 } else { 2 };
-        if mine || of_one_link || ttl < least {
+        if ends_here(packet, me) || self.is_spent(packet, ttl) {
             return None;
         }
         let ttl = self.limit(packet, degree).min(ttl.min(ORIGIN_TTL)).saturating_sub(1);
@@ -86,6 +83,12 @@ impl Policy {
         }
         let wait = self.jitter_ms(packet, degree);
         Some(Hop { ttl, wait: Duration::from_millis(random::within(rng, wait)) })
+    }
+
+    /// Whether this copy of a packet goes no further, and one with another TTL, or without flag 10, would.
+    pub(super) fn is_spent(self, packet: &Packet, ttl: u8) -> bool {
+        let least = if self == Self::Android { 1 } else { 2 };
+        packet.rsr || ttl < least
     }
 
     /// Whether a packet of this type is passed on though its sender's key is not known (spec 4.1, 9).
@@ -127,6 +130,11 @@ impl Policy {
             },
         }
     }
+}
+
+/// Whether no copy of a packet goes any further.
+pub(super) fn ends_here(packet: &Packet, me: PeerId) -> bool {
+    packet.sender == me || packet.recipient == Some(me) || packet.packet_type == PacketType::RequestSync
 }
 
 /// What the iOS app lets go further than other broadcasts.

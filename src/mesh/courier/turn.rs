@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::carried::{Digest, HANDING, check_life};
-use super::deposits::{COPIES, MAX_PARTS, all_alive};
+use super::carried::{Depositor, Digest, HANDING, Taken, check_life};
+use super::deposits::{COPIES, Due, MAX_PARTS, all_alive};
 use super::event::{Command, Event};
-use super::limits::{LIFETIME, Tier};
+use super::limits::{LIFETIME, PER_FAVOURITE, PER_VERIFIED, Tier};
 use super::report::Report;
 use crate::crypto::courier::{self, OpenWith, SealTo};
-use crate::ids::{Fingerprint, MessageId, PeerId};
+use crate::ids::{Fingerprint, LinkId, MessageId, PeerId};
 use crate::mesh::config::ANSWER_TIMEOUT;
 use crate::mesh::egress::{Aim, parts};
 use crate::mesh::engine::Engine;
@@ -57,7 +57,7 @@ impl Engine {
         &mut self,
         packet: &Packet,
         proven: bool,
-        stamp: Stamp,
+        (link, stamp): (Option<LinkId>, Stamp),
         now: Now,
     ) -> Result<(), DropReason> {
         let envelope = CourierEnvelope::decode(&packet.payload).map_err(|_| DropReason::Payload)?;
@@ -65,9 +65,15 @@ impl Engine {
         if courier::tags_around(&self.identity.noise_public(), day).contains(&envelope.tag) {
             return self.open_mail(&envelope, stamp, now);
         }
-        let tier = self.tier(packet.sender).filter(|_| proven).ok_or(DropReason::CourierUntrusted)?;
+        let from = self.depositor(packet.sender, link).filter(|_| proven);
+        let from = from.ok_or(DropReason::CourierUntrusted)?;
         self.drop_expired(now.unix);
-        let digest = self.carried.take(envelope, (packet.sender, tier), &self.config.courier, now.unix)?;
+        let Taken { digest, displaced } =
+            self.carried.take(envelope, from, &self.config.courier, now.unix)?;
+        if let Some(displaced) = displaced {
+            self.counters.drop(DropReason::CourierFull);
+            self.forget_carried(displaced);
+        }
         self.courier_counts.taken += 1;
         self.keep_carried(digest);
         self.sweep_at(now.instant);
@@ -171,19 +177,30 @@ impl Engine {
         // A clock that is not set says nothing of when a day is over: then it begins when the text is sealed.
         let clock_is_set = self.clock_refusal(now).is_none();
         let expires = if clock_is_set { expires.min(now.unix + LIFETIME) } else { expires };
-        if let Some(gone) = self.deposits.add(id, (to, expires), payloads) {
+        if let Some((gone, _)) = self.deposits.add(id, (to, expires), payloads) {
             self.forget_deposit(gone);
         }
         self.sweep_at(now.instant);
     }
 
-    /// Gives a courier the texts of ours it may have, as far as their recipients are away.
+    /// How many more envelopes of ours a courier has room for. It counts those it has a share of as ours.
+    fn room_with(&self, courier: PeerId) -> usize {
+        let mutual = self.peers.get(courier).is_some_and(|peer| {
+            self.trust.standing(peer.fingerprint).favourite && self.trust.favours_us(peer.fingerprint)
+        });
+        let most = if mutual { PER_FAVOURITE } else { PER_VERIFIED };
+        most.saturating_sub(self.deposits.left(courier) + self.carried.given_to(courier))
+    }
+
+    /// Gives a courier the texts of ours it may have, as far as their recipients are away and it has room: a whole text
+    /// or nothing of it.
     fn leave_deposits(&mut self, courier: PeerId, now: Now) {
         if self.clock_refusal(now).is_some() {
             return;
         }
-        for (id, to) in self.deposits.for_courier(courier) {
-            if self.peers.is_present(to) || !self.seal(id, to, now) {
+        for Due { id, to, parts } in self.deposits.for_courier(courier) {
+            let fits = parts <= self.room_with(courier);
+            if !fits || self.peers.is_present(to) || !self.seal(id, to, now) {
                 continue;
             }
             let envelopes = self.deposits.envelopes(id);
@@ -229,10 +246,13 @@ impl Engine {
         true
     }
 
-    /// Gives another courier half of what we may spread.
+    /// Gives another courier half of what we may spread. One place with it stays free for a text of our own.
     fn share_with(&mut self, courier: PeerId, now: Now) {
         let tags = self.tags_of(courier, now);
         for digest in self.carried.shares_for(courier, &tags) {
+            if self.room_with(courier) <= 1 {
+                return;
+            }
             let Some(share) = self.carried.share(digest) else { continue };
             if self.send_envelope(courier, &share, now) {
                 self.carried.shared(digest, courier);
@@ -285,7 +305,7 @@ impl Engine {
         let texts = self.deposits.for_courier(courier);
         let tags = || self.tags_of(courier, now);
         self.is_courier(courier)
-            && (texts.iter().any(|(_, to)| !self.peers.is_present(*to))
+            && (texts.iter().any(|text| !self.peers.is_present(text.to))
                 || !self.carried.shares_for(courier, &tags()).is_empty())
     }
 
@@ -332,7 +352,19 @@ impl Engine {
         self.send_signed(PacketType::CourierEnvelope, Aim::Peer(to), payload.into(), now).is_some()
     }
 
-    /// Whose mail we carry, and who carries ours. A contact is somebody our owner said yes to, as good as verified.
+    /// Whether we carry mail for somebody. For strangers too, when the link is their own.
+    fn depositor(&self, peer: PeerId, link: Option<LinkId>) -> Option<Depositor> {
+        let known = self.tier(peer).map(|tier| Depositor { peer, tier, link: None });
+        let there = link.is_some_and(|link| self.bindings.peer_of(link) == Some(peer));
+        let stranger = || {
+            let blocked = self.trust.is_blocked(self.peers.get(peer)?.fingerprint);
+            let taken = there && !blocked && self.config.courier.per_stranger > 0;
+            taken.then_some(Depositor { peer, tier: Tier::Stranger, link })
+        };
+        known.or_else(stranger)
+    }
+
+    /// Whom we know well enough to carry their mail, and to leave ours with. A contact is somebody our owner said yes to, as good as verified.
     fn tier(&self, peer: PeerId) -> Option<Tier> {
         let standing = self.trust.standing(self.peers.get(peer)?.fingerprint);
         match (standing.blocked, standing.favourite) {
@@ -397,7 +429,7 @@ mod tests {
 
     use super::*;
     use crate::crypto::Identity;
-    use crate::ids::{AdapterId, LinkId};
+    use crate::ids::AdapterId;
     use crate::link::event::{DeviceAddress, RadioEvent, Role};
     use crate::mesh::Config;
     use crate::mesh::event::{Input, Introduction, Output};
@@ -479,7 +511,7 @@ mod tests {
                 signature: None,
             };
             let stamp = Stamp { sent: now.unix, ttl: 7, fragments: 0 };
-            self.engine.courier_mail(&packet, true, stamp, now)
+            self.engine.courier_mail(&packet, true, (None, stamp), now)
         }
 
         /// How often a text came out.
