@@ -99,7 +99,8 @@ pub(super) fn told(event: &mesh::event::Event) -> Vec<Event> {
         | Engine::Diagnostics(_)
         | Engine::Board(_)
         | Engine::Group(_)
-        | Engine::ClockUnset => Vec::new(),
+        | Engine::ClockUnset
+        | Engine::ClockOff { .. } => Vec::new(),
     }
 }
 
