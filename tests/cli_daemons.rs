@@ -206,7 +206,11 @@ async fn a_message_to_nobody_in_reach_waits_and_can_be_asked_for() {
     let arguments = ["--home", "ada", "send", "everyone", "really?", "--wait", "sent", "--timeout", "1"];
     let output = bench.run(&arguments).await;
     assert_eq!(output.status.code(), Some(4));
-    assert!(stderr(&output).starts_with("error: the message is queued, and was not sent within 1 s\n"));
+    assert_eq!(
+        stderr(&output),
+        "error: the message is queued, and was not sent within 1 s: no transport reaches the recipient\n\
+         hint: the daemon goes on trying; `hopline outbox` shows what waits and why\n"
+    );
 }
 
 #[tokio::test]

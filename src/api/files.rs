@@ -238,9 +238,12 @@ impl From<FileError> for Rejection {
                 StatusCode::UNPROCESSABLE_ENTITY,
                 Code::Unfit,
                 Some(
-                    "make it smaller, or exchange cards (`hopline contact card`, `hopline contact add`): to whom a card tells a way, files of any size go over the Internet",
+                    "make it smaller; to a contact whose card tells a way (`hopline contact card`, `hopline contact add`), files of any size go over the Internet",
                 ),
             ),
+            FileError::EmptyForMesh => {
+                (StatusCode::UNPROCESSABLE_ENTITY, Code::Unfit, Some("see that it is the right one"))
+            }
             FileError::NotAContact(_) => (
                 StatusCode::UNPROCESSABLE_ENTITY,
                 Code::Unfit,

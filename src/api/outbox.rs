@@ -112,7 +112,7 @@ pub(super) async fn cancel(
     match shared.node.sent(id).await? {
         None => Err(Rejection::not_found(
             "there is no such message",
-            "`hopline outbox` lists the messages this node sent",
+            "`hopline outbox` shows what waits, `hopline history` what was sent",
         )),
         Some(entry) => Err(Rejection {
             status: StatusCode::CONFLICT,

@@ -114,7 +114,7 @@ async fn message(
 ) -> Result<Json<SentMessage>, Rejection> {
     let id = message_id(id)?;
     let found = shared.node.sent(id).await?;
-    let hint = "`hopline outbox` lists the messages this node sent";
+    let hint = "`hopline outbox` shows what waits, `hopline history` what was sent";
     found
         .map(|sent| Json((&sent).into()))
         .ok_or_else(|| Rejection::not_found("there is no such message", hint))

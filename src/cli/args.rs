@@ -9,9 +9,9 @@ use super::commands::{
     person, ping, relay, route, send, topology, trace, verify, watch, wipe,
 };
 
-/// A peer-to-peer messaging node: the BitChat mesh over real Bluetooth.
+/// A peer-to-peer messaging node: the BitChat mesh over Bluetooth, QUIC between contacts, and relays.
 #[derive(Debug, Parser)]
-#[command(name = "hopline", version, about, after_help = EXAMPLES, max_term_width = 100)]
+#[command(name = "hopline", version, after_help = EXAMPLES, max_term_width = 100)]
 pub(super) struct Arguments {
     /// The node's directory: its keys, its configuration, its daemon's socket
     /// [default: $XDG_DATA_HOME/hopline or ~/.local/share/hopline]
@@ -109,13 +109,34 @@ Examples:
   hopline contact card --qr             show your card to somebody
   hopline relay init --host NAME        make a relay for others
 
-Exit status: 0 done, 1 failed, 2 wrong usage, 3 no daemon, 4 a message did not get as far as asked.";
+Exit status: 0 done, 1 failed, 2 wrong usage, 3 no daemon, 4 what was waited for did not come.";
 
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;
 
     use super::*;
+
+    /// What stands below the options of a command, and of those below it.
+    fn notes(command: &clap::Command) -> Vec<String> {
+        let own = command.get_after_help().map(ToString::to_string);
+        own.into_iter().chain(command.get_subcommands().flat_map(notes)).collect()
+    }
+
+    #[test]
+    fn examples_fit_a_terminal_and_what_is_said_is_broken_by_none_but_it() {
+        let notes = notes(&Arguments::command());
+        assert!(notes.len() > 10, "{}", notes.len());
+        for note in notes {
+            let lines: Vec<&str> = note.lines().collect();
+            for line in &lines {
+                assert!(!line.starts_with("  ") || line.chars().count() <= 80, "{line}");
+            }
+            let prose =
+                |line: &str| !line.is_empty() && !line.starts_with("  ") && !line.ends_with([':', '.']);
+            assert!(!lines.iter().any(|line| prose(line)), "a sentence is broken: {note}");
+        }
+    }
 
     #[test]
     fn the_command_line_is_consistent() {

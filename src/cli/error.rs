@@ -91,8 +91,8 @@ pub(super) enum CliError {
     DaemonStopped,
     #[error("a public message has no receipts: nobody says that it was {0}")]
     NoReceipts(&'static str),
-    #[error("the message is {reached}, and was not {wanted} within {seconds} s", reached = .reached.as_str())]
-    NotReached { reached: StatusWord, wanted: &'static str, seconds: u64 },
+    #[error("the message is {reached}, and was not {wanted} within {seconds} s{}", because(reason.as_deref()), reached = .reached.as_str())]
+    NotReached { reached: StatusWord, wanted: &'static str, seconds: u64, reason: Option<String> },
     #[error("the message was given up: {0}")]
     GivenUp(String),
     #[error("{0} does not answer")]
@@ -291,7 +291,7 @@ impl CliError {
             Self::Socket { .. } => "a socket's path can have 107 bytes; choose a shorter --home",
             Self::LogFilter(_) => "for example HOPLINE_LOG=hopline=debug",
             Self::NoReceipts(_) => "use --wait sent",
-            Self::NotReached { .. } => "it stays queued in the daemon; `hopline peers` shows who is in reach",
+            Self::NotReached { reached, .. } => after_waiting(*reached),
             Self::GivenUp(_) => "`hopline peers` shows who is in reach",
             Self::FileNotDone { .. } => {
                 "`hopline file list` shows every file; send it again when that is put right"
@@ -348,6 +348,22 @@ impl CliError {
         };
         Some(hint.to_owned())
     }
+}
+
+/// Where to look for a message that did not come as far as somebody waited for.
+const fn after_waiting(reached: StatusWord) -> &'static str {
+    match reached {
+        StatusWord::Queued | StatusWord::Sent => {
+            "the daemon goes on trying; `hopline outbox` shows what waits and why"
+        }
+        StatusWord::Delivered | StatusWord::Read | StatusWord::Expired | StatusWord::Refused => {
+            "`hopline history` shows how far it came"
+        }
+    }
+}
+
+fn because(reason: Option<&str>) -> String {
+    reason.map(|reason| format!(": {reason}")).unwrap_or_default()
 }
 
 /// A notice, a group or a member that a name does not lead to.

@@ -23,6 +23,34 @@ pub(super) enum Place {
     Chat,
 }
 
+/// How a command of the shell begins that the chat has as well, and how it begins there.
+pub(super) const IN_CHAT: [(&str, &str); 12] = [
+    ("hopline peers", "/who"),
+    ("hopline file accept", "/accept"),
+    ("hopline group", "/group"),
+    ("hopline board", "/board"),
+    ("hopline topology", "/topology"),
+    ("hopline ping", "/ping"),
+    ("hopline trace", "/trace"),
+    ("hopline verify", "/verify"),
+    ("hopline fav", "/fav"),
+    ("hopline unfav", "/unfav"),
+    ("hopline block", "/block"),
+    ("hopline unblock", "/unblock"),
+];
+
+impl Place {
+    /// A text of ours about what to type, as it is typed here. Commands stand in backquotes.
+    pub(super) fn says(self, text: &str) -> String {
+        match self {
+            Self::Shell => text.to_owned(),
+            Self::Chat => IN_CHAT.iter().fold(text.to_owned(), |text, (shell, chat)| {
+                text.replace(&format!("`{shell}"), &format!("`{chat}"))
+            }),
+        }
+    }
+}
+
 /// An event as one line.
 pub(super) fn event(event: &EventReport, place: Place) -> String {
     match event {
@@ -43,7 +71,7 @@ pub(super) fn event(event: &EventReport, place: Place) -> String {
             let reason = reason.as_deref().map(|reason| format!(": {reason}")).unwrap_or_default();
             format!("* message {id} is {}{via}{reason}", status.as_str())
         }
-        EventReport::File(file) => format!("* {}", self::file(file)),
+        EventReport::File(file) => format!("* {}", self::file(file, place)),
         EventReport::Transport(transport) => match &transport.reason {
             None => format!("* {} works", transport.transport),
             Some(reason) => format!("* {} does not work: {reason}", transport.transport),
@@ -65,7 +93,7 @@ pub(super) fn file_peer(file: &FileReport) -> String {
 }
 
 /// A file as one line.
-pub(super) fn file(file: &FileReport) -> String {
+pub(super) fn file(file: &FileReport, place: Place) -> String {
     let (number, name, peer) = (file.number, printable(&file.name), file_peer(file));
     let there = format!("{} of {}", bytes(file.done), bytes(file.size));
     let why = file.reason.as_deref().map(|reason| format!(": {}", printable(reason))).unwrap_or_default();
@@ -75,7 +103,8 @@ pub(super) fn file(file: &FileReport) -> String {
     };
     match (file.status, file.direction) {
         (FileWord::Offered, _) => {
-            format!("{subject} is offered ({}): `hopline file accept {number}`", bytes(file.size))
+            let typed = place.says(&format!("`hopline file accept {number}`"));
+            format!("{subject} is offered ({}): {typed}", bytes(file.size))
         }
         // A sender learns how much is there when it tries.
         (FileWord::Waiting, _) if file.done == 0 => format!("{subject} waits{why}"),
@@ -298,6 +327,15 @@ mod tests {
                 "{line}"
             );
         }
+    }
+
+    #[test]
+    fn what_the_chat_can_do_is_typed_there_as_it_is_there() {
+        let hint = "`hopline peers` shows who was heard, `hopline group list` who is a member";
+        assert_eq!(Place::Chat.says(hint), "`/who` shows who was heard, `/group list` who is a member");
+        assert_eq!(Place::Shell.says(hint), hint);
+        let elsewhere = "`hopline file list` shows them all";
+        assert_eq!(Place::Chat.says(elsewhere), elsewhere);
     }
 
     #[test]

@@ -82,6 +82,7 @@ fn is_want_of_a_way(reason: &Reason) -> bool {
         | Reason::TooOld
         | Reason::PrivateBroadcast
         | Reason::TooLong { .. }
+        | Reason::TooLongForNow { .. }
         | Reason::PreferredUnfit { .. }
         | Reason::Withdrawn => false,
     }

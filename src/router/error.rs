@@ -48,6 +48,11 @@ pub enum Reason {
         /// The most any allowed transport takes.
         max: usize,
     },
+    /// No transport that takes a message of this size reaches the recipient.
+    TooLongForNow {
+        /// Its size.
+        len: usize,
+    },
     /// The transport asked for, and no other, cannot do what else was asked.
     PreferredUnfit {
         /// Which.
@@ -96,6 +101,9 @@ impl fmt::Display for Reason {
             Self::TooOld => f.write_str("it grew too old"),
             Self::PrivateBroadcast => f.write_str("a text for everyone cannot be private"),
             Self::TooLong { len, max } => write!(f, "it has {len} bytes, at most {max} can be sent"),
+            Self::TooLongForNow { len } => {
+                write!(f, "it has {len} bytes, and no transport that takes so many reaches the recipient")
+            }
             Self::PreferredUnfit { transport } => {
                 write!(f, "{transport} was asked for, and it cannot carry such a message")
             }

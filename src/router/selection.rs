@@ -216,7 +216,9 @@ impl Ranking {
             return self.exclusion(transport).map(|exclusion| self.waits_for(transport, exclusion));
         }
         let any = |test: fn(Exclusion) -> bool| self.excluded.iter().any(|(_, exclusion)| test(*exclusion));
-        if any(|exclusion| exclusion == Exclusion::NoWay) {
+        if any(|exclusion| matches!(exclusion, Exclusion::TooLong { .. })) {
+            Some(Reason::TooLongForNow { len: self.ask.size })
+        } else if any(|exclusion| exclusion == Exclusion::NoWay) {
             Some(Reason::Unreachable)
         } else if self.ask.requirements.private {
             Some(Reason::NoPrivateTransport)
@@ -650,6 +652,11 @@ mod tests {
         let ranking = rank(&snapshot(ONLINE), &long);
         assert_eq!(ranking.exclusion(Bitchat), Some(Exclusion::TooLong { max: 8064 }));
         assert_eq!(order(&snapshot(ONLINE), &long), [Betanet, Direct]);
-        assert_eq!(rank(&snapshot(OFFLINE), &long).waits(), Some(Reason::Unreachable));
+        let waits = rank(&snapshot(OFFLINE), &long).waits();
+        assert_eq!(
+            waits,
+            Some(Reason::TooLongForNow { len: 100_000 }),
+            "bitchat reaches ben, and that is no help"
+        );
     }
 }

@@ -198,7 +198,7 @@ impl Reason {
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::NotAccepted => "the receiver takes no files from this node",
+            Self::NotAccepted => "the receiver does not take it",
             Self::TooLarge => "the file is larger than the receiver takes",
             Self::NoSpace => "the receiver's disk has no room for it",
             Self::Busy => "the receiver has too many files on their way, or is just starting",

@@ -12,7 +12,7 @@ use crate::time::UnixMillis;
 
 use crate::cli::context::Context;
 use crate::cli::error::{CliError, RoomError};
-use crate::cli::words::{printable, span, table};
+use crate::cli::words::{Place, printable, span, table};
 
 /// Of an id, what is shown: enough to tell 200 notices apart.
 const SHOWN: usize = 8;
@@ -51,7 +51,7 @@ enum Deed {
 pub(in crate::cli) async fn run(context: &Context, arguments: Arguments) -> Result<(), CliError> {
     let client = context.client()?;
     match arguments.deed {
-        None | Some(Deed::List) => list(context, &client).await,
+        None | Some(Deed::List) => list(context, &client, Place::Shell).await,
         Some(Deed::Post { text, urgent, life }) => {
             let life_ms = life.map(|Span(life)| u64::try_from(life.as_millis()).unwrap_or(u64::MAX));
             post(context, &client, &NewNotice { text, urgent, life_ms }).await
@@ -61,13 +61,15 @@ pub(in crate::cli) async fn run(context: &Context, arguments: Arguments) -> Resu
 }
 
 /// Shows what stands.
-pub(super) async fn list(context: &Context, client: &Client) -> Result<(), CliError> {
+pub(super) async fn list(context: &Context, client: &Client, place: Place) -> Result<(), CliError> {
     let report = client.board().await?;
     if context.out.is_json() {
         return context.out.object(&report);
     }
     if report.notices.is_empty() {
-        return context.out.line("the board is empty; `hopline board post TEXT` puts up a notice");
+        return context
+            .out
+            .line(place.says("the board is empty; `hopline board post TEXT` puts up a notice"));
     }
     let now = wall_clock();
     let header = ["NOTICE", "FROM", "AGE", "ENDS", "TEXT"].map(str::to_owned).to_vec();

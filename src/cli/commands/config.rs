@@ -97,10 +97,10 @@ fn describe(setting: &Setting) -> serde_json::Value {
 }
 
 fn row(setting: &Setting) -> Vec<String> {
-    let value = if setting.value.is_null() {
-        "made up at the first start".to_owned()
-    } else {
-        setting.value.to_string()
+    let value = match (setting.value.is_null(), setting.key.as_str()) {
+        (false, _) => setting.value.to_string(),
+        (true, "node.nickname") => "made up at the first start".to_owned(),
+        (true, _) => "none".to_owned(),
     };
     let origin = match setting.origin {
         Origin::Default => "default".to_owned(),

@@ -70,7 +70,7 @@ Examples:
   hopline contact card --qr             show your card
   hopline contact add hopline://contact/AQEI…
   hopline contact add @ben              take the card that ben offered
-  hopline contact show ben              what to compare with ben before `hopline verify ben --compared`
+  hopline contact show ben              what to compare with ben
 
 What you decide about people: `hopline fav`, `unfav`, `block`, `unblock`, `verify`.
 A NAME is a contact's name, a fingerprint or a peer id; `@` is optional.";
@@ -185,8 +185,11 @@ fn describe(person: &ContactReport) -> String {
         row("fingerprint", grouped(&person.fingerprint.to_string())),
         row("Noise key", person.noise_public.clone()),
         row("signing key", person.signing_public.clone()),
-        row("card serial", person.serial.to_string()),
     ]);
+    // Of whom only the mesh told there is no card.
+    if person.serial > 0 {
+        rows.push(row("card serial", person.serial.to_string()));
+    }
     if let Some(direct) = &person.direct {
         rows.push(row("direct key", format!("{} (generation {})", direct.key, direct.generation)));
         rows.extend(direct.addresses.iter().map(|address| row("address", address.clone())));

@@ -16,7 +16,7 @@ use crate::cli::bar::{Bar, bytes};
 use crate::cli::context::Context;
 use crate::cli::error::CliError;
 use crate::cli::names::Names;
-use crate::cli::words::{self, printable, table};
+use crate::cli::words::{self, Place, printable, table};
 
 /// What `file` is told.
 #[derive(Debug, clap::Args)]
@@ -34,9 +34,9 @@ Examples:
   hopline file accept 3
   hopline file cancel 3
 
-A file goes to a contact, to anybody in reach of the mesh, or to everyone there: straight where a connection stands (direct), else in pieces to the contact's mailbox
-(betanet), else over BitChat, whole and of at most 1 MiB. Over the first two it goes on where it was cut, also after a restart of either side,
-and its BLAKE3 hash is compared before it counts as received.";
+A file goes to a contact, to anybody in reach of the mesh, or to everyone there: straight where a \
+connection stands (direct), else in pieces to the contact's mailbox (betanet), else over BitChat, whole and of at \
+most 1 MiB. Over the first two it goes on where it was cut, also after a restart of either side, and its BLAKE3 hash is compared before it counts as received.";
 
 #[derive(Debug, Subcommand)]
 enum Deed {
@@ -122,7 +122,7 @@ async fn begun(
 ) -> Result<(), CliError> {
     match events {
         Some(events) => follow(context, client, report, events).await,
-        None => context.out.say(&report, words::file(&report)),
+        None => context.out.say(&report, words::file(&report, Place::Shell)),
     }
 }
 
@@ -200,13 +200,13 @@ impl<'a> Screen<'a> {
         if self.said.replace(now) == Some(now) || report.status == FileWord::Done {
             return Ok(());
         }
-        self.context.out.line(words::file(report))
+        self.context.out.line(words::file(report, Place::Shell))
     }
 
     /// Says on a terminal what is not a bar, once, above it: such a line may be longer than the terminal is wide, and
     /// could not be written over.
     fn say(&mut self, report: &FileReport) -> Result<(), CliError> {
-        let line = words::file(report);
+        let line = words::file(report, Place::Shell);
         if self.line.as_ref() == Some(&line) {
             return Ok(());
         }
@@ -217,7 +217,11 @@ impl<'a> Screen<'a> {
 
     fn done(&self, report: &FileReport) -> Result<(), CliError> {
         self.clear()?;
-        if self.context.out.is_json() { Ok(()) } else { self.context.out.line(words::file(report)) }
+        if self.context.out.is_json() {
+            Ok(())
+        } else {
+            self.context.out.line(words::file(report, Place::Shell))
+        }
     }
 
     fn clear(&self) -> Result<(), CliError> {

@@ -79,7 +79,7 @@ enum Deed {
 pub(in crate::cli) async fn run(context: &Context, arguments: Arguments) -> Result<(), CliError> {
     let client = context.client()?;
     match arguments.deed {
-        None | Some(Deed::List) => list(context, &client).await,
+        None | Some(Deed::List) => list(context, &client, Place::Shell).await,
         Some(Deed::Create { name }) => create(context, &client, &name, Place::Shell).await,
         Some(Deed::Invite { group, peer }) => invite(context, &client, &group, &peer).await,
         Some(Deed::Remove { group, member }) => remove(context, &client, &group, &member).await,
@@ -93,13 +93,13 @@ pub(in crate::cli) async fn run(context: &Context, arguments: Arguments) -> Resu
 }
 
 /// Shows every group.
-pub(super) async fn list(context: &Context, client: &Client) -> Result<(), CliError> {
+pub(super) async fn list(context: &Context, client: &Client, place: Place) -> Result<(), CliError> {
     let report = client.groups().await?;
     if context.out.is_json() {
         return context.out.object(&report);
     }
     if report.groups.is_empty() {
-        return context.out.line("you are in no group; `hopline group create NAME` makes one");
+        return context.out.line(place.says("you are in no group; `hopline group create NAME` makes one"));
     }
     let header = ["GROUP", "ID", "MEMBERS"].map(str::to_owned).to_vec();
     let rows: Vec<Vec<String>> = std::iter::once(header).chain(report.groups.iter().map(row)).collect();
@@ -114,9 +114,13 @@ pub(super) async fn create(
     place: Place,
 ) -> Result<(), CliError> {
     let report = client.create_group(name).await?;
-    let (name, handle) = (printable(&report.group.name), handle(&report.group));
-    let program = if place == Place::Chat { "/" } else { "hopline " };
-    context.out.say(&report, format!("{name} is made; `{program}group invite {handle} PEER` fills it"))
+    let named = client.groups().await?.groups;
+    let shared = named.iter().filter(|other| same(&other.group.name, &report.group.name)).count() > 1;
+    let handle = if shared { front(report.group.id) } else { handle(&report.group) };
+    let (name, second) =
+        (printable(&report.group.name), if shared { ", not the only one called so" } else { "" });
+    let typed = place.says(&format!("`hopline group invite {handle} PEER`"));
+    context.out.say(&report, format!("{name} is made{second}; {typed} fills it"))
 }
 
 /// Invites somebody.

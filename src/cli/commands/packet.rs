@@ -39,9 +39,9 @@ struct Decode {
 const EXAMPLES: &str = "\
 Examples:
   hopline packet decode 01020701020304050607080000031011121314151617aabbcc
-  hopline packet decode - --verify 8139770ea87d175f56a35466c34c7ecccb8d8a91b4ee37a25df60f5b8fc9b394 < packets.txt
+  hopline packet decode - --verify KEY < packets.txt
 
-A packet given as an argument that does not decode ends the command with status 1 and one line. Read from standard
+A packet given as an argument that does not decode ends the command with status 1 and one line. Read from standard \
 input, every line gives one object, {\"error\": …} for a packet that does not decode, and the status is 0.";
 
 /// Why a line is not a packet.

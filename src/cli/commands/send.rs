@@ -98,6 +98,7 @@ pub(in crate::cli) async fn run(context: &Context, arguments: Arguments) -> Resu
             reached: message.status,
             wanted: wanted.as_str(),
             seconds: arguments.timeout,
+            reason: message.reason,
         }),
     }
 }

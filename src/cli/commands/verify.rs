@@ -42,10 +42,10 @@ pub(in crate::cli) struct Arguments {
 
 const EXAMPLES: &str = "\
 Examples:
-  hopline verify ben                                show ben your code, and wait until it is scanned
-  hopline verify --scan 'bitchat://verify?v=1&…'    what ben's screen shows
-  hopline verify ben --compared                     the safety number is the same on both screens
-  hopline verify ben --revoke                       take that back
+  hopline verify ben                            show ben your code
+  hopline verify --scan 'bitchat://verify?…'    what ben's screen shows
+  hopline verify ben --compared                 the safety numbers are the same
+  hopline verify ben --revoke                   take that back
 
 Whoever scans is the one who is sure then: for both to be, each scans the other's code.";
 
@@ -69,7 +69,7 @@ async fn show(context: &Context, name: &str) -> Result<(), CliError> {
     let client = context.client()?;
     let mut events = client.events().await?;
     let person = person::find(&client, name).await?;
-    present(context, &client, &person).await?;
+    present(context, &client, &person, Place::Shell).await?;
     let scanned = timeout(CODE_LIFETIME, scanned_by(context, &mut events, person.fingerprint));
     let notice = scanned.await.map_err(|_| CliError::NotScanned)??;
     let text = format!("{name} has scanned your code and knows that your keys are yours");
@@ -81,6 +81,7 @@ pub(in crate::cli) async fn present(
     context: &Context,
     client: &Client,
     person: &ContactReport,
+    place: Place,
 ) -> Result<(), CliError> {
     let CodeReport { code } = client.code().await?;
     let name = printable(&person.name);
@@ -90,9 +91,10 @@ pub(in crate::cli) async fn present(
         "fingerprint": person.fingerprint.to_string(),
         "safety_number": person.safety_number,
     });
+    let typed = place.says(&format!("`hopline verify {} --compared`", person.peer_id));
     let text = format!(
         "{}\n{code}\n\nlet {name} scan this within five minutes, or compare the safety number:\n{}\n\nif it is \
-         the same on {name}'s screen: `hopline verify NAME --compared`",
+         the same on {name}'s screen: {typed}",
         qr(&code).map_err(|_too_long| CliError::NoQrCode)?,
         person.safety_number,
     );

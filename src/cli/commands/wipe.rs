@@ -21,8 +21,8 @@ pub(in crate::cli) struct Arguments {
 }
 
 const NOTES: &str = "\
-The identity key is destroyed first (overwritten, then unlinked), then the key that messages are sealed with, then
-everything else in the home. A wipe that was interrupted is finished by running it again. A flash disk may keep old
+The identity key is destroyed first (overwritten, then unlinked), then the key that messages are sealed with, then \
+everything else in the home. A wipe that was interrupted is finished by running it again. A flash disk may keep old \
 copies of what is overwritten until it reuses their place. Files received into a directory outside the home stay.";
 
 pub(in crate::cli) fn run(context: &Context, arguments: &Arguments) -> Result<(), CliError> {

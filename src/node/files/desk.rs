@@ -176,8 +176,12 @@ impl Desk {
         (source, spoken): (&Source, bool),
     ) -> Result<Transfer, FileError> {
         let size = source.stamp().size;
-        if size > MAX_MEDIA_LEN as u64 && !self.shared.ways.go_beyond_mesh(card) {
-            return Err(FileError::TooLargeForMesh { size });
+        if !(1..=MAX_MEDIA_LEN as u64).contains(&size) && !self.shared.ways.go_beyond_mesh(card) {
+            return Err(if size == 0 {
+                FileError::EmptyForMesh
+            } else {
+                FileError::TooLargeForMesh { size }
+            });
         }
         let mut id = TransferId([0; 16]);
         OsRng.try_fill_bytes(&mut id.0).map_err(FileError::Random)?;
@@ -628,6 +632,8 @@ mod tests {
         let file = ada.file("film.mp4", MAX_MEDIA_LEN + 1);
         let error = ada.files.send(phone.peer_id(), file).await.unwrap_err();
         assert!(matches!(error, FileError::TooLargeForMesh { size: 1_048_577 }), "{error}");
+        let error = ada.files.send(phone.peer_id(), ada.file("nothing", 0)).await.unwrap_err();
+        assert!(matches!(error, FileError::EmptyForMesh), "{error}");
         assert!(ada.files.list(10).await.unwrap().is_empty());
     }
 

@@ -32,6 +32,9 @@ pub enum FileError {
         /// Its length.
         size: u64,
     },
+    /// Over BitChat nothing is sent of a file without content, and there is no other way to this recipient.
+    #[error("the file is empty; over BitChat, the only way to this recipient, a file has a byte at least")]
+    EmptyForMesh,
     /// Live voice goes over the mesh, and does not wait.
     #[error("live voice goes over BitChat alone, and that does not reach the recipient now")]
     OutOfHearing,
@@ -42,10 +45,10 @@ pub enum FileError {
     #[error("too many files wait for this contact already")]
     TooMany,
     /// There is no such transfer.
-    #[error("there is no transfer {0}")]
+    #[error("there is no file {0}")]
     Unknown(u64),
     /// It is over.
-    #[error("transfer {number} is {status} already")]
+    #[error("file {number} is {status} already")]
     Finished {
         /// Which.
         number: u64,
@@ -53,7 +56,7 @@ pub enum FileError {
         status: TransferStatus,
     },
     /// Nobody waits for a yes to it.
-    #[error("transfer {number} is {status}; there is nothing to accept")]
+    #[error("file {number} is {status}; there is nothing to accept")]
     NotOffered {
         /// Which.
         number: u64,

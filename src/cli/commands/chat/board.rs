@@ -5,6 +5,7 @@ use crate::api::board::NewNotice;
 use crate::cli::commands::board;
 use crate::cli::context::Context;
 use crate::cli::error::CliError;
+use crate::cli::words::Place;
 
 /// What is wanted of the board.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,7 +32,7 @@ pub(super) fn read(rest: &str) -> Option<Wish<'_>> {
 /// Does it.
 pub(super) async fn act(context: &Context, client: &Client, wish: Wish<'_>) -> Result<(), CliError> {
     match wish {
-        Wish::List => board::list(context, client).await,
+        Wish::List => board::list(context, client, Place::Chat).await,
         Wish::Post { text, urgent } => {
             let new = NewNotice { text: text.to_owned(), urgent, life_ms: None };
             board::post(context, client, &new).await

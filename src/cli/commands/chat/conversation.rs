@@ -22,7 +22,7 @@ use crate::cli::error::CliError;
 use crate::cli::names;
 use crate::cli::words::{self, Place};
 
-/// Own private messages whose receipts are still shown; the oldest is forgotten first.
+/// Own messages of which it is still told what becomes of them; the oldest is forgotten first.
 const FOLLOWED: usize = 256;
 /// Clears a terminal, with what was scrolled out of sight, and goes to its upper left corner.
 const EMPTY_SCREEN: &str = "\u{1b}[2J\u{1b}[3J\u{1b}[H";
@@ -60,8 +60,16 @@ pub(super) struct Chat<'a> {
     pub(super) client: Client,
     /// Who is in reach, by the name they go by here.
     around: BTreeMap<PeerId, String>,
-    /// Own private messages on their way, and for whom.
-    followed: VecDeque<(MessageId, String)>,
+    /// Own messages on their way.
+    followed: VecDeque<Followed>,
+}
+
+/// A message of ours, and what was told of it.
+struct Followed {
+    id: MessageId,
+    to: String,
+    /// Why it waits.
+    waits: Option<String>,
 }
 
 impl Chat<'_> {
@@ -78,8 +86,8 @@ impl Chat<'_> {
                 self.or_say("", read.map_err(CliError::from))?;
             }
             EventReport::PublicMessage(message) => out.tell(words::public(&self.named(message)))?,
-            EventReport::Status { id, status, .. } => {
-                if let Some(text) = self.receipt(*id, *status) {
+            EventReport::Status { id, status, reason, .. } => {
+                if let Some(text) = self.receipt(*id, *status, reason.as_deref()) {
                     out.tell(text)?;
                 }
             }
@@ -125,14 +133,25 @@ impl Chat<'_> {
         }
     }
 
-    fn receipt(&self, id: MessageId, status: StatusWord) -> Option<String> {
-        let (_, name) = self.followed.iter().find(|(followed, _)| *followed == id)?;
+    /// What became of a message of ours, where that is news.
+    fn receipt(&mut self, id: MessageId, status: StatusWord, reason: Option<&str>) -> Option<String> {
+        let followed = self.followed.iter_mut().find(|followed| followed.id == id)?;
+        let to = &followed.to;
         match status {
-            StatusWord::Queued | StatusWord::Sent => None,
-            StatusWord::Delivered => Some(format!("* {name} has your message")),
-            StatusWord::Read => Some(format!("* {name} has read your message")),
+            StatusWord::Queued if followed.waits.as_deref() == reason => None,
+            StatusWord::Queued => {
+                followed.waits = reason.map(str::to_owned);
+                reason.map(|reason| format!("* not sent to {to} yet: {reason}"))
+            }
+            StatusWord::Expired | StatusWord::Refused if to == EVERYONE => {
+                Some("* your message to everyone was given up".to_owned())
+            }
+            StatusWord::Sent => None,
+            StatusWord::Delivered | StatusWord::Read if to == EVERYONE => None,
+            StatusWord::Delivered => Some(format!("* {to} has your message")),
+            StatusWord::Read => Some(format!("* {to} has read your message")),
             StatusWord::Expired | StatusWord::Refused => {
-                Some(format!("* {name} does not answer: your message was given up"))
+                Some(format!("* {to} does not answer: your message was given up"))
             }
         }
     }
@@ -158,6 +177,7 @@ impl Chat<'_> {
             Line::Group(wish) => group::act(self.context, &self.client, wish).await,
             Line::Who => peers::run(self.context).await,
             Line::File { to, path } => self.file(to, path).await,
+            Line::Accept(number) => self.accept(number).await,
             Line::Decide { name, decision } => self.decide(name, decision).await,
             Line::Verify(what) => self.verify(what).await,
             Line::Ping(name) => self.ping(name).await,
@@ -174,7 +194,7 @@ impl Chat<'_> {
             Err(error) if error.code().is_some() => error,
             Ok(()) | Err(_) => return done,
         };
-        let hint = error.hint().map(|hint| format!(" ({hint})")).unwrap_or_default();
+        let hint = error.hint().map(|hint| format!(" ({})", Place::Chat.says(&hint))).unwrap_or_default();
         let text = format!("* {undone}{}{hint}", words::printable(&error.to_string()));
         self.context.out.say(&error.object(), text)
     }
@@ -187,17 +207,12 @@ impl Chat<'_> {
     async fn send(&mut self, to: &str, text: &str) -> Result<(), CliError> {
         let message = self.client.send(to, text).await?;
         self.follow(to, &message);
-        if message.to == EVERYONE && message.status == StatusWord::Queued {
-            self.context.out.tell("* nobody in reach yet: the message waits")?;
-        }
         Ok(())
     }
 
     fn follow(&mut self, to: &str, message: &SentMessage) {
-        if message.to == EVERYONE {
-            return;
-        }
-        self.followed.push_back((message.id, words::printable(to)));
+        let to = if message.to == EVERYONE { EVERYONE.to_owned() } else { words::printable(to) };
+        self.followed.push_back(Followed { id: message.id, to, waits: None });
         if self.followed.len() > FOLLOWED {
             self.followed.pop_front();
         }

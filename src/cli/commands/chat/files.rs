@@ -1,4 +1,4 @@
-//! `/file`: a file from within the chat.
+//! `/file` and `/accept`: files from within the chat.
 
 use std::path::Path;
 
@@ -6,7 +6,7 @@ use super::conversation::Chat;
 use super::table::Unclear;
 use crate::api::files::NewFile;
 use crate::cli::error::CliError;
-use crate::cli::words;
+use crate::cli::words::{self, Place};
 
 impl Chat<'_> {
     /// Begins to send a file; what becomes of it is told as it happens.
@@ -17,6 +17,12 @@ impl Chat<'_> {
         let whole = std::path::absolute(Path::new(path)).ok();
         let path = whole.and_then(|path| path.to_str().map(str::to_owned)).ok_or(Unclear::NoPath)?;
         let report = self.client.send_file(&NewFile { to: to.to_owned(), path, voice: false }).await?;
-        self.context.out.say(&report, format!("* {}", words::file(&report)))
+        self.context.out.say(&report, format!("* {}", words::file(&report, Place::Chat)))
+    }
+
+    /// Takes a file that was offered; what becomes of it is told as it happens.
+    pub(super) async fn accept(&self, number: u64) -> Result<(), CliError> {
+        self.client.accept_file(number).await?;
+        Ok(())
     }
 }

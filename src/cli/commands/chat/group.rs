@@ -57,7 +57,7 @@ fn two(rest: &str) -> Option<(&str, &str)> {
 /// Does it.
 pub(super) async fn act(context: &Context, client: &Client, wish: Wish<'_>) -> Result<(), CliError> {
     match wish {
-        Wish::List => group::list(context, client).await,
+        Wish::List => group::list(context, client, Place::Chat).await,
         Wish::Create(name) => group::create(context, client, name, Place::Chat).await,
         Wish::Invite { group, peer } => group::invite(context, client, group, peer).await,
         Wish::Remove { group, member } => group::remove(context, client, group, member).await,

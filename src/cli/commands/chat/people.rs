@@ -5,6 +5,7 @@ use crate::api::people::CodeReport;
 use crate::cli::commands::person::{self, Decision};
 use crate::cli::commands::verify;
 use crate::cli::error::CliError;
+use crate::cli::words::Place;
 use crate::wire::CODE_PREFIX;
 
 impl Chat<'_> {
@@ -24,6 +25,6 @@ impl Chat<'_> {
 
     async fn present(&self, name: &str) -> Result<(), CliError> {
         let person = person::find(&self.client, name).await?;
-        verify::present(self.context, &self.client, &person).await
+        verify::present(self.context, &self.client, &person, Place::Chat).await
     }
 }

@@ -14,6 +14,7 @@ pub(super) enum Line<'a> {
     Group(group::Wish<'a>),
     Who,
     File { to: &'a str, path: &'a str },
+    Accept(u64),
     Decide { name: &'a str, decision: Decision },
     Verify(&'a str),
     Ping(&'a str),
@@ -69,9 +70,15 @@ const COMMANDS: &[Command] = &[
         read: file,
     },
     Command {
+        names: &["accept"],
+        arguments: "NUMBER",
+        help: "take a file that was offered",
+        read: |rest| rest.trim().parse().ok().map(Line::Accept),
+    },
+    Command {
         names: &["board"],
         arguments: "[post TEXT | urgent TEXT | remove ID]",
-        help: "show the notice board, put up a notice for a day, withdraw one of yours",
+        help: "the notice board; a notice of yours stands for a day",
         read: |rest| board::read(rest).map(Line::Board),
     },
     Command {
@@ -108,8 +115,8 @@ const COMMANDS: &[Command] = &[
     },
     Command {
         names: &["verify"],
-        arguments: "[NAME | CODE | NAME --revoke]",
-        help: "show somebody your code, check theirs (bitchat://verify?…), or take a verification back",
+        arguments: "[NAME | CODE | NAME --compared | NAME --revoke]",
+        help: "show your code, check theirs, say that numbers are the same",
         read: verify,
     },
     Command {
@@ -244,9 +251,12 @@ pub(super) fn one(rest: &str) -> Option<&str> {
 }
 
 fn verify(rest: &str) -> Option<Line<'_>> {
-    match rest.trim_end().strip_suffix("--revoke").filter(|name| name.ends_with(char::is_whitespace)) {
-        Some(name) => decide(name, Decision::Unverified),
-        None => one(rest).map(Line::Verify),
+    let rest = rest.trim_end();
+    let before = |word: &str| rest.strip_suffix(word).filter(|name| name.ends_with(char::is_whitespace));
+    match (before("--compared"), before("--revoke")) {
+        (Some(name), _) => decide(name, Decision::Verified),
+        (None, Some(name)) => decide(name, Decision::Unverified),
+        (None, None) => one(rest).map(Line::Verify),
     }
 }
 
@@ -327,6 +337,8 @@ mod tests {
         assert_eq!(parse("/verify \"ben --revoke\""), Ok(Line::Verify("ben --revoke")));
         assert_eq!(parse("/verify ben--revoke"), Ok(Line::Verify("ben--revoke")));
         assert!(matches!(parse("/verify --revoke"), Ok(Line::Verify("--revoke"))), "nobody of that name");
+        let compared = Line::Decide { name: "ben", decision: Decision::Verified };
+        assert_eq!(parse("/verify ben --compared"), Ok(compared));
     }
 
     #[test]
@@ -339,6 +351,7 @@ mod tests {
             ("/who me", "type /who"),
             ("/fav", "type /fav NAME"),
             ("/ping", "type /ping NAME"),
+            ("/accept ben", "type /accept NUMBER"),
             ("/", "/help lists what can be typed"),
             ("/dance now", "/help lists what can be typed"),
         ] {
@@ -348,12 +361,22 @@ mod tests {
     }
 
     #[test]
+    fn what_hints_say_to_type_here_is_there() {
+        for (shell, chat) in words::IN_CHAT {
+            assert!(!matches!(parse(chat), Err(Unclear::Unknown(_))), "{shell}: {chat}");
+        }
+    }
+
+    #[test]
     fn no_name_is_given_twice_and_help_has_every_command() {
         let names: Vec<&str> = COMMANDS.iter().flat_map(|command| command.names).copied().collect();
         let once: std::collections::BTreeSet<&str> = names.iter().copied().collect();
         assert_eq!(names.len(), once.len());
         for name in names {
             assert!(help().contains(&format!("/{name}")), "{name}");
+        }
+        for line in help().lines() {
+            assert!(line.chars().count() <= 80, "{line}");
         }
     }
 }

@@ -25,7 +25,7 @@ enum Verb {
 }
 
 const EXAMPLES: &str = "\
-Without the relay's record only what any visitor sees can be looked at. With it, `probe` makes one tunnel; `lint` makes
+Without the relay's record only what any visitor sees can be looked at. With it, `probe` makes one tunnel; `lint` makes \
 some twenty and shows some 40 tickets, most of them bad, which is most of what a relay grants one network in a minute.
 
 Examples:

@@ -30,15 +30,17 @@ enum Verb {
 }
 
 const EXAMPLES: &str = "\
-A relay lives in a directory of its own: --home, or $XDG_DATA_HOME/hopline-relay, or
+A relay lives in a directory of its own: --home, or $XDG_DATA_HOME/hopline-relay, or \
 ~/.local/share/hopline-relay. docs/relay.md tells how to run one in ten minutes.
 
 Examples:
   hopline relay init --host www.example.org --advertise 192.0.2.7:443 \\
       --certificate fullchain.pem --key privkey.pem --site /var/www
   hopline relay run
-  hopline relay record > my.record          what you give to those who may use it
-  hopline --home /tmp/r relay init --host relay.test --listen 127.0.0.1:8443   to try it here";
+  hopline relay record > my.record          what you give to its users
+  hopline --home /tmp/r relay init --host relay.test --listen 127.0.0.1:8443
+
+The last one makes a relay to be tried on this machine.";
 
 /// The directory of a relay, beside the node's.
 const HOME: &str = "hopline-relay";
