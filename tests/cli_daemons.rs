@@ -208,7 +208,8 @@ async fn a_message_to_nobody_in_reach_waits_and_can_be_asked_for() {
     assert_eq!(output.status.code(), Some(4));
     assert_eq!(
         stderr(&output),
-        "error: the message is queued, and was not sent within 1 s: no transport reaches the recipient\n\
+        "error: the message is queued, and was not sent within 1 s: it waits for earlier messages to the same \
+         recipient\n\
          hint: the daemon goes on trying; `hopline outbox` shows what waits and why\n"
     );
 }

@@ -35,7 +35,7 @@ pub enum Reason {
         /// What it said.
         failure: Failure,
     },
-    /// It waits for earlier messages to the same peer.
+    /// It waits for earlier messages to the same recipient.
     InTurn,
     /// It grew older than it may.
     TooOld,
@@ -97,7 +97,7 @@ impl fmt::Display for Reason {
             Self::Tried { transport, failure } => {
                 write!(f, "everything was tried, {transport} last: {}", failure.as_str())
             }
-            Self::InTurn => f.write_str("it waits for earlier messages to the same peer"),
+            Self::InTurn => f.write_str("it waits for earlier messages to the same recipient"),
             Self::TooOld => f.write_str("it grew too old"),
             Self::PrivateBroadcast => f.write_str("a text for everyone cannot be private"),
             Self::TooLong { len, max } => write!(f, "it has {len} bytes, at most {max} can be sent"),

@@ -72,6 +72,32 @@ struct Followed {
     waits: Option<String>,
 }
 
+impl Followed {
+    /// What became of it, where that is news.
+    fn news(&mut self, status: StatusWord, reason: Option<&str>) -> Option<String> {
+        let Self { to, waits, .. } = self;
+        let to_all = to == EVERYONE;
+        match status {
+            StatusWord::Queued if waits.as_deref() == reason => None,
+            StatusWord::Queued => {
+                *waits = reason.map(str::to_owned);
+                reason.map(|reason| format!("* not sent to {to} yet: {reason}"))
+            }
+            StatusWord::Sent => None,
+            // Nobody speaks for everyone.
+            StatusWord::Delivered | StatusWord::Read if to_all => None,
+            StatusWord::Delivered => Some(format!("* {to} has your message")),
+            StatusWord::Read => Some(format!("* {to} has read your message")),
+            StatusWord::Expired | StatusWord::Refused if to_all => {
+                Some("* your message to everyone was given up".to_owned())
+            }
+            StatusWord::Expired | StatusWord::Refused => {
+                Some(format!("* {to} does not answer: your message was given up"))
+            }
+        }
+    }
+}
+
 impl Chat<'_> {
     /// Prints an event; a private message that is printed is read.
     async fn show(&mut self, event: &EventReport) -> Result<(), CliError> {
@@ -87,7 +113,8 @@ impl Chat<'_> {
             }
             EventReport::PublicMessage(message) => out.tell(words::public(&self.named(message)))?,
             EventReport::Status { id, status, reason, .. } => {
-                if let Some(text) = self.receipt(*id, *status, reason.as_deref()) {
+                let followed = self.followed.iter_mut().find(|followed| followed.id == *id);
+                if let Some(text) = followed.and_then(|ours| ours.news(*status, reason.as_deref())) {
                     out.tell(text)?;
                 }
             }
@@ -130,29 +157,6 @@ impl Chat<'_> {
         ReceivedMessage {
             nickname: names::shown(message.sender, &message.nickname, others),
             ..message.clone()
-        }
-    }
-
-    /// What became of a message of ours, where that is news.
-    fn receipt(&mut self, id: MessageId, status: StatusWord, reason: Option<&str>) -> Option<String> {
-        let followed = self.followed.iter_mut().find(|followed| followed.id == id)?;
-        let to = &followed.to;
-        match status {
-            StatusWord::Queued if followed.waits.as_deref() == reason => None,
-            StatusWord::Queued => {
-                followed.waits = reason.map(str::to_owned);
-                reason.map(|reason| format!("* not sent to {to} yet: {reason}"))
-            }
-            StatusWord::Expired | StatusWord::Refused if to == EVERYONE => {
-                Some("* your message to everyone was given up".to_owned())
-            }
-            StatusWord::Sent => None,
-            StatusWord::Delivered | StatusWord::Read if to == EVERYONE => None,
-            StatusWord::Delivered => Some(format!("* {to} has your message")),
-            StatusWord::Read => Some(format!("* {to} has read your message")),
-            StatusWord::Expired | StatusWord::Refused => {
-                Some(format!("* {to} does not answer: your message was given up"))
-            }
         }
     }
 
@@ -226,4 +230,37 @@ fn around(peers: Vec<Peer>) -> BTreeMap<PeerId, String> {
 
 fn name_of(peer: &Peer) -> String {
     words::printable(&peer.nickname)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn followed(to: &str) -> Followed {
+        Followed { id: MessageId([1; 16]), to: to.to_owned(), waits: None }
+    }
+
+    #[test]
+    fn that_a_message_waits_is_told_once_for_each_reason() {
+        let mut ours = followed("ben");
+        let told = [
+            (StatusWord::Queued, None),
+            (StatusWord::Queued, Some("nobody near")),
+            (StatusWord::Queued, Some("nobody near")),
+            (StatusWord::Sent, None),
+            (StatusWord::Queued, Some("no answer")),
+            (StatusWord::Delivered, None),
+        ]
+        .map(|(status, reason)| ours.news(status, reason).unwrap_or_default());
+        let waits = ["* not sent to ben yet: nobody near", "* not sent to ben yet: no answer"];
+        assert_eq!(told, ["", waits[0], "", "", waits[1], "* ben has your message"]);
+    }
+
+    #[test]
+    fn nobody_is_said_to_have_what_was_said_to_everyone() {
+        let mut ours = followed(EVERYONE);
+        assert_eq!(ours.news(StatusWord::Delivered, None), None);
+        let given_up = ours.news(StatusWord::Expired, Some("it grew too old"));
+        assert_eq!(given_up.as_deref(), Some("* your message to everyone was given up"));
+    }
 }
