@@ -14,6 +14,7 @@ const MIN_GAP: Duration = Duration::from_millis(150);
 const MAX_EARLY: u32 = 6;
 /// Over how long early announces are counted.
 const EARLY_SPAN: Duration = Duration::from_secs(30);
+
 /// The announce timer. It runs only while a link is up.
 #[derive(Debug, Default)]
 pub(super) struct Announcer {
