@@ -112,6 +112,28 @@ fn a_sixth_notice_of_ours_takes_the_place_of_our_oldest_and_says_so() {
 }
 
 #[test]
+fn when_our_clock_was_set_back_a_sixth_notice_is_the_latest_or_says_why_it_cannot_be() {
+    let (mut world, nodes) = settled(36, &Topology::chain(2, Edge::default()));
+    let minutes = |minutes: i64| minutes * 60_000;
+    world.set_clock_error(nodes[0], minutes(30));
+    for number in 0..5 {
+        world.command(nodes[0], wish(&format!("notice {number}"), DAY));
+        world.run_for(Duration::from_secs(1));
+    }
+    world.set_clock_error(nodes[0], 0);
+    world.command(nodes[0], wish("notice 5", DAY));
+    let expected = ["notice 5", "notice 4", "notice 3", "notice 2", "notice 1"];
+    assert_eq!(texts(&world, nodes[0]), expected);
+    world.run_for(MINUTE);
+    assert_eq!(texts(&world, nodes[1]), ["notice 5"], "whose clock is right hears it too");
+
+    world.set_clock_error(nodes[0], minutes(-40));
+    world.command(nodes[0], wish("notice 6", DAY));
+    let refused = Event::Board(Told::Refused(BoardRefusal::ClockSetBack));
+    assert_eq!(world.events(nodes[0]).last(), Some(&refused));
+}
+
+#[test]
 fn a_notice_that_cannot_be_is_refused_with_the_reason() {
     let (mut world, nodes) = settled(34, &Topology::chain(1, Edge::default()));
     for (text, life, refusal) in [
@@ -130,6 +152,8 @@ struct Bench {
     engine: Engine,
     now: Instant,
     written: usize,
+    /// What people were told of the board.
+    told: usize,
     stamp: u64,
 }
 
@@ -144,7 +168,7 @@ fn identity(seed: u8) -> Identity {
 impl Bench {
     fn new() -> Self {
         let engine = Engine::new(identity(1), Config::default(), [7; 32]);
-        let mut bench = Self { engine, now: Instant::ZERO, written: 0, stamp: 0 };
+        let mut bench = Self { engine, now: Instant::ZERO, written: 0, told: 0, stamp: 0 };
         let up = RadioEvent::AdapterUp { adapter: AdapterId(0), address: DeviceAddress([0; 6]) };
         bench.feed(Input::Radio(up));
         for serial in 1..=2_u8 {
@@ -164,10 +188,14 @@ impl Bench {
         let now = self.clock();
         self.engine.handle(input, now);
         while let Some(output) = self.engine.poll_output() {
-            if let Output::Radio(RadioCommand::Write { link, frame }) = output {
-                let kind = frame.get(1).copied();
-                self.written += usize::from(kind == Some(PacketType::BoardPost.code()));
-                self.engine.handle(Input::Radio(RadioEvent::Written { link }), now);
+            match output {
+                Output::Radio(RadioCommand::Write { link, frame }) => {
+                    let kind = frame.get(1).copied();
+                    self.written += usize::from(kind == Some(PacketType::BoardPost.code()));
+                    self.engine.handle(Input::Radio(RadioEvent::Written { link }), now);
+                }
+                Output::Event(Event::Board(_)) => self.told += 1,
+                Output::Radio(_) | Output::Event(_) | Output::Keep(_) => {}
             }
         }
     }
@@ -248,6 +276,35 @@ fn a_notice_of_somebody_never_heard_stands_and_goes_on_once_however_it_is_wrappe
 }
 
 #[test]
+fn a_blocked_authors_notices_are_kept_and_passed_on_and_not_shown() {
+    let mut bench = Bench::new();
+    let mallory = identity(9);
+    let introduction = |blocked| Introduction {
+        noise_public: mallory.noise_public(),
+        signing_public: mallory.signing_public(),
+        nickname: "mallory".to_owned(),
+        standing: trust::Standing { blocked, ..trust::Standing::default() },
+    };
+    bench.feed(Input::Command(Command::Know(introduction(true))));
+    let board = Board::Post(post(&mallory, [1; 16], DAY));
+    assert_eq!(bench.hear(&mallory, &board), Some(DropReason::Blocked));
+    assert_eq!((bench.notices().len(), bench.told, bench.relayed()), (0, 0, 1));
+    assert_eq!(bench.engine.board_packets(bench.clock()).count(), 1);
+    let mut withdrawal = Tombstone {
+        id: PostId([2; 16]),
+        author: mallory.signing_public(),
+        deleted: START,
+        signature: [0; 64],
+    };
+    withdrawal.signature = mallory.sign(&withdrawal.signing_preimage());
+    assert_eq!(bench.hear(&mallory, &Board::Post(post(&mallory, [2; 16], DAY))), Some(DropReason::Blocked));
+    assert_eq!(bench.hear(&mallory, &Board::Tombstone(withdrawal)), Some(DropReason::Blocked));
+    assert_eq!(bench.told, 0);
+    bench.feed(Input::Command(Command::Know(introduction(false))));
+    assert_eq!(bench.notices().iter().map(|notice| notice.id).collect::<Vec<_>>(), [PostId([1; 16])]);
+}
+
+#[test]
 fn what_is_forged_over_or_withdrawn_neither_stands_nor_goes_on() {
     let mut bench = Bench::new();
     let (ada, mallory) = (identity(9), identity(10));
@@ -274,7 +331,7 @@ fn what_is_forged_over_or_withdrawn_neither_stands_nor_goes_on() {
 }
 
 #[test]
-fn a_flood_of_notices_under_invented_keys_displaces_nothing_known_and_is_counted_and_not_passed_on() {
+fn a_flood_of_notices_under_invented_keys_displaces_nothing_known_and_is_counted_and_passed_on_unkept() {
     let mut bench = Bench::new();
     let contact = identity(2);
     bench.feed(Input::Command(Command::Know(Introduction {
@@ -302,7 +359,7 @@ fn a_flood_of_notices_under_invented_keys_displaces_nothing_known_and_is_counted
     bench.relayed();
     let invented = identity(200);
     let late = bench.hear(&invented, &Board::Post(post(&invented, [9; 16], 7 * DAY)));
-    assert_eq!((late, bench.relayed()), (Some(DropReason::BoardFull), 0));
+    assert_eq!((late, bench.relayed()), (Some(DropReason::BoardFull), 1), "another board may have a place");
     assert_eq!(
         bench.hear(&contact, &Board::Post(post(&contact, [10; 16], DAY))),
         None,

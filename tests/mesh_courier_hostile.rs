@@ -14,8 +14,10 @@ use hopline::crypto::Identity;
 use hopline::crypto::courier::{self, SealTo};
 use hopline::ids::{LinkId, MessageId};
 use hopline::link::event::{LinkDownReason, RadioEvent};
-use hopline::mesh::courier::Report;
+use hopline::mesh::Config;
 use hopline::mesh::courier::event::Command as Courier;
+use hopline::mesh::courier::{Limits, Report};
+use hopline::mesh::error::DropReason;
 use hopline::mesh::event::{Command, Input, Introduction};
 use hopline::mesh::trust::Standing;
 use hopline::wire::{Announce, Capabilities, CourierEnvelope, NoisePayload, Packet, PacketType, Received};
@@ -61,6 +63,11 @@ fn announce_courier(who: &Identity, at: u64) -> Vec<u8> {
 fn come(bench: &mut Bench, serial: u32, seed: u8) -> Inside {
     let announce = announce_courier(&identity(seed), at(bench));
     Inside::answer(bench, serial, seed, &announce)
+}
+
+/// What the apps write to a favourite.
+fn favourite_notice() -> NoisePayload {
+    NoisePayload::PrivateMessage { id: "1".to_owned(), content: "[FAVORITED]".to_owned() }
 }
 
 /// Mail of one person to another.
@@ -166,12 +173,8 @@ fn nothing_is_left_or_shared_on_a_link_that_is_bound_by_a_replayed_announce() {
         nickname: "vera".to_owned(),
         standing: FAVOURITE,
     })));
-    let deposit = Courier::Deposit {
-        to: vera.peer_id(),
-        id,
-        text: "our own".to_owned(),
-        expires: bench.clock().unix + 24 * HOUR,
-    };
+    let (written, text) = (bench.clock().unix, "our own".to_owned());
+    let deposit = Courier::Deposit { to: vera.peer_id(), id, text, written, expires: written + 24 * HOUR };
     bench.feed(Input::Command(Command::Courier(deposit)));
     bench.hear(2, &announce_courier(&identity(CARL), at(&bench)));
     for _ in 0..10 {
@@ -184,7 +187,8 @@ fn nothing_is_left_or_shared_on_a_link_that_is_bound_by_a_replayed_announce() {
 
     bench.pass(2 * MINUTE);
     bench.link_up(3);
-    come(&mut bench, 3, CARL);
+    let mut carl = come(&mut bench, 3, CARL);
+    carl.say(&mut bench, &favourite_notice());
     bench.pass(10 * SECOND);
     let counts = report(&bench).counts;
     assert_eq!((counts.deposited, counts.shared), (1, 1));
@@ -205,4 +209,90 @@ fn what_was_handed_over_on_a_link_that_broke_is_handed_over_when_it_is_back() {
     assert_eq!(report(&bench).carried, 1);
     bench.pass(SECOND);
     assert_eq!(report(&bench).carried, 0, "ten seconds later, whatever else is due");
+}
+
+/// What somebody leaves of their own, so many times; how many envelopes were taken.
+fn leaves(bench: &mut Bench, serial: u32, who: u8, times: usize) -> u64 {
+    let before = report(bench).counts.taken;
+    for number in 0..times {
+        let envelope = mail(bench, who, VERA, &format!("{number} of {who}"), 4);
+        leave(bench, serial, who, &envelope);
+    }
+    report(bench).counts.taken - before
+}
+
+#[test]
+fn a_stranger_has_two_places_with_a_link_of_its_own_and_full_links_keep_nobody_out() {
+    let mut bench = Bench::with_links(1);
+    // One link, and another name on it every minute.
+    let mut taken = 0;
+    for name in 10..20 {
+        bench.hear(1, &announce_courier(&identity(name), at(&bench)));
+        taken += leaves(&mut bench, 1, name, 4);
+        bench.pass(MINUTE);
+    }
+    assert_eq!(taken, 4);
+    // Heard over somebody else, whose link is not theirs.
+    bench.link_up(2);
+    bench.hear(2, &announce_courier(&identity(20), at(&bench)));
+    bench.hear(2, &announce_courier(&identity(21), at(&bench)));
+    let untrusted = bench.dropped(DropReason::CourierUntrusted);
+    assert_eq!(leaves(&mut bench, 2, 21, 2), 0);
+    assert_eq!(bench.dropped(DropReason::CourierUntrusted), untrusted + 2);
+    // A new link for every four fills what is for strangers, and then whoever comes and has left less gets in.
+    for serial in 3..9 {
+        bench.link_up(serial);
+        for name in 0..2 {
+            let name = 30 + 2 * u8::try_from(serial).expect("few links") + name;
+            bench.hear(serial, &announce_courier(&identity(name), at(&bench)));
+            leaves(&mut bench, serial, name, 2);
+            bench.pass(MINUTE + SECOND);
+        }
+    }
+    assert_eq!(report(&bench).carried, 20);
+    (1..8).for_each(|serial| link_down(&mut bench, serial));
+    bench.link_up(9);
+    bench.hear(9, &announce_courier(&identity(60), at(&bench)));
+    assert_eq!(leaves(&mut bench, 9, 60, 2), 2);
+    assert_eq!(report(&bench).carried, 20);
+    // A contact is no stranger, and a favourite has more.
+    favour(&mut bench, DORA);
+    assert_eq!(leaves(&mut bench, 9, DORA, 6), 5);
+    assert_eq!(report(&bench).carried, 25);
+}
+
+#[test]
+fn nobody_who_is_blocked_is_a_stranger_and_no_stranger_is_one_where_none_is_wanted() {
+    let mut bench = Bench::with_links(1);
+    introduce(&mut bench, 1, &identity(10), 0);
+    let who = identity(10);
+    bench.feed(Input::Command(Command::Know(Introduction {
+        noise_public: who.noise_public(),
+        signing_public: who.signing_public(),
+        nickname: "a nuisance".to_owned(),
+        standing: Standing { favourite: false, verified: false, blocked: true },
+    })));
+    assert_eq!(leaves(&mut bench, 1, 10, 2), 0);
+
+    let none = Limits { per_stranger: 0, ..Limits::default() };
+    let mut bench = Bench::new(Config { courier: none, ..Config::default() });
+    bench.connect(1);
+    introduce(&mut bench, 1, &identity(10), 0);
+    assert_eq!(leaves(&mut bench, 1, 10, 2), 0);
+    assert_eq!(bench.dropped(DropReason::CourierUntrusted), 2);
+}
+
+#[test]
+fn the_larger_budget_of_copies_is_taken_whichever_envelope_comes_first() {
+    let mut bench = Bench::with_links(2);
+    for (serial, who) in [(1, DORA), (2, CARL)] {
+        favour(&mut bench, who);
+        introduce(&mut bench, serial, &identity(who), 0);
+    }
+    let whole = mail(&bench, DORA, VERA, "for vera", 4);
+    leave(&mut bench, 2, CARL, &CourierEnvelope { copies: 1, ..whole.clone() });
+    leave(&mut bench, 1, DORA, &whole);
+    assert_eq!((report(&bench).carried, bench.dropped(DropReason::CourierReplay)), (1, 0));
+    leave(&mut bench, 2, CARL, &CourierEnvelope { copies: 2, ..whole });
+    assert_eq!(bench.dropped(DropReason::CourierReplay), 1);
 }

@@ -3,19 +3,23 @@
 
 #[path = "common/bench.rs"]
 mod bench;
+#[path = "common/inside.rs"]
+mod inside;
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use bench::{Bench, START, announce, identity, introduce, know, packet, signed, text};
 use bytes::Bytes;
 use hopline::crypto::Identity;
 use hopline::ids::{AttemptId, MessageId, PeerId};
-use hopline::link::event::{DeviceAddress, RadioEvent, Role};
+use hopline::link::event::{DeviceAddress, LinkDownReason, RadioEvent, Role};
 use hopline::mesh::error::DropReason;
 use hopline::mesh::event::{Command, Event, Input, Reach};
 use hopline::mesh::{Config, Engine};
 use hopline::time::UnixMillis;
 use hopline::wire::{Fragment, Packet, PacketType, Probe, Received, Version, chunk_for, fragments};
+use inside::Inside;
 use rand_chacha::ChaCha20Rng;
 use rand_core::{RngCore, SeedableRng};
 
@@ -294,6 +298,41 @@ fn invented_text(n: u16) -> Vec<u8> {
     signed(&who, Packet { version: Version::V2, ..packet(&who, PacketType::Message, long, 1) })
 }
 
+/// A text that its author compressed before it was signed, and that some phone passed on as it was before that.
+fn inflated_by_a_phone(who: &Identity, said: &str, at: u64) -> Vec<u8> {
+    let signed = packet(who, PacketType::Message, said.to_owned(), at);
+    let signature = who.sign(&signed.signing_preimage().expect("it encodes"));
+    let mut frame = Packet { payload: Bytes::new(), ..signed }.encode().expect("it encodes");
+    frame[11] |= 0x02;
+    frame[12..14].copy_from_slice(&u16::try_from(said.len()).expect("short").to_be_bytes());
+    frame.extend(said.bytes());
+    frame.extend(signature);
+    frame
+}
+
+#[test]
+fn false_signatures_over_one_link_cost_only_so_many_tries_and_only_that_link() {
+    let (alice, mallory) = (identity(2), identity(9));
+    let mut bench = settled(2);
+    introduce(&mut bench, 1, &alice, 0);
+    let said = |what: &str| format!("{what}: {}", "the same again and ".repeat(20));
+    bench.hear(2, &inflated_by_a_phone(&alice, &said("before"), 1));
+    assert_eq!(bench.shown(&said("before")), 1);
+    for n in 0..100 {
+        let forged = packet(&alice, PacketType::Message, said(&n.to_string()), 2);
+        bench.hear(2, &signed(&mallory, forged));
+    }
+    assert_eq!(bench.dropped(DropReason::Signature), 100);
+    bench.hear(2, &inflated_by_a_phone(&alice, &said("behind a flood"), 3));
+    bench.hear(2, &text(&alice, &said("as it was signed"), 3));
+    bench.hear(1, &inflated_by_a_phone(&alice, &said("elsewhere"), 4));
+    let shown = ["behind a flood", "as it was signed", "elsewhere"].map(|what| bench.shown(&said(what)));
+    assert_eq!(shown, [0, 1, 1]);
+    bench.pass(Duration::from_secs(10));
+    bench.hear(2, &inflated_by_a_phone(&alice, &said("later"), 10_000));
+    assert_eq!(bench.shown(&said("later")), 1);
+}
+
 #[test]
 fn a_flood_of_handshakes_under_invented_names_is_bounded_and_locks_out_no_contact() {
     let alice = identity(2);
@@ -358,6 +397,26 @@ fn what_one_link_floods_with_is_relayed_within_bounds_and_the_others_are_still_r
     let flooded = bench.relayed().len();
     assert!(flooded <= 2 * (256 + 3 * 150 + 10), "{flooded} frames on two links");
     assert!(bench.dropped(DropReason::RelayRate) > 2_000);
+}
+
+#[test]
+fn peers_with_a_session_share_their_links_bucket_like_anybody() {
+    let mut bench = settled(2);
+    let insiders: Vec<Inside> = (20..30).map(|seed| Inside::open(&mut bench, 1, seed)).collect();
+    bench.pass(Duration::from_secs(3));
+    let (mut sent, before) = (0, bench.engine.counters().relayed);
+    for n in 0..100 {
+        for insider in &insiders {
+            sent += 1;
+            bench.hear(1, &text(&insider.identity, &format!("{n}"), inside::at(&bench)));
+        }
+        bench.pass(Duration::from_millis(5));
+    }
+    bench.pass(Duration::from_secs(1));
+    let relayed = bench.engine.counters().relayed - before;
+    assert!(relayed <= 256 + 150, "{relayed} in half a second");
+    let refused = bench.dropped(DropReason::RelayRate);
+    assert!(refused > sent / 2, "{refused} of {sent}");
 }
 
 #[test]
@@ -453,6 +512,31 @@ fn invented_peers_push_out_neither_contacts_nor_those_of_other_links() {
         .iter()
         .filter(|(_, frame)| frame[1] == 1 && frame.get(14..22) == Some(own().as_bytes().as_slice()));
     assert!(announces.count() <= 2 * 10, "we do not answer each of them");
+}
+
+#[test]
+fn a_neighbour_who_comes_and_goes_every_second_makes_us_announce_no_more_often_than_need_be() {
+    let mut bench = settled(1);
+    let ours = |bench: &Bench| {
+        let is_ours = |frame: &Bytes| frame[1] == 1 && frame.get(14..22) == Some(own().as_bytes().as_slice());
+        bench.written.iter().filter(|(_, frame)| is_ours(frame)).cloned().collect::<Vec<_>>()
+    };
+    for serial in 2..62 {
+        bench.link_up(serial);
+        bench.pass(Duration::from_millis(900));
+        bench.feed(Input::Radio(RadioEvent::LinkDown {
+            link: bench::link(serial),
+            reason: LinkDownReason::Remote,
+        }));
+        bench.pass(Duration::from_millis(100));
+        introduce(&mut bench, 1, &identity(2), u64::from(serial) * 1_000);
+    }
+    let announced = ours(&bench);
+    let links: BTreeSet<_> = announced.iter().map(|(link, _)| *link).collect();
+    assert_eq!(links.len(), 61, "each new link gets one");
+    let different: BTreeSet<_> = announced.iter().map(|(_, frame)| frame.clone()).collect();
+    let over_the_first = announced.iter().filter(|(link, _)| *link == bench::link(1)).count();
+    assert!(different.len() <= 18 && over_the_first <= 18, "{} announces, {over_the_first}", different.len());
 }
 
 #[test]

@@ -210,6 +210,32 @@ fn who_left_is_not_brought_back_by_a_change_and_is_by_an_invitation() {
 }
 
 #[test]
+fn an_absent_member_who_left_and_is_asked_again_comes_back_though_the_group_changed_and_its_creator_restarted()
+ {
+    for restart in [false, true] {
+        let (mut world, nodes) = settled(48, &Topology::full(3, Edge::default()));
+        let crew = create(&mut world, nodes[0], "crew");
+        invite(&mut world, nodes[0], crew, nodes[1]);
+        ask(&mut world, nodes[1], Wish::Leave { group: crew });
+        let away = world.station(nodes[1]);
+        let member = fingerprint(&world, nodes[1]);
+        world.switch_off(away);
+        world.run_for(2 * MINUTE);
+        ask(&mut world, nodes[0], Wish::Remove { group: crew, member });
+        invite(&mut world, nodes[0], crew, nodes[1]);
+        invite(&mut world, nodes[0], crew, nodes[2]);
+        if restart {
+            world.restart(nodes[0]);
+            world.run_for(MINUTE);
+        }
+        world.switch_on(away);
+        world.run_for(2 * MINUTE);
+        let members = group(&world, nodes[1], crew).map(|group| group.members.len());
+        assert_eq!(members, Some(3), "restart: {restart}");
+    }
+}
+
+#[test]
 fn only_the_creator_changes_a_group_and_nothing_that_cannot_be_is_done() {
     let (mut world, nodes) = settled(47, &Topology::full(3, Edge::default()));
     let crew = create(&mut world, nodes[0], "crew");

@@ -8,11 +8,13 @@ mod bench;
 #[path = "common/inside.rs"]
 mod inside;
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use bench::{Bench, identity, introduce, packet};
 use hopline::crypto::{Identity, group};
 use hopline::ids::{AttemptId, Fingerprint, GroupId, MessageId};
+use hopline::link::event::{DeviceAddress, RadioEvent, Role};
 use hopline::mesh::error::DropReason;
 use hopline::mesh::event::{Command, Event, Input, Introduction};
 use hopline::mesh::groups::Event as Told;
@@ -21,8 +23,8 @@ use hopline::mesh::trust::event::{Command as Ask, Event as Trust};
 use hopline::mesh::trust::{Level, Standing};
 use hopline::time::UnixMillis;
 use hopline::wire::{
-    GroupEnvelope, GroupKey, GroupState, GroupText, MAX_VOUCHES, Member, NoisePayload, PacketType,
-    VerifyChallenge, VerifyResponse, Vouch,
+    Capabilities, GroupEnvelope, GroupKey, GroupState, GroupText, MAX_VOUCHES, Member, NoisePayload,
+    PacketType, PeerState, VerifyChallenge, VerifyResponse, Vouch,
 };
 use inside::{Inside, at};
 use zeroize::Zeroizing;
@@ -195,15 +197,63 @@ fn a_message_of_a_group_is_of_the_member_that_signed_it_and_is_told_once() {
     hear(&mut bench, 3, DAVE, &damaged);
     assert_eq!(bench.dropped(DropReason::Undecryptable), 1);
 
+    // None of it is read, and all of it goes on: another member may have another key.
+    bench.pass(Duration::from_secs(1));
+    bench.written.clear();
+    let [forged, undecryptable] = [
+        message(MALLORY, MALLORY, 2, "and again"),
+        GroupEnvelope { nonce: [1; 12], ..message(DAVE, DAVE, 2, "damaged too") },
+    ];
+    for envelope in [&forged, &undecryptable] {
+        hear(&mut bench, 3, MALLORY, envelope);
+        hear(&mut bench, 1, MALLORY, envelope);
+    }
+    bench.pass(Duration::from_secs(1));
+    let group_messages = |bench: &Bench| {
+        let is_one = |(_, frame): &&(_, bytes::Bytes)| frame.get(1) == Some(&PacketType::GroupMessage.code());
+        bench.relayed().iter().filter(is_one).count()
+    };
+    assert_eq!(group_messages(&bench), 8, "each over the two other links");
+
     // Dave is removed and goes on: with the old key while it still opens, and after.
     carol.say(&mut bench, &NoisePayload::GroupKeyUpdate(Box::new(carols(3, &[CAROL, US]))));
     hear(&mut bench, 2, DAVE, &message(DAVE, DAVE, 2, "still here"));
-    assert_eq!(bench.dropped(DropReason::GroupForged), 4);
+    assert_eq!(bench.dropped(DropReason::GroupForged), 6);
     hear(&mut bench, 2, CAROL, &message(CAROL, CAROL, 2, "on its way when he went"));
     bench.pass(Duration::from_secs(11 * 60));
     hear(&mut bench, 2, DAVE, &message(DAVE, DAVE, 2, "and still"));
     assert_eq!(bench.dropped(DropReason::GroupStale), 1);
     assert_eq!(read(&bench).len(), 2, "{:?}", read(&bench));
+    bench.pass(Duration::from_secs(1));
+    assert_eq!(group_messages(&bench), 8 + 5, "of a key that is over too; carol has her own");
+}
+
+#[test]
+fn a_blocked_member_is_not_heard_in_a_group_and_counted() {
+    let (mut bench, _) = in_carols_group();
+    know(&mut bench, DAVE, Standing { blocked: true, ..Standing::default() });
+    hear(&mut bench, 1, DAVE, &message(DAVE, DAVE, 2, "of dave"));
+    assert_eq!((read(&bench), bench.dropped(DropReason::Blocked)), (vec![], 1));
+}
+
+#[test]
+fn names_in_a_group_are_shown_as_names_are() {
+    let mut bench = Bench::with_links(1);
+    let mut carol = Inside::open(&mut bench, 1, CAROL);
+    let mut state = GroupState { name: "cre\u{1b}[2Jw\n ".to_owned(), ..carols(2, &[CAROL, US]) };
+    state.members[0].nickname = "ca\nrol\u{7}".to_owned();
+    state.signature = identity(CAROL).sign(&state.signing_preimage().expect("it encodes"));
+    carol.say(&mut bench, &NoisePayload::GroupInvite(Box::new(state)));
+    let groups = bench.engine.groups();
+    let names: Vec<_> =
+        groups.iter().flat_map(|group| &group.members).map(|it| it.nickname.as_str()).collect();
+    assert_eq!((groups[0].name.as_str(), names), ("cre[2Jw", vec!["carol", "member 1"]));
+    hear(&mut bench, 1, CAROL, &message(CAROL, CAROL, 2, "hello"));
+    let said = bench.events.iter().find_map(|event| match event {
+        Event::Group(Told::Message(message)) => Some((message.name.clone(), message.nickname.clone())),
+        _ => None,
+    });
+    assert_eq!(said, Some(("cre[2Jw".to_owned(), "carol".to_owned())));
 }
 
 #[test]
@@ -308,6 +358,29 @@ fn a_vouch_counts_from_who_made_it_while_it_is_fresh_and_for_others_alone() {
     let later = at(&bench);
     introduce(&mut bench, 2, &dave, later);
     assert_eq!(level(&bench, DAVE), Level::Known, "a word wears off");
+}
+
+#[test]
+fn everybody_whom_we_verified_is_vouched_for_however_many_they_are() {
+    let mut bench = Bench::with_links(0);
+    // Sixteen vouches in one frame.
+    let (address, role) = (DeviceAddress([0, 0, 0, 0, 0, 1]), Role::Peripheral);
+    bench.feed(Input::Radio(RadioEvent::LinkUp { link: bench::link(1), address, role, max_frame: 8_192 }));
+    let people: Vec<u8> = (10..50).collect();
+    people.iter().for_each(|&seed| know(&mut bench, seed, VERIFIED));
+    know(&mut bench, CAROL, VERIFIED);
+    let mut carol = Inside::open(&mut bench, 1, CAROL);
+    let (capabilities, signing_public) = (Capabilities::HOPLINE, carol.identity.signing_public());
+    carol.say(&mut bench, &NoisePayload::PeerState(PeerState { capabilities, signing_public }));
+    bench.pass(Duration::from_secs(10));
+    let vouches = |payload| match payload {
+        NoisePayload::Vouches(vouches) => vouches,
+        _ => Vec::new(),
+    };
+    let about: BTreeSet<_> =
+        carol.told(&bench).into_iter().flat_map(vouches).map(|vouch| vouch.fingerprint).collect();
+    let verified = people.iter().map(|&seed| identity(seed).fingerprint());
+    assert_eq!(about, verified.collect());
 }
 
 #[test]

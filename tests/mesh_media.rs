@@ -238,18 +238,35 @@ fn who_does_not_take_private_files_is_sent_none() {
 #[test]
 fn a_file_that_cannot_be_stored_is_not_confirmed_and_comes_again() {
     let (mut world, nodes) = settled(5, &Topology::chain(2, Edge::default()));
+    let photo = MediaFile { name: "img_00112233-4455-6677-8899-AABBCCDDEEFF.jpg".into(), ..photo(3_000) };
     world.set_disk_full(nodes[1], true);
-    send(&mut world, nodes[0], nodes[1], photo(3_000));
+    send(&mut world, nodes[0], nodes[1], photo.clone());
     world.run_for(MINUTE * 2);
     let unanswered = Told::Failed { attempt: ATTEMPT, reason: Failure::Unanswered };
     assert_eq!(told(&world, nodes[0]).last(), Some(&unanswered));
     world.set_disk_full(nodes[1], false);
     for _ in 0..2 {
-        send(&mut world, nodes[0], nodes[1], photo(3_000));
+        send(&mut world, nodes[0], nodes[1], photo.clone());
         world.run_for(MINUTE);
         assert_eq!(told(&world, nodes[0]).last(), Some(&Told::Delivered { attempt: ATTEMPT }));
     }
     assert_eq!(received(&world, nodes[1]).len(), 2, "once it is stored it is confirmed and not told again");
+}
+
+#[test]
+fn silence_about_a_file_that_phones_do_not_confirm_is_no_failure_and_bars_no_route() {
+    let (mut world, nodes) = settled(15, &Topology::chain(3, Edge::default()));
+    world.set_disk_full(nodes[2], true);
+    send(&mut world, nodes[0], nodes[2], photo(3_000));
+    world.run_for(MINUTE);
+    assert_eq!(told(&world, nodes[0]), [Told::Sent { attempt: ATTEMPT }], "it may yet be confirmed");
+    world.run_for(MINUTE);
+    let unconfirmed = [Told::Sent { attempt: ATTEMPT }, Told::Unconfirmed { attempt: ATTEMPT }];
+    assert_eq!(told(&world, nodes[0]), unconfirmed);
+    let routed = |world: &World| world.engine(nodes[0]).counters().routed;
+    let before = routed(&world);
+    whisper(&mut world, nodes[0], nodes[2], 1, "after it");
+    assert_eq!(routed(&world), before + 1);
 }
 
 #[test]
@@ -456,8 +473,10 @@ fn what_is_no_speech_is_refused_with_the_reason() {
 }
 
 #[test]
-fn a_flood_of_voice_is_bounded_and_counted() {
+fn a_flood_of_voice_is_bounded_and_counted_and_passed_on_as_far_as_its_link_may() {
     let mut bench = Bench::new();
+    bench.pass(Duration::from_secs(1));
+    let relayed = bench.relayed();
     for burst in 0..12 {
         for number in 1..=100 {
             let body = VoiceBody::Sound(vec![vec![7; 190].into()]);
@@ -468,11 +487,17 @@ fn a_flood_of_voice_is_bounded_and_counted() {
     assert!(bench.dropped(DropReason::Media) > 600);
     bench.pass(MINUTE);
     assert_eq!(bench.files.len(), 3, "one speaker has three places");
+    let refused = bench.dropped(DropReason::RelayRate)
+        + bench.dropped(DropReason::RelayQueueFull)
+        + bench.dropped(DropReason::Airtime);
+    assert_eq!(bench.relayed() - relayed + refused, 1_200, "what we do not keep others may hear");
 }
 
 #[test]
-fn nostr_events_are_relayed_within_their_senders_budget() {
+fn nostr_events_are_relayed_and_nobody_can_use_up_what_another_may_send() {
     let mut bench = Bench::new();
+    bench.pass(Duration::from_secs(1));
+    let before = bench.relayed();
     let gateway = PeerId([0xAA; 8]);
     let event = |number: u8| {
         let event = Bytes::from(vec![b'0' + number % 10; 20 + usize::from(number)]);
@@ -483,13 +508,20 @@ fn nostr_events_are_relayed_within_their_senders_budget() {
         bench.hear(PacketType::NostrCarrier, event(number), Some(gateway), true);
     }
     bench.pass(Duration::from_secs(1));
-    assert_eq!(bench.engine.counters().nostr_events, 10);
-    assert_eq!(bench.dropped(DropReason::NostrBudget), 20);
-    bench.pass(MINUTE);
+    assert_eq!((bench.engine.counters().nostr_events, bench.relayed() - before), (30, 30));
     bench.hear(PacketType::NostrCarrier, event(31), Some(gateway), false);
     assert_eq!(bench.dropped(DropReason::Unsigned), 1);
     bench.hear(PacketType::NostrCarrier, event(32), Some(gateway), true);
-    assert_eq!(bench.engine.counters().nostr_events, 11);
+    let down = |number: u8| {
+        let event = Bytes::from(vec![b'a' + number % 20; 60 + usize::from(number)]);
+        let carrier = NostrCarrier { direction: Direction::FromGateway, geohash: "u33dc".into(), event };
+        carrier.encode().expect("short")
+    };
+    for number in 0..40 {
+        bench.hear(PacketType::NostrCarrier, down(number), None, false);
+    }
+    bench.pass(Duration::from_secs(1));
+    assert_eq!((bench.engine.counters().nostr_events, bench.relayed() - before), (71, 71));
 }
 
 proptest! {

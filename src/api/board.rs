@@ -168,6 +168,13 @@ impl From<BoardError> for Rejection {
             BoardError::Refused(BoardRefusal::NoSuchPost) => {
                 (StatusCode::NOT_FOUND, Code::NotFound, Some("`hopline board` shows the notices that stand"))
             }
+            BoardError::Refused(BoardRefusal::ClockSetBack) => (
+                StatusCode::CONFLICT,
+                Code::ClockUnset,
+                Some(
+                    "withdraw one of them first: `hopline board` shows them; or look whether the clock is right",
+                ),
+            ),
             BoardError::Refused(BoardRefusal::NotOurs) => (
                 StatusCode::FORBIDDEN,
                 Code::NotYours,

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use rand_core::RngCore;
 
 pub use super::board_store::Standing;
-use super::board_store::{BoardStore, MAX_PAYLOAD_LEN, Restored, Taken};
+use super::board_store::{BoardStore, MAX_PAYLOAD_LEN, Restored, SKEW, Taken};
 use super::egress::Aim;
 use super::engine::Engine;
 use super::error::{DropReason, Refusal};
@@ -76,6 +76,9 @@ pub enum BoardRefusal {
     /// Only its author can withdraw a notice.
     #[error("that notice is somebody else's")]
     NotOurs,
+    /// As many of ours stand as may, all of them later than the clock says it is.
+    #[error("the clock was set back: the notices of this node that stand are of a later time")]
+    ClockSetBack,
 }
 
 /// A notice that stands, for people.
@@ -124,8 +127,8 @@ impl Board {
 impl Engine {
     /// The notices that stand: urgent ones first, then the newest.
     pub fn notices(&self, now: Now) -> Vec<Notice> {
-        let mut notices: Vec<Notice> =
-            self.board.store.posts(now.unix).map(|post| self.notice(post)).collect();
+        let shown = self.board.store.posts(now.unix).filter(|post| !self.trust.is_blocked_key(&post.author));
+        let mut notices: Vec<Notice> = shown.map(|post| self.notice(post)).collect();
         notices.sort_by_key(|notice| (!notice.urgent, std::cmp::Reverse(notice.created), notice.id));
         notices
     }
@@ -137,7 +140,14 @@ impl Engine {
     }
 
     pub(super) fn board_packet(&mut self, received: &Received, now: Now) -> Result<(), DropReason> {
-        self.take_notice(believed(&received.packet().payload)?, received.kept(), now)
+        match self.take_notice(believed(&received.packet().payload)?, received.kept(), now) {
+            // What finds no place here may find one elsewhere.
+            Err(reason @ DropReason::BoardFull) => {
+                self.counters.drop(reason);
+                Ok(())
+            }
+            taken => taken,
+        }
     }
 
     pub(super) fn board_command(&mut self, command: Command, now: Now) {
@@ -160,20 +170,29 @@ impl Engine {
         if !(MIN_LIFE..=MAX_POST_LIFE).contains(&life) {
             return Err(BoardRefusal::Life);
         }
+        let created = self.time_of_next(now.unix);
         let mut post = Post {
             id: PostId([0; 16]),
             geohash: String::new(),
             content: text.to_owned(),
             author: self.identity.signing_public(),
             nickname: cut(&self.config.nickname, MAX_POST_NICKNAME_LEN).to_owned(),
-            created: now.unix,
-            expires: now.unix + life,
+            created,
+            expires: created + life,
             flags: Post::flags(urgent),
             signature: [0; 64],
         };
         self.rng.fill_bytes(&mut post.id.0);
         post.signature = self.identity.sign(&post.signing_preimage());
         self.put_up(wire::Board::Post(post), now)
+    }
+
+    /// When a notice of ours is made: after all that stand, of which the newest stay, though our clock was set back since.
+    fn time_of_next(&self, now: UnixMillis) -> UnixMillis {
+        let own = self.identity.signing_public();
+        let ours = self.board.store.posts(now).filter(|post| post.author == own);
+        let next = ours.map(|post| UnixMillis(post.created.0.saturating_add(1))).max();
+        next.filter(|next| (now..=now + SKEW).contains(next)).unwrap_or(now)
     }
 
     fn withdraw(&mut self, id: PostId, now: Now) -> Result<(), BoardRefusal> {
@@ -199,8 +218,11 @@ impl Engine {
         let packet = self.signed(PacketType::BoardPost, payload, now).ok_or(Refusal::NotPublic)?;
         let frame: Bytes = packet.encode().map_err(|_| Refusal::NotPublic)?.into();
         let board = believed(&packet.payload).map_err(|_| Refusal::NotPublic)?;
-        // Nothing of ours gives way to others, and the newest of ours is this one.
-        self.take_notice(board, frame, now).map_err(|_| Refusal::NotPublic)?;
+        // Nothing of ours gives way to others, and of ours only to what is later.
+        self.take_notice(board, frame, now).map_err(|reason| match reason == DropReason::BoardFull {
+            true => BoardRefusal::ClockSetBack,
+            false => Refusal::NotPublic.into(),
+        })?;
         self.put(&packet, Aim::Everyone, now);
         Ok(())
     }
@@ -221,6 +243,12 @@ impl Engine {
         let taken = self.board.store.take(board, frame, &standing, now.unix);
         self.keep_board(now);
         match taken? {
+            // Kept for others all the same: a block is nobody's business but ours (spec 5.5).
+            Taken::Stands { post, .. } | Taken::Withdrawn(post)
+                if self.trust.is_blocked_key(&post.author) =>
+            {
+                self.counters.drop(DropReason::Blocked);
+            }
             Taken::Stands { post, oldest } => {
                 if let Some(oldest) = oldest.filter(|oldest| oldest.author == own) {
                     let oldest = self.notice(&oldest);

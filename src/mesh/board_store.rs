@@ -2,8 +2,8 @@
 //!
 //! Of one author the newest five posts stand. When the board is full, a post takes the place of one whose author
 //! means less to us: ours come before those of contacts, and theirs before strangers'. Among equals nothing gives way:
-//! keys cost nothing, so whoever came first stays until it expires. What finds no place is refused, and a refused post
-//! goes no further. Withdrawals have bounds of their own, by the same rule.
+//! keys cost nothing, so whoever came first stays until it expires. What finds no place is passed on and not kept.
+//! Withdrawals have bounds of their own, by the same rule.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -18,7 +18,7 @@ use crate::time::UnixMillis;
 use crate::wire::{Board, MAX_POST_LIFE, Post, Tombstone};
 
 /// How far an author's clock may be ahead.
-const SKEW: Duration = Duration::from_secs(60 * 60);
+pub(super) const SKEW: Duration = Duration::from_secs(60 * 60);
 /// The longest frame that is kept: what a post can have, and a route.
 const MAX_FRAME_LEN: usize = 2_048;
 /// The longest payload: the fields of a post, and a few that later versions may add.

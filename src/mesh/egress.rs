@@ -10,9 +10,10 @@ use super::dedup::Key;
 use super::engine::Engine;
 use super::error::{DropReason, Refusal};
 use super::event::Event;
-use super::fanout::Choice;
+use super::fanout::{Choice, one_per_peer};
 use super::handshake_rate::Asked;
 use super::outgoing::{Due, Expired, MAX_OUTGOING, Message};
+use super::relay::Policy;
 use super::train::{BROADCAST_GAP, DIRECTED_GAP, Train};
 use crate::ids::{AttemptId, LinkId, MessageId, PeerId};
 use crate::link;
@@ -71,9 +72,9 @@ impl Engine {
         }
         self.last_stamp = self.last_stamp.max(packet.timestamp.min(now.unix));
         let links = self.links_for(packet, Aim::Everyone);
-        self.counters.originated += 1;
         let full = Refusal::QueueFull { max: super::train::MAX_TRAINS };
         let fragments = self.transmit(packet, frame, links, None, now).ok_or(full)?;
+        self.counters.originated += 1;
         self.emit(Event::Sent { attempt, id: MessageId::from(packet.id()), fragments });
         Ok(())
     }
@@ -135,7 +136,20 @@ impl Engine {
         let Ok(payload) = announce.encode() else { return };
         let Some(packet) = self.signed(PacketType::Announce, payload.into(), now) else { return };
         let links = self.bindings.candidates().into_iter().map(|candidate| candidate.link).collect();
-        self.transmit_own(&packet, links, now);
+        if self.transmit_own(&packet, links, now).is_some()
+            && let Ok(frame) = packet.encode()
+        {
+            self.announcer.announced(frame.into());
+        }
+    }
+
+    /// Tells who has just come over a new link what everyone was told last.
+    pub(super) fn announce_again(&mut self, link: LinkId, frame: Bytes, now: Now) {
+        let whole = self.bindings.max_frame(link).is_some_and(|most| frame.len() <= most);
+        if whole && self.clock_refusal(now).is_none() {
+            let send = LinkCommand::Send { link, frame, priority: Priority::Own };
+            self.links.handle(link::Input::Command(send), now);
+        }
     }
 
     pub(super) fn send_due_fragments(&mut self, now: Now) {
@@ -297,8 +311,9 @@ impl Engine {
         if matches!(packet.packet_type, PacketType::NoiseHandshake | PacketType::NoiseEncrypted) {
             padding::pad(&mut frame);
         }
+        let fragments = self.transmit(packet, &frame.into(), links, None, now)?;
         self.counters.originated += 1;
-        self.transmit(packet, &frame.into(), links, None, now)
+        Some(fragments)
     }
 
     /// Puts a frame on links: whole where it fits, in fragments where it does not (spec 3.8). One of somebody else came
@@ -318,6 +333,7 @@ impl Engine {
         let limit = |link: &LinkId| self.bindings.max_frame(*link).unwrap_or(0);
         let (whole, cut): (BTreeSet<LinkId>, BTreeSet<LinkId>) =
             links.into_iter().partition(|link| frame.len() <= limit(link));
+        let cut = if packet.is_broadcast() { cut } else { self.once_to_each(cut, &whole) };
         let shortest = cut.iter().map(limit).min();
         for link in whole {
             let priority = priority_of(packet, self.me);
@@ -337,6 +353,19 @@ impl Engine {
         let onward = packet.is_broadcast() || !cut.iter().all(ends_here);
         let train = Train { fragments, links: cut, gap, onward, own };
         self.trains.add(train, now.instant).then_some(count)
+    }
+
+    /// Of the links that take only pieces of a packet for one peer, one to each peer, and none to who gets it whole: by our
+    /// own rules, which send a frame for one peer over all its links.
+    fn once_to_each(&self, cut: BTreeSet<LinkId>, whole: &BTreeSet<LinkId>) -> BTreeSet<LinkId> {
+        let policy = self.config.policy;
+        if policy != Policy::Hopline {
+            return cut;
+        }
+        let has_it: BTreeSet<PeerId> = whole.iter().filter_map(|&link| self.bindings.peer_of(link)).collect();
+        let mut candidates = self.bindings.candidates();
+        candidates.retain(|it| cut.contains(&it.link) && !it.peer.is_some_and(|peer| has_it.contains(&peer)));
+        one_per_peer(policy, &candidates)
     }
 
     /// The encoded fragment packets of a frame: of the same sender, time, TTL and recipient (spec 3.8).

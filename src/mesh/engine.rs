@@ -13,11 +13,13 @@ use super::airtime::Airtime;
 use super::announcer::Announcer;
 use super::bindings::Bindings;
 use super::board::Board;
+use super::clocks::Clocks;
 use super::config::Config;
 use super::courier::{Carried, Counts, Deposits, OpenedMail};
 use super::dedup::Dedup;
 use super::error::Counters;
 use super::event::{Command, Event, Expiry, Input, Output, PeerInfo, Reach};
+use super::forgeries::Forgeries;
 use super::gossip::Gossip;
 use super::groups::Groups;
 use super::held::Held;
@@ -76,6 +78,7 @@ pub struct Engine {
     pub(super) routes: Routes,
     pub(super) pings: Pings,
     pub(super) limits: Limits,
+    pub(super) forgeries: Forgeries,
     pub(super) airtime: Airtime,
     pub(super) board: Board,
     pub(super) groups: Groups,
@@ -93,6 +96,7 @@ pub struct Engine {
     pub(super) counters: Counters,
     pub(super) last_stamp: UnixMillis,
     pub(super) clock_reported: bool,
+    pub(super) clocks: Clocks,
     outputs: VecDeque<Output>,
 }
 
@@ -128,6 +132,7 @@ impl Engine {
             routes: Routes::default(),
             pings: Pings::default(),
             limits: Limits::default(),
+            forgeries: Forgeries::default(),
             airtime: Airtime::default(),
             board: Board::default(),
             groups: Groups::default(),
@@ -144,6 +149,7 @@ impl Engine {
             counters: Counters::default(),
             last_stamp: UnixMillis(0),
             clock_reported: false,
+            clocks: Clocks::default(),
             config,
             rng,
             outputs: VecDeque::new(),
@@ -346,7 +352,7 @@ impl Engine {
         match event {
             LinkEvent::Up { link, role, max_frame } => {
                 self.bindings.up(link, role, max_frame);
-                self.announcer.link_up(role, now.instant);
+                self.announcer.link_up(link, role, now.instant);
                 self.emit(Event::LinkUp { link });
             }
             LinkEvent::Down { link, .. } => {
@@ -354,7 +360,9 @@ impl Engine {
                 self.trains.link_down(link);
                 self.pings.link_down(link);
                 self.limits.link_down(link);
+                self.forgeries.link_down(link);
                 self.airtime.link_down(link);
+                self.announcer.link_down(link);
                 self.gossip.link_down(link);
                 let peer = self.bindings.down(link);
                 if self.bindings.is_empty() {
@@ -380,6 +388,9 @@ impl Engine {
         self.send_due_fragments(now);
         if self.announcer.due(self.peers.any_present(), now.instant, &mut self.rng) {
             self.announce(now);
+        }
+        while let Some((link, frame)) = self.announcer.pop_repeat(now.instant) {
+            self.announce_again(link, frame, now);
         }
         self.repeat_handshakes(now);
         self.expire_challenges(now);

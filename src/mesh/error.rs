@@ -79,8 +79,6 @@ drop_reasons! {
     SpoolFull = "spool_full",
     /// A file of a type that is not taken, or not what it says; or more voice than is collected.
     Media = "media",
-    /// More Nostr events than their sender may send across the mesh.
-    NostrBudget = "nostr_budget",
     /// More packets to pass on, of one link or one sender, than are passed on.
     RelayRate = "relay_rate",
     /// Passing it on, over some link at least, would take more of the air than relays may.
@@ -99,7 +97,7 @@ drop_reasons! {
     SyncRequest = "sync_request",
     /// More sync requests than are answered (spec 3.7).
     SyncRate = "sync_rate",
-    /// It is by somebody who is blocked: relayed, and neither shown nor stored.
+    /// It is by somebody who is blocked: relayed, and not shown.
     Blocked = "blocked",
     /// A vouch that is false, too old, or by somebody who is not verified here.
     Vouch = "vouch",
@@ -111,7 +109,7 @@ drop_reasons! {
     BundlesFull = "bundles_full",
     /// Mail to be carried for somebody we do not trust, or do not know.
     CourierUntrusted = "courier_untrusted",
-    /// Mail to be carried beyond what is carried for its depositor, or for all.
+    /// Mail to be carried beyond what is carried for its depositor, or for all; a stranger's may make room.
     CourierFull = "courier_full",
     /// Courier mail that has expired, or wants to live longer than a day.
     CourierExpiry = "courier_expiry",

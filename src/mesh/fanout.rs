@@ -1,5 +1,5 @@
 //! Over which links a packet goes (spec 4.4): never back where it came from, and by our own rules at most once to
-//! each peer.
+//! each peer, but for what is for one peer and fits in one frame.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -49,13 +49,14 @@ impl Choice<'_> {
         let all = || allowed.iter().map(|candidate| candidate.link).collect();
         match (self.policy, self.packet_type) {
             (Policy::Android, _) | (Policy::Ios, PacketType::Announce) => all(),
-            (Policy::Ios, PacketType::Fragment | PacketType::RequestSync) => one_per_peer(&allowed),
+            (Policy::Ios, PacketType::Fragment | PacketType::RequestSync) => self.one_per_peer(&allowed),
             (Policy::Ios, _) => self.ios_subsets(&allowed),
-            (Policy::Hopline, _) => smallest(self.key, one_per_peer(&allowed), FULL_FANOUT),
+            (Policy::Hopline, _) => smallest(self.key, self.one_per_peer(&allowed), FULL_FANOUT),
         }
     }
 
-    /// The links for a packet to one peer: those bound to it; when none is, those of a broadcast.
+    /// The links for a packet to one peer: those bound to it, and one of them for a piece of a packet; when none is, those
+    /// of a broadcast.
     pub(super) fn directed(&self, recipient: PeerId, candidates: &[Candidate]) -> BTreeSet<LinkId> {
         let bound = |candidate: &&Candidate| candidate.peer == Some(recipient);
         let bound: Vec<Candidate> = candidates.iter().filter(bound).copied().collect();
@@ -67,9 +68,11 @@ impl Choice<'_> {
                 }
             };
         }
-        let bound = match self.policy {
-            Policy::Hopline => bound.into_iter().map(|candidate| candidate.link).collect(),
-            Policy::Ios | Policy::Android => one_per_peer(&bound),
+        let bound = match (self.policy, self.packet_type) {
+            (Policy::Hopline, PacketType::Fragment) | (Policy::Ios | Policy::Android, _) => {
+                self.one_per_peer(&bound)
+            }
+            (Policy::Hopline, _) => bound.into_iter().map(|candidate| candidate.link).collect(),
         };
         bound.into_iter().filter(|&link| Some(link) != self.ingress).collect()
     }
@@ -78,9 +81,13 @@ impl Choice<'_> {
         Some(candidate.link) != self.ingress && candidate.peer.is_none_or(|peer| !self.has_it.contains(&peer))
     }
 
+    fn one_per_peer(&self, candidates: &[Candidate]) -> BTreeSet<LinkId> {
+        one_per_peer(self.policy, candidates)
+    }
+
     /// Of the links we write to and of those we notify, some each.
     fn ios_subsets(&self, allowed: &[Candidate]) -> BTreeSet<LinkId> {
-        let chosen = one_per_peer(allowed);
+        let chosen = self.one_per_peer(allowed);
         let of_role = |role| {
             let links =
                 allowed.iter().filter(|it| it.role == role && chosen.contains(&it.link)).map(|it| it.link);
@@ -103,8 +110,13 @@ fn ios_subset(links: usize) -> usize {
     }
 }
 
-/// One link for each peer, the one we write to if there is one, and every link that leads to nobody known.
-fn one_per_peer(candidates: &[Candidate]) -> BTreeSet<LinkId> {
+/// One link for each peer, and every link that leads to nobody known. Of a peer's links it is the one we write to, if there
+/// is one; by the rules of Android the one we notify (spec 1.6).
+pub(super) fn one_per_peer(policy: Policy, candidates: &[Candidate]) -> BTreeSet<LinkId> {
+    let preferred = match policy {
+        Policy::Ios | Policy::Hopline => Role::Central,
+        Policy::Android => Role::Peripheral,
+    };
     let mut by_peer: BTreeMap<PeerId, Candidate> = BTreeMap::new();
     let mut chosen = BTreeSet::new();
     for &candidate in candidates {
@@ -113,7 +125,7 @@ fn one_per_peer(candidates: &[Candidate]) -> BTreeSet<LinkId> {
             continue;
         };
         let kept = by_peer.entry(peer).or_insert(candidate);
-        if candidate.role < kept.role {
+        if candidate.role == preferred && kept.role != preferred {
             *kept = candidate;
         }
     }
@@ -195,8 +207,11 @@ mod tests {
         ];
         assert_eq!(choice(None, &[]).directed(ALICE, &candidates), BTreeSet::from([link(1), link(2)]));
         assert_eq!(choice(Some(link(3)), &[]).directed(BOB, &candidates), BTreeSet::new());
-        let ios = Choice { policy: Policy::Ios, ..choice(None, &[]) };
-        assert_eq!(ios.directed(ALICE, &candidates), BTreeSet::from([link(1)]));
+        let by = |policy| Choice { policy, ..choice(None, &[]) };
+        assert_eq!(by(Policy::Ios).directed(ALICE, &candidates), BTreeSet::from([link(1)]));
+        assert_eq!(by(Policy::Android).directed(ALICE, &candidates), BTreeSet::from([link(2)]));
+        let piece = Choice { packet_type: PacketType::Fragment, ..choice(None, &[]) };
+        assert_eq!(piece.directed(ALICE, &candidates), BTreeSet::from([link(1)]));
     }
 
     #[test]

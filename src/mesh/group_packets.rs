@@ -14,10 +14,17 @@ use crate::time::Now;
 use crate::wire::{GroupEnvelope, GroupKey, GroupState, Member, NoisePayload, Packet};
 
 impl Engine {
-    /// A message of some group. Whoever is no member passes it on unread.
+    /// A message of some group. Whoever is no member passes it on unread, and so does a member who cannot read it: others
+    /// may have another key.
     pub(super) fn group_packet(&mut self, packet: &Packet, ttl: u8, now: Now) -> Result<(), DropReason> {
         let envelope = GroupEnvelope::decode(&packet.payload).map_err(|_| DropReason::Payload)?;
-        self.group_message(envelope, ttl, now)
+        match self.group_message(envelope, ttl, now) {
+            Err(reason @ (DropReason::GroupStale | DropReason::GroupForged | DropReason::Undecryptable)) => {
+                self.counters.drop(reason);
+                Ok(())
+            }
+            read => read,
+        }
     }
 
     fn group_message(&mut self, envelope: GroupEnvelope, ttl: u8, now: Now) -> Result<(), DropReason> {
@@ -31,11 +38,14 @@ impl Engine {
             return Err(DropReason::Duplicate);
         }
         let Some(Group { state, .. }) = self.groups.store.get(envelope.group) else { return Ok(()) };
-        let (name, current) = (state.name.clone(), state.epoch == envelope.epoch);
+        let (name, current) = (nickname::received(&state.name), state.epoch == envelope.epoch);
         if current {
             self.groups.tellings.knows(envelope.group, member.fingerprint);
+            self.groups.store.settled(envelope.group, member.fingerprint);
+            self.keep_groups();
         }
         if self.trust.is_blocked(member.fingerprint) {
+            self.counters.drop(DropReason::Blocked);
             return Ok(());
         }
         self.emit(event::Event::Group(Event::Message(GroupMessage {
@@ -43,11 +53,11 @@ impl Engine {
             name,
             id,
             sender: member.fingerprint,
-            nickname: if member.nickname.is_empty() {
-                nickname::received(&text.nickname)
+            nickname: nickname::received(if member.nickname.is_empty() {
+                &text.nickname
             } else {
-                member.nickname
-            },
+                &member.nickname
+            }),
             text: text.content,
             sent: text.sent.min(now.unix),
             ttl,
@@ -118,9 +128,10 @@ impl Engine {
 
     /// Tells the members of our groups what they have to be told.
     pub(super) fn run_groups(&mut self, now: Now) {
-        let stands = |peer: PeerId| self.sessions.stands(peer, now.instant);
+        // What is said in a session arrives where the peer is: a session outlasts who is gone.
+        let hears = |peer| self.peers.is_present(peer) && self.sessions.stands(peer, now.instant);
         let mut dues: Vec<Due> = Vec::new();
-        while let Some(due) = self.groups.tellings.pop_due(now.instant, stands) {
+        while let Some(due) = self.groups.tellings.pop_due(now.instant, hears) {
             dues.push(due);
         }
         for due in dues {
@@ -130,11 +141,11 @@ impl Engine {
 
     fn tell_member(&mut self, Due { group, to, invitation }: Due, now: Now) {
         let peer = to.peer_id();
-        if !self.sessions.stands(peer, now.instant) {
-            if self.peers.is_present(peer) {
-                self.greet(peer, now);
-            }
+        if !self.peers.is_present(peer) {
             return;
+        }
+        if !self.sessions.stands(peer, now.instant) {
+            return self.greet(peer, now);
         }
         let Some(Group { state, .. }) = self.groups.store.get(group) else { return };
         let mut state = state.clone();
@@ -145,10 +156,12 @@ impl Engine {
             state.signature = self.identity.sign(&preimage);
             if self.groups.tellings.is_done(group, to) {
                 self.groups.tellings.knows(group, to);
-                self.groups.store.set_removed(group, |removed| removed.retain(|removed| *removed != to));
-                self.keep_groups();
+                self.groups.store.settled(group, to);
             }
+        } else if invitation && self.groups.tellings.was_asked(group, to) {
+            self.groups.store.settled(group, to);
         }
+        self.keep_groups();
         let state = Box::new(state);
         let payload = match invitation {
             true => NoisePayload::GroupInvite(state),
@@ -164,16 +177,18 @@ impl Engine {
         }
         let us = self.identity.fingerprint();
         let own = self.groups.store.iter().filter(|group| group.state.creator == us);
-        let tellings: Vec<(GroupId, Fingerprint)> = own
+        let tellings: Vec<(GroupId, Fingerprint, bool)> = own
             .filter(|group| group.state.id.0.as_slice() == kept.key)
-            .flat_map(|Group { state, removed, .. }| {
+            .flat_map(|Group { state, removed, invited, .. }| {
                 let members = state.members.iter().map(|member| member.fingerprint);
-                members.chain(removed.iter().copied()).map(|member| (state.id, member))
+                members
+                    .chain(removed.iter().copied())
+                    .map(|member| (state.id, member, invited.contains(&member)))
             })
-            .filter(|(_, member)| *member != us)
+            .filter(|(_, member, _)| *member != us)
             .collect();
-        for (group, member) in tellings {
-            self.groups.tellings.tell(group, member, false, now.instant);
+        for (group, member, invitation) in tellings {
+            self.groups.tellings.tell(group, member, invitation, now.instant);
         }
         true
     }
@@ -192,12 +207,12 @@ impl Engine {
         let told = |member: &Member| !own || self.groups.tellings.was_told(state.id, member.fingerprint);
         let info = |member: &Member| MemberInfo {
             fingerprint: member.fingerprint,
-            nickname: member.nickname.clone(),
+            nickname: nickname::received(&member.nickname),
             told: told(member),
         };
         GroupInfo {
             id: state.id,
-            name: state.name.clone(),
+            name: nickname::received(&state.name),
             epoch: state.epoch,
             creator: state.creator,
             own,
@@ -210,7 +225,7 @@ impl Engine {
 fn members_news(before: &GroupState, after: &GroupState) -> News {
     let missing = |from: &GroupState, of: &GroupState| -> Vec<String> {
         let gone = of.members.iter().filter(|member| from.member(member.fingerprint).is_none());
-        gone.map(|member| member.nickname.clone()).collect()
+        gone.map(|member| nickname::received(&member.nickname)).collect()
     };
     News::Members { added: missing(before, after), removed: missing(after, before) }
 }

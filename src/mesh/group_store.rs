@@ -16,7 +16,7 @@ use crate::crypto::group::open;
 use crate::crypto::verify;
 use crate::ids::{Fingerprint, GroupId};
 use crate::time::UnixMillis;
-use crate::wire::{GroupEnvelope, GroupKey, GroupState, GroupText, Member};
+use crate::wire::{GroupEnvelope, GroupKey, GroupState, GroupText, MAX_MEMBERS, Member};
 
 /// How long messages under the key before are still read.
 pub(super) const GRACE: Duration = Duration::from_secs(10 * 60);
@@ -51,6 +51,14 @@ pub(super) struct Group {
     past: Vec<Past>,
     /// Of a group of ours: who is to be told that it is no member any more.
     pub(super) removed: Vec<Fingerprint>,
+    /// Of a group of ours: whom we asked in, and who may not know yet.
+    pub(super) invited: Vec<Fingerprint>,
+}
+
+impl Group {
+    fn new(state: GroupState) -> Self {
+        Self { state, past: Vec::new(), removed: Vec::new(), invited: Vec::new() }
+    }
 }
 
 /// How we came to be in a group no longer.
@@ -136,22 +144,43 @@ impl GroupStore {
     /// Puts a state of our own group in the place of the one before.
     pub(super) fn set(&mut self, state: GroupState, now: UnixMillis) {
         let id = state.id;
-        let (mut past, removed) = match self.groups.remove(&id) {
-            Some(Group { state: before, past, removed }) => {
-                (with_past(past, before.epoch, before.key, now), removed)
+        let mut next = match self.groups.remove(&id) {
+            Some(Group { state: before, past, removed, invited }) => {
+                Group { state, past: with_past(past, before.epoch, before.key, now), removed, invited }
             }
-            None => (Vec::new(), Vec::new()),
+            None => Group::new(state),
         };
-        past.retain(|past| past.until > now);
-        self.put(Group { state, past, removed });
+        next.past.retain(|past| past.until > now);
+        self.put(next);
     }
 
-    /// Takes down who is to be told that it was removed, and who is not any more.
-    pub(super) fn set_removed(&mut self, id: GroupId, change: impl FnOnce(&mut Vec<Fingerprint>)) {
+    /// Takes down that somebody was asked into a group of ours.
+    pub(super) fn invited(&mut self, id: GroupId, whom: Fingerprint) {
+        self.settled(id, whom);
         if let Some(mut group) = self.groups.remove(&id) {
-            change(&mut group.removed);
+            group.invited.push(whom);
+            self.put(group);
+        }
+    }
+
+    /// Takes down that somebody was removed from a group of ours and is to be told so.
+    pub(super) fn removed(&mut self, id: GroupId, whom: Fingerprint) {
+        self.settled(id, whom);
+        if let Some(mut group) = self.groups.remove(&id) {
+            group.removed.push(whom);
             let excess = group.removed.len().saturating_sub(MAX_REMOVED);
             group.removed.drain(..excess);
+            self.put(group);
+        }
+    }
+
+    /// Somebody knows, as far as can be told, that it was asked in or removed.
+    pub(super) fn settled(&mut self, id: GroupId, who: Fingerprint) {
+        let Some(group) = self.groups.get_mut(&id) else { return };
+        if [&group.removed, &group.invited].iter().any(|list| list.contains(&who)) {
+            group.removed.retain(|other| *other != who);
+            group.invited.retain(|other| *other != who);
+            let group = group.clone();
             self.put(group);
         }
     }
@@ -237,7 +266,7 @@ impl GroupStore {
             return Err(DropReason::GroupFull);
         }
         self.left.remove(&state.id);
-        self.put(Group { state, past: Vec::new(), removed: Vec::new() });
+        self.put(Group::new(state));
         Ok(Change::Joined)
     }
 
@@ -328,7 +357,8 @@ fn key_of(id: GroupId) -> Bytes {
     Bytes::copy_from_slice(&id.0)
 }
 
-/// The version, the kind, the state behind its length, then the earlier keys and the removed behind their numbers.
+/// The version, the kind, the state behind its length, then the earlier keys, the removed and the invited behind their
+/// numbers.
 fn kept_group(group: &Group) -> Option<Bytes> {
     let state = group.state.encode().ok()?;
     let mut value = vec![KEPT_VERSION, KEPT_GROUP];
@@ -340,8 +370,10 @@ fn kept_group(group: &Group) -> Option<Bytes> {
         value.extend(until.0.to_be_bytes());
         value.extend(key.0.as_slice());
     }
-    value.push(u8::try_from(group.removed.len()).ok()?);
-    value.extend(group.removed.iter().flat_map(|removed| removed.0));
+    for list in [&group.removed, &group.invited] {
+        value.push(u8::try_from(list.len()).ok()?);
+        value.extend(list.iter().flat_map(|who| who.0));
+    }
     Some(value.into())
 }
 
@@ -359,7 +391,15 @@ fn read_group(value: &Bytes) -> Option<Group> {
         past.push(Past { epoch, key: GroupKey(Zeroizing::new(*key)), until });
         rest = after;
     }
-    let (_, rest) = rest.split_first()?;
-    let removed = rest.as_chunks::<32>().0.iter().take(MAX_REMOVED).map(|chunk| Fingerprint(*chunk));
-    Some(Group { state, past, removed: removed.collect() })
+    let (removed, rest) = read_people(rest, MAX_REMOVED)?;
+    // What was kept before there was this list has none.
+    let (invited, _) = read_people(rest, MAX_MEMBERS).unwrap_or_default();
+    Some(Group { state, past, removed, invited })
+}
+
+fn read_people(value: &[u8], most: usize) -> Option<(Vec<Fingerprint>, &[u8])> {
+    let (&count, rest) = value.split_first()?;
+    let (people, rest) = rest.split_at_checked(usize::from(count) * 32)?;
+    let people = people.as_chunks::<32>().0.iter().take(most).map(|chunk| Fingerprint(*chunk));
+    Some((people.collect(), rest))
 }

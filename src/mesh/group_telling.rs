@@ -11,6 +11,9 @@ use crate::time::Instant;
 
 /// How long after it was told a member is told again.
 const AGAIN: [Duration; 2] = [Duration::from_secs(10), Duration::from_secs(60)];
+/// How often somebody is asked in, before a change of the group is to them a change and no invitation: who left meanwhile is
+/// not asked again.
+const ASKED: usize = 2;
 /// How long a session may take to stand.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How often a session is asked for before the member has to show itself again.
@@ -24,6 +27,8 @@ struct Telling {
     told: usize,
     greeted: usize,
     invitation: bool,
+    /// How often it was asked in, whenever it was there.
+    asked: usize,
 }
 
 /// Whom to tell, once it is due.
@@ -44,8 +49,18 @@ pub(super) struct Tellings {
 impl Tellings {
     /// There is something new to tell.
     pub(super) fn tell(&mut self, group: GroupId, to: Fingerprint, invitation: bool, now: Instant) {
-        let telling = Telling { next: Some(now), told: 0, greeted: 0, invitation };
+        let telling = Telling { next: Some(now), told: 0, greeted: 0, invitation, asked: 0 };
         self.waiting.insert((group, to), telling);
+    }
+
+    /// The group changed. Whoever was asked in before, and perhaps never heard of it, is asked in still.
+    pub(super) fn changed(&mut self, group: GroupId, to: Fingerprint, now: Instant) {
+        let before = self.waiting.get(&(group, to)).copied();
+        let before = before.filter(|telling| telling.invitation && telling.asked < ASKED);
+        self.tell(group, to, before.is_some(), now);
+        if let (Some(before), Some(telling)) = (before, self.waiting.get_mut(&(group, to))) {
+            telling.asked = before.asked;
+        }
     }
 
     /// The member proved that it knows.
@@ -72,13 +87,14 @@ impl Tellings {
         }
     }
 
-    /// The next one to tell. With a session it counts as told; without one it waits for that a while.
-    pub(super) fn pop_due(&mut self, now: Instant, stands: impl Fn(PeerId) -> bool) -> Option<Due> {
+    /// The next one to tell. Who hears us counts as told; who does not, or not yet, is waited for a while.
+    pub(super) fn pop_due(&mut self, now: Instant, hears: impl Fn(PeerId) -> bool) -> Option<Due> {
         let due = |telling: &Telling| telling.next.is_some_and(|next| next <= now);
         let (&(group, to), telling) = self.waiting.iter_mut().find(|(_, telling)| due(telling))?;
-        if stands(to.peer_id()) {
+        if hears(to.peer_id()) {
             telling.next = AGAIN.get(telling.told).map(|&again| now + again);
             telling.told += 1;
+            telling.asked += usize::from(telling.invitation);
         } else {
             telling.greeted += 1;
             telling.next = (telling.greeted <= MAX_GREETINGS).then(|| now + PATIENCE);
@@ -90,6 +106,12 @@ impl Tellings {
     pub(super) fn is_done(&self, group: GroupId, member: Fingerprint) -> bool {
         let telling = self.waiting.get(&(group, member));
         telling.is_none_or(|telling| telling.told > AGAIN.len())
+    }
+
+    /// Whether a member was asked in often enough to count as one that knows.
+    pub(super) fn was_asked(&self, group: GroupId, member: Fingerprint) -> bool {
+        let telling = self.waiting.get(&(group, member));
+        telling.is_none_or(|telling| telling.asked >= ASKED)
     }
 
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
@@ -123,6 +145,19 @@ mod tests {
         assert_eq!(tellings.pop_due(at(500), |_| true), due);
         tellings.knows(GROUP, BEN);
         assert_eq!(tellings.poll_timeout(), None);
+    }
+
+    #[test]
+    fn an_invitation_stays_one_when_the_group_changes_until_it_was_told_often_enough() {
+        let mut tellings = Tellings::default();
+        tellings.tell(GROUP, BEN, true, at(0));
+        assert!(tellings.pop_due(at(0), |_| true).is_some());
+        let mut after_change = |seconds| {
+            tellings.changed(GROUP, BEN, at(seconds));
+            tellings.met(BEN.peer_id(), at(seconds));
+            tellings.pop_due(at(seconds), |_| true).map(|due| due.invitation)
+        };
+        assert_eq!([5, 8, 100].map(&mut after_change), [Some(true), Some(false), Some(false)]);
     }
 
     #[test]

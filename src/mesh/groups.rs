@@ -276,7 +276,7 @@ impl Engine {
         next.members.push(member);
         self.change_group(next, News::Members { added: vec![name], removed: Vec::new() }, now)?;
         self.groups.tellings.tell(id, invited, true, now.instant);
-        self.groups.store.set_removed(id, |removed| removed.retain(|removed| *removed != invited));
+        self.groups.store.invited(id, invited);
         self.keep_groups();
         Ok(())
     }
@@ -290,7 +290,7 @@ impl Engine {
         let mut next = self.next_epoch(&state)?;
         next.members.retain(|other| other.fingerprint != member);
         self.change_group(next, News::Members { added: Vec::new(), removed: vec![name] }, now)?;
-        self.groups.store.set_removed(id, |removed| removed.push(member));
+        self.groups.store.removed(id, member);
         self.groups.tellings.tell(id, member, false, now.instant);
         self.keep_groups();
         Ok(())
@@ -334,7 +334,7 @@ impl Engine {
         self.groups.store.set(state.clone(), now.unix);
         let others = state.members.iter().filter(|member| member.fingerprint != state.creator);
         for member in others {
-            self.groups.tellings.tell(state.id, member.fingerprint, false, now.instant);
+            self.groups.tellings.changed(state.id, member.fingerprint, now.instant);
         }
         self.keep_groups();
         let group = self.group_info(&state);

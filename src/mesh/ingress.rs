@@ -22,7 +22,7 @@ use super::reassembly::{Outcome, Source};
 use super::routes;
 use super::sessions::Stamp;
 use super::trust::Keys;
-use crate::crypto::{Verified, verify};
+use crate::crypto::Verified;
 use crate::ids::{Fingerprint, LinkId, MessageId, PeerId};
 use crate::nickname;
 use crate::time::Now;
@@ -116,9 +116,13 @@ impl Engine {
         if packet.sender == self.me && !answer {
             return Err(DropReason::Own);
         }
-        self.timely(packet, answer, now.unix)?;
+        let timely = self.timely(packet, answer, now.unix);
+        if arrival.via == Via::Mesh {
+            self.compare_clocks(packet, timely, now);
+        }
+        timely?;
         if packet.sender == self.me {
-            return self.own_again(&received, now);
+            return self.own_again(&received, arrival.link, now);
         }
         routes::check(packet)?;
         let key = Key::of(packet);
@@ -126,7 +130,7 @@ impl Engine {
             self.heard_again(key, &received, arrival, now);
             return Err(DropReason::Duplicate);
         }
-        match self.authorship(&received)? {
+        match self.authorship(&received, arrival.link, now)? {
             Authorship::Unknown => self.unknown_sender(key, received, arrival, now),
             authorship @ (Authorship::Proven | Authorship::Introduced(_) | Authorship::Unsigned) => {
                 let proven = !matches!(authorship, Authorship::Unsigned);
@@ -190,30 +194,41 @@ impl Engine {
     }
 
     /// Checks the signature as far as it can be checked.
-    fn authorship(&self, received: &Received) -> Result<Authorship, DropReason> {
+    fn authorship(
+        &mut self,
+        received: &Received,
+        link: Option<LinkId>,
+        now: Now,
+    ) -> Result<Authorship, DropReason> {
         let packet = received.packet();
         if packet.packet_type == PacketType::Announce {
-            return self.introduced(received).map(Authorship::Introduced);
+            return self.introduced(received, link, now).map(Authorship::Introduced);
         }
-        let Some(signature) = packet.signature else {
+        if packet.signature.is_none() {
             return if must_be_signed(packet) { Err(DropReason::Unsigned) } else { Ok(Authorship::Unsigned) };
-        };
+        }
         let Some(peer) = self.peers.get(packet.sender) else { return Ok(Authorship::Unknown) };
-        verify(&peer.signing_public, &signature, received.signing_preimages(), ())
-            .map(|_| Authorship::Proven)
-            .map_err(|_| DropReason::Signature)
+        let key = peer.signing_public;
+        self.vouched_for((), received, &key, link, now).map(|_| Authorship::Proven)
     }
 
     /// An announce vouches for its own keys; its sender id must belong to them (spec 3.1).
-    pub(super) fn introduced(&self, received: &Received) -> Result<Verified<Announce>, DropReason> {
+    pub(super) fn introduced(
+        &mut self,
+        received: &Received,
+        link: Option<LinkId>,
+        now: Now,
+    ) -> Result<Verified<Announce>, DropReason> {
         let packet = received.packet();
         let announce = Announce::decode(&packet.payload).map_err(|_| DropReason::Payload)?;
-        let signature = packet.signature.ok_or(DropReason::Unsigned)?;
+        if packet.signature.is_none() {
+            return Err(DropReason::Unsigned);
+        }
         if Fingerprint::of(&announce.noise_public).peer_id() != packet.sender {
             return Err(DropReason::Identity);
         }
         let key = announce.signing_public;
-        verify(&key, &signature, received.signing_preimages(), announce).map_err(|_| DropReason::Signature)
+        self.vouched_for(announce, received, &key, link, now)
     }
 
     fn act(
@@ -250,10 +265,12 @@ impl Engine {
             PacketType::GroupMessage if packet.is_broadcast() => self.group_packet(packet, arrival.ttl, now),
             PacketType::FileTransfer if for_me || packet.is_broadcast() => self.open_file(packet),
             PacketType::VoiceFrame if packet.is_broadcast() => self.open_voice(packet, now),
-            PacketType::NostrCarrier if !for_me => self.nostr_carrier(packet, now),
+            PacketType::NostrCarrier if !for_me => self.nostr_carrier(packet),
             PacketType::BoardPost if packet.is_broadcast() => self.board_packet(received, now),
             PacketType::RequestSync => self.sync_requested(packet, arrival.link, now),
-            PacketType::CourierEnvelope if for_me => self.courier_mail(packet, proven, stamp, now),
+            PacketType::CourierEnvelope if for_me => {
+                self.courier_mail(packet, proven, (arrival.link, stamp), now)
+            }
             PacketType::PrekeyBundle if packet.is_broadcast() => self.prekey_bundle(packet, now),
             _ if for_me => Err(DropReason::Unsupported),
             _ => Ok(()),
@@ -329,7 +346,7 @@ impl Engine {
         for held in self.held.take(sender, now.instant) {
             let key = Key::of(held.received.packet());
             let arrival = Arrival { link: None, ..held.arrival };
-            let shown = match self.authorship(&held.received) {
+            let shown = match self.authorship(&held.received, held.arrival.link, now) {
                 Ok(Authorship::Proven) => self.public_message(&held.received, arrival),
                 Ok(_) => Err(DropReason::UnknownSender),
                 Err(reason) => Err(reason),

@@ -2,8 +2,8 @@
 //!
 //! Whoever sends can invent senders, with keys and announces of their own. So all that comes over a link shares the
 //! link's bucket, whatever it claims; a sender whose signature verified has a bucket of its own besides, so that one
-//! loud node leaves something for the others; and only friends, whose packets are signed by keys that this node chose to
-//! know or has a session with, do not depend on what else comes over their link.
+//! loud node leaves something for the others; and only contacts, whose keys this node's owner chose to know, do not depend
+//! on what else comes over their link. A session is no such choice: anybody gets one for a handshake.
 
 use std::collections::BTreeMap;
 
@@ -21,8 +21,8 @@ const MAX_SENDERS: usize = 1_024;
 /// Who a packet to be passed on is from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum From {
-    /// It is signed by a contact, or by a peer with whom a session stands.
-    Friend(PeerId),
+    /// It is signed by a contact.
+    Contact(PeerId),
     /// It is signed by a key that was announced: anybody can announce any number.
     Verified(PeerId),
     /// It is not signed, or by an unknown key.
@@ -42,7 +42,7 @@ impl Limits {
     /// Whether a packet that came over this link may be passed on; counts it when it may.
     pub(super) fn admits(&mut self, link: LinkId, from: From, now: Instant) -> bool {
         match from {
-            From::Friend(peer) => self.of_sender(peer, now).take(SENDER, now).is_ok(),
+            From::Contact(peer) => self.of_sender(peer, now).take(SENDER, now).is_ok(),
             From::Verified(peer) => {
                 let Ok(after) = self.of_sender(peer, now).after_one(SENDER, now) else { return false };
                 let allowed = self.of_link(link).take(LINK, now).is_ok();
@@ -106,11 +106,11 @@ mod tests {
     }
 
     #[test]
-    fn a_friend_is_heard_through_a_flood_over_the_same_link() {
+    fn a_contact_is_heard_through_a_flood_over_the_same_link() {
         let mut limits = Limits::default();
         while limits.admits(link(1), From::Anybody, at(0)) {}
-        assert!(limits.admits(link(1), From::Friend(ALICE), at(0)));
-        let more = (0..1_000).filter(|_| limits.admits(link(1), From::Friend(ALICE), at(0))).count();
+        assert!(limits.admits(link(1), From::Contact(ALICE), at(0)));
+        let more = (0..1_000).filter(|_| limits.admits(link(1), From::Contact(ALICE), at(0))).count();
         assert_eq!(more, 127, "within bounds of its own");
     }
 
@@ -123,15 +123,15 @@ mod tests {
     }
 
     #[test]
-    fn a_friend_without_a_bucket_of_its_own_shares_one_with_the_others() {
+    fn a_contact_without_a_bucket_of_its_own_shares_one_with_the_others() {
         let mut limits = Limits::default();
         for n in 0..2_000 {
             limits.admits(link(n), From::Verified(invented(n)), at(0));
         }
-        let friends = [invented(5_000), invented(5_001)];
-        let passed = (0..1_000).filter(|n| limits.admits(link(1), From::Friend(friends[n % 2]), at(0)));
+        let contacts = [invented(5_000), invented(5_001)];
+        let passed = (0..1_000).filter(|n| limits.admits(link(1), From::Contact(contacts[n % 2]), at(0)));
         assert!(passed.count() <= 128, "within the bounds of one sender");
-        assert!(limits.admits(link(1), From::Friend(friends[0]), at(1_000)), "and it comes back");
+        assert!(limits.admits(link(1), From::Contact(contacts[0]), at(1_000)), "and it comes back");
     }
 
     #[test]

@@ -6,6 +6,7 @@ mod bindings;
 pub mod board;
 mod board_store;
 mod budget;
+mod clocks;
 pub mod config;
 pub mod courier;
 mod dedup;
@@ -16,6 +17,7 @@ pub mod error;
 pub mod event;
 mod fair;
 mod fanout;
+mod forgeries;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
 pub mod gossip;

@@ -28,10 +28,7 @@ impl Engine {
             if let Err(reason) = self.pass_on(key, received, arrival, proven, now) {
                 self.counters.drop(reason);
             }
-            if self.relays.waits(key) || self.spool.holds(key) {
-                self.refused.forget(key);
-                self.spare(key, received, first);
-            }
+            self.spare(key, received, first);
         }
         self.spare(key, received, link);
         self.spool.heard_again(key, received.bytes(), link);
@@ -70,7 +67,6 @@ impl Engine {
     ) -> Result<(), DropReason> {
         let packet = received.packet();
         let Some(hop) = self.hop(packet, arrival) else {
-            // Neither TTL nor flag 10 is signed: whoever sends a copy ahead would keep the packet from going on.
             if let Some(link) = arrival.link
                 && self.is_spent(packet, arrival)
             {
@@ -86,8 +82,16 @@ impl Engine {
         let (frame, ingress, due) = (received.relayed(hop.ttl), arrival.link, now.instant + hop.wait);
         let relay = Relay { frame, links, ingress, proven, due, without_air: None };
         let planned = self.plan(key, relay, (packet.sender, neighbour), now);
-        if let (Err(DropReason::RelayRate | DropReason::RelayQueueFull), Some(link)) = (planned, ingress) {
-            self.refused.add(key, packet, (link, proven));
+        let Some(link) = ingress else { return planned };
+        match planned {
+            Ok(()) if self.config.policy == Policy::Hopline => {
+                self.refused.goes_on(key, packet, (link, proven), hop.ttl);
+            }
+            Ok(()) => self.refused.goes_on(key, packet, (link, proven), ORIGIN_TTL),
+            Err(DropReason::RelayRate | DropReason::RelayQueueFull) => {
+                self.refused.add(key, packet, (link, proven));
+            }
+            Err(_) => {}
         }
         planned
     }
@@ -108,9 +112,11 @@ impl Engine {
         if relay.links.is_empty() {
             let Relay { frame, ingress, proven, .. } = relay;
             let (since, heard) = (now.instant, BTreeSet::new());
+            if !self.spool.add(Spooled { key, frame, ingress, neighbour, proven, since, heard }) {
+                return Err(DropReason::SpoolFull);
+            }
             self.counters.spooled += 1;
-            let kept = self.spool.add(Spooled { key, frame, ingress, neighbour, proven, since, heard });
-            return if kept { Ok(()) } else { Err(DropReason::SpoolFull) };
+            return Ok(());
         }
         let planned = self.relays.schedule(key, relay, self.config.policy);
         if planned { Ok(()) } else { Err(DropReason::RelayQueueFull) }
@@ -118,7 +124,7 @@ impl Engine {
 
     fn admits(&mut self, link: LinkId, sender: PeerId, proven: bool, now: Now) -> bool {
         let from = match proven {
-            true if self.is_friend(sender, now) => From::Friend(sender),
+            true if self.peers.is_contact(sender) => From::Contact(sender),
             true => From::Verified(sender),
             false => From::Anybody,
         };
@@ -142,7 +148,8 @@ impl Engine {
     /// Whether it is only this copy that does not go on.
     fn is_spent(&self, packet: &Packet, arrival: Arrival) -> bool {
         let whole = arrival.fragments == 0 && !ends_here(packet, self.me);
-        whole && self.config.policy.is_spent(packet, packet.ttl)
+        // The phones look no further at what they have heard before.
+        whole && self.config.policy == Policy::Hopline && self.config.policy.is_spent(packet, packet.ttl)
     }
 
     /// Whether a packet that no link leads on to is kept: not when its recipient is whoever sent it here.
@@ -171,9 +178,8 @@ impl Engine {
     fn onward_from_spool(&self, packet: &Spooled) -> BTreeSet<LinkId> {
         let Spooled { key, frame, ingress, neighbour, .. } = packet;
         let bound = ingress.and_then(|link| self.bindings.peer_of(link));
-        let onward =
-            |received: Received| self.onward(*key, received.packet(), *ingress, bound.or(*neighbour));
-        Received::decode(frame).map(onward).unwrap_or_default()
+        let onward = |packet: Packet| self.onward(*key, &packet, *ingress, bound.or(*neighbour));
+        Received::head(frame).map(onward).unwrap_or_default()
     }
 
     /// The links for a packet that came over `ingress` from `neighbour`.
@@ -209,7 +215,7 @@ impl Engine {
     pub(super) fn send_due_relays(&mut self, now: Now) {
         while let Some((key, mut relay)) = self.relays.pop_due(now.instant) {
             let (frame, ingress) = (relay.frame.clone(), relay.ingress);
-            let Ok(received) = Received::decode(&frame) else { continue };
+            let Ok(packet) = Received::head(&frame) else { continue };
             let mut again = None;
             let (links, busy) = std::mem::take(&mut relay.links).into_iter().partition(|&link| {
                 let admitted = self.airtime.admits(link, frame.len(), relay.proven, now.instant);
@@ -219,7 +225,7 @@ impl Engine {
             let waits = again.is_some_and(|due| {
                 let relay = Relay { links: busy, due, ..relay };
                 // What was for everyone neighbours tell each other when they miss it, and nothing else.
-                !received.packet().is_broadcast() && self.relays.wait(key, relay, now.instant)
+                !packet.is_broadcast() && self.relays.wait(key, relay, now.instant)
             });
             if again.is_some() && !waits {
                 self.counters.drop(DropReason::Airtime);
@@ -228,7 +234,7 @@ impl Engine {
                 continue;
             }
             self.counters.relayed += u64::from(!waits);
-            if self.transmit(received.packet(), &frame, links, ingress, now).is_none() {
+            if self.transmit(&packet, &frame, links, ingress, now).is_none() {
                 self.counters.drop(DropReason::RelayQueueFull);
             }
         }

@@ -25,6 +25,8 @@ use crate::wire::Capabilities;
 const INITIATOR_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a responder waits for message 3 (spec 3.4).
 const RESPONDER_TIMEOUT: Duration = Duration::from_secs(20);
+/// How long a peer may take to prove what it can do, before files leave on its bare word (spec 3.6.11).
+const PROOF_PATIENCE: Duration = Duration::from_secs(5);
 /// How long a session is used (spec 3.4).
 const LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
 /// Peers with a session or a handshake; the one used longest ago goes first.
@@ -125,6 +127,12 @@ impl Sessions {
     /// What a peer proved that it can do in this session; the only thing that security may rest on (spec 3.6.11).
     pub(super) fn capabilities(&self, peer: PeerId) -> Option<Capabilities> {
         self.live(peer)?.capabilities
+    }
+
+    /// Until when to wait for a peer to prove what it can do; `None` when it has, or had its time.
+    pub(super) fn proof_due(&self, peer: PeerId, now: Instant) -> Option<Instant> {
+        let live = self.live(peer).filter(|live| live.capabilities.is_none())?;
+        Some(live.since + PROOF_PATIENCE).filter(|&due| due > now)
     }
 
     /// A peer proved what it can do; true the first time in a session.

@@ -9,7 +9,7 @@ use super::error::{EncodeError, PayloadError};
 use super::media_type::MediaType;
 use super::reader::{Reader, Short};
 use super::tlv::{self, Tlv};
-use crate::ids::{PeerId, to_hex};
+use crate::ids::{MessageId, PeerId, parse_hex, to_hex};
 
 /// The most bytes of content (spec 2.7).
 pub const MAX_MEDIA_LEN: usize = 1_048_576;
@@ -120,6 +120,19 @@ pub fn media_id(sender: PeerId, recipient: PeerId, name: &str) -> String {
     format!("media-{hex}")
 }
 
+/// Whether every app that confirms private files confirms one of this name: a photo or a recording of the apps', with a
+/// UUID at the end of its name, or the id of its burst (spec 3.6.9).
+pub fn is_confirmed_everywhere(name: &str) -> bool {
+    let ends_in_uuid = |rest: &str| {
+        let last = rest.rsplit('_').next().unwrap_or(rest);
+        last.parse::<MessageId>().is_ok()
+    };
+    let photo = name.strip_prefix("img_").and_then(|rest| rest.strip_suffix(".jpg"));
+    let recording = name.strip_prefix("voice_").and_then(|rest| rest.strip_suffix(".m4a"));
+    photo.is_some_and(ends_in_uuid)
+        || recording.is_some_and(|rest| ends_in_uuid(rest) || parse_hex::<8>(rest).is_ok())
+}
+
 fn put_label(payload: &mut Vec<u8>, tag: u8, field: &'static str, text: &str) -> Result<(), EncodeError> {
     match text.len() {
         0 => Ok(()),
@@ -222,5 +235,31 @@ mod tests {
         assert_eq!(decode(&twice), Err(PayloadError::Repeated { field: "file", offset: 6 }));
         assert_eq!(decode(&[1, 0, 1, b'a']), Err(PayloadError::Missing { field: "file" }));
         assert_eq!(decode(&[9, 0, 1, 1, 4, 0, 0, 0, 1, 8]).unwrap().content, [8].as_slice());
+    }
+
+    #[test]
+    fn apps_confirm_what_they_named_themselves() {
+        let uuid = "00112233-4455-6677-8899-AABBCCDDEEFF";
+        for name in [
+            format!("img_{uuid}.jpg").as_str(),
+            &format!("img_20260810_{uuid}.jpg"),
+            &format!("voice_{uuid}.m4a"),
+            "voice_00112233aabbccdd.m4a",
+        ] {
+            assert!(is_confirmed_everywhere(name), "{name}");
+        }
+        for name in [
+            "summer.jpg",
+            "img_1.jpg",
+            "img_00112233aabbccdd.jpg",
+            &format!("img_{uuid}.png"),
+            &format!("{uuid}.jpg"),
+            "voice_00112233aabbccdd.aac",
+            "voice_00112233aabbccd.m4a",
+            "voice_.m4a",
+            "",
+        ] {
+            assert!(!is_confirmed_everywhere(name), "{name}");
+        }
     }
 }

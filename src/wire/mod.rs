@@ -79,7 +79,7 @@ pub use header::{
     MAX_FRAME_LEN, MAX_PAYLOAD_LEN, MIN_FRAME_LEN, SIGNATURE_LEN, TTL_OFFSET, Version, frame_len,
 };
 pub use leave::Leave;
-pub use media::{MAX_MEDIA_LEN, MediaFile, NotTaken, media_id};
+pub use media::{MAX_MEDIA_LEN, MediaFile, NotTaken, is_confirmed_everywhere, media_id};
 pub use media_type::MediaType;
 pub use packet::Packet;
 pub use packet_type::PacketType;

@@ -28,26 +28,24 @@ impl Received {
     pub fn decode(frame: &Bytes) -> Result<Self, DecodeError> {
         let mut reader = Reader::new(frame);
         let header = Header::read(&mut reader)?;
-        let sender = read_id(&mut reader, Field::Sender)?;
-        let recipient = header.has_recipient().then(|| read_id(&mut reader, Field::Recipient)).transpose()?;
-        let route = if header.has_route() { read_route(&mut reader)? } else { Vec::new() };
+        let packet = read_head(&mut reader, &header)?;
         let payload_offset = reader.offset();
         let payload =
             WirePayload { bytes: read_payload(&mut reader, &header)?, compressed: header.is_compressed() };
         let signature = header.has_signature().then(|| reader.array()).transpose();
         let packet = Packet {
-            version: header.version,
-            packet_type: header.packet_type,
-            ttl: header.ttl,
-            timestamp: header.timestamp,
-            sender,
-            recipient,
-            route,
-            rsr: header.is_rsr(),
             signature: signature.map_err(|short| short.of(Field::Signature))?,
             payload: decompressed(&payload, &header, payload_offset)?,
+            ..packet
         };
         Ok(Self { frame: frame.clone(), len: reader.offset(), packet, payload })
+    }
+
+    /// What stands before the payload of a frame: neither that is read, which may take much longer, nor what follows.
+    pub fn head(frame: &Bytes) -> Result<Packet, DecodeError> {
+        let mut reader = Reader::new(frame);
+        let header = Header::read(&mut reader)?;
+        read_head(&mut reader, &header)
     }
 
     /// What the bytes mean.
@@ -105,6 +103,21 @@ pub fn sync_reply(frame: &Bytes) -> Bytes {
         *byte |= flag::RSR;
     }
     frame.into()
+}
+
+fn read_head(reader: &mut Reader, header: &Header) -> Result<Packet, DecodeError> {
+    Ok(Packet {
+        version: header.version,
+        packet_type: header.packet_type,
+        ttl: header.ttl,
+        timestamp: header.timestamp,
+        sender: read_id(reader, Field::Sender)?,
+        recipient: header.has_recipient().then(|| read_id(reader, Field::Recipient)).transpose()?,
+        route: if header.has_route() { read_route(reader)? } else { Vec::new() },
+        rsr: header.is_rsr(),
+        payload: Bytes::new(),
+        signature: None,
+    })
 }
 
 fn read_id(reader: &mut Reader, field: Field) -> Result<PeerId, DecodeError> {
@@ -203,6 +216,19 @@ mod tests {
         );
         frame[13] = 1;
         assert_eq!(error_of(frame), "offset 22: the original size takes 2 bytes, 1 are left");
+    }
+
+    #[test]
+    fn a_head_says_what_the_packet_says_but_for_payload_and_signature() {
+        let mut frame = golden();
+        frame[11] = flag::RECIPIENT | flag::SIGNATURE | flag::RSR;
+        frame.extend([8; 8 + 64]);
+        let frame = frame.into();
+        let whole = Received::decode(&frame).unwrap().into_packet();
+        assert!(whole.signature.is_some() && !whole.payload.is_empty());
+        let head = Received::head(&frame);
+        assert_eq!(head, Ok(Packet { payload: Bytes::new(), signature: None, ..whole }));
+        assert!(Received::head(&frame.slice(..20)).is_err());
     }
 
     #[test]

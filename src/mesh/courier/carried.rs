@@ -1,4 +1,4 @@
-//! The envelopes that are carried for others. Nothing that is held is ever pushed out: what finds no room is refused.
+//! The envelopes that are carried for others. What finds no room is refused; pushed out is the mail of strangers alone.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use bytes::{Buf, BufMut, Bytes};
 use sha2::{Digest as _, Sha256};
 
 use super::limits::{LIFETIME, Limits, SLACK, Tier};
-use crate::ids::PeerId;
+use crate::ids::{LinkId, PeerId};
 use crate::mesh::error::DropReason;
 use crate::time::{Instant, UnixMillis};
 use crate::wire::{CourierEnvelope, MAX_COPIES};
@@ -37,11 +37,29 @@ pub(super) fn check_life(envelope: &CourierEnvelope, now: UnixMillis) -> Result<
     if absurd || envelope.expires <= now { Err(DropReason::CourierExpiry) } else { Ok(()) }
 }
 
+/// Who leaves an envelope.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Depositor {
+    pub(super) peer: PeerId,
+    pub(super) tier: Tier,
+    /// Over which link a stranger left it; nothing after a restart.
+    pub(super) link: Option<LinkId>,
+}
+
+/// What became of an envelope that was taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Taken {
+    pub(super) digest: Digest,
+    /// What had to go for it.
+    pub(super) displaced: Option<Digest>,
+}
+
 #[derive(Debug)]
 struct Held {
     envelope: CourierEnvelope,
-    depositor: PeerId,
-    tier: Tier,
+    from: Depositor,
+    /// Its place among all, in the order in which they came.
+    order: u64,
     /// The couriers who got a share, [`MAX_COPIES`] at most.
     given: Vec<PeerId>,
     /// Since when it is on its recipient's own link.
@@ -54,37 +72,88 @@ struct Held {
 #[derive(Debug, Default)]
 pub(in crate::mesh) struct Carried {
     held: BTreeMap<Digest, Held>,
+    orders: u64,
 }
 
 impl Carried {
-    /// Takes an envelope of a depositor of this tier. What has expired is gone by [`Self::expire`] before.
+    /// Takes an envelope. What has expired is gone by [`Self::expire`] before. One that is here already is taken again
+    /// only for more copies while none was given, or of somebody closer to us.
     pub(super) fn take(
         &mut self,
         envelope: CourierEnvelope,
-        (depositor, tier): (PeerId, Tier),
+        from: Depositor,
         limits: &Limits,
         now: UnixMillis,
-    ) -> Result<Digest, DropReason> {
+    ) -> Result<Taken, DropReason> {
         check_life(&envelope, now)?;
         let digest = Digest::of(&envelope);
-        if self.held.contains_key(&digest) {
-            return Err(DropReason::CourierReplay);
-        }
-        let count = |counts: &dyn Fn(&Held) -> bool| self.held.values().filter(|held| counts(held)).count();
-        let of_one = count(&|held| held.depositor == depositor);
-        let full = match tier {
-            Tier::Favourite => of_one >= limits.per_favourite,
-            Tier::Verified => {
-                of_one >= limits.per_verified
-                    || count(&|held| held.tier == Tier::Verified) >= limits.from_verified
+        let before = self.held.remove(&digest);
+        if let Some(mut held) = before {
+            let untouched = held.given.is_empty() && held.handing.is_none();
+            let copies =
+                if untouched { envelope.copies.max(held.envelope.copies) } else { held.envelope.copies };
+            let (more, closer) = (copies > held.envelope.copies, from.tier < held.from.tier);
+            let room = if closer { self.room_for(&from, limits) } else { Err(DropReason::CourierReplay) };
+            held.envelope.copies = copies;
+            if room.is_ok() {
+                held.from = from;
             }
+            self.held.insert(digest, held);
+            let displaced = match room {
+                Ok(displaced) => displaced,
+                Err(_) if more => None,
+                Err(_) => return Err(DropReason::CourierReplay),
+            };
+            displaced.map(|displaced| self.held.remove(&displaced));
+            return Ok(Taken { digest, displaced });
+        }
+        let displaced = self.room_for(&from, limits)?;
+        displaced.map(|displaced| self.held.remove(&displaced));
+        self.orders += 1;
+        let order = self.orders;
+        self.held
+            .insert(digest, Held { envelope, from, order, given: Vec::new(), handing: None, remote: None });
+        Ok(Taken { digest, displaced })
+    }
+
+    /// Whether there is room for one more of this depositor; the one of a stranger that has to go for it.
+    fn room_for(&self, from: &Depositor, limits: &Limits) -> Result<Option<Digest>, DropReason> {
+        let per_one = match from.tier {
+            Tier::Favourite => limits.per_favourite,
+            Tier::Verified => limits.per_verified,
+            Tier::Stranger => limits.per_stranger,
         };
-        if full || self.held.len() >= limits.envelopes {
+        let over_link = |other: &Depositor| other.tier == Tier::Stranger && other.link == from.link;
+        let is_stranger = from.tier == Tier::Stranger;
+        if self.count(|other| other.peer == from.peer) >= per_one
+            || is_stranger && self.count(over_link) >= 2 * limits.per_stranger
+        {
             return Err(DropReason::CourierFull);
         }
-        let held = Held { envelope, depositor, tier, given: Vec::new(), handing: None, remote: None };
-        self.held.insert(digest, held);
-        Ok(digest)
+        let lower = self.count(|other| other.tier != Tier::Favourite);
+        let lower_full = from.tier != Tier::Favourite && lower >= limits.from_verified;
+        if !lower_full && self.held.len() < limits.envelopes {
+            return Ok(None);
+        }
+        let (share, first) = self.largest_crowd().ok_or(DropReason::CourierFull)?;
+        let gives_way = !is_stranger || share > self.count(over_link) + 1;
+        if gives_way { Ok(Some(first)) } else { Err(DropReason::CourierFull) }
+    }
+
+    fn count(&self, which: impl Fn(&Depositor) -> bool) -> usize {
+        self.held.values().filter(|held| which(&held.from)).count()
+    }
+
+    /// How much strangers left over the link that brought the most of it, and the oldest of that.
+    fn largest_crowd(&self) -> Option<(usize, Digest)> {
+        let strangers = || self.held.iter().filter(|(_, held)| held.from.tier == Tier::Stranger);
+        let mut shares: BTreeMap<Option<LinkId>, usize> = BTreeMap::new();
+        for (_, held) in strangers() {
+            *shares.entry(held.from.link).or_default() += 1;
+        }
+        let most = shares.values().max().copied()?;
+        let crowd = strangers().filter(|(_, held)| shares.get(&held.from.link) == Some(&most));
+        crowd.min_by_key(|(_, held)| held.order).map(|(digest, _)| (most, *digest))
     }
 
     /// The envelopes for the holder of these tags that are to be handed over at this time. `direct` says whether
@@ -138,12 +207,14 @@ impl Carried {
         self.held.values().filter_map(|held| Some(held.handing?.1 + HANDING)).min()
     }
 
-    /// The envelopes that this courier, whose own mail has these tags, may have a share of.
+    /// The envelopes that this courier, whose own mail has these tags, may have a share of. The mail of strangers is not
+    /// spread: it would take up what our couriers keep for us.
     pub(super) fn shares_for(&self, courier: PeerId, tags: &[[u8; 16]]) -> Vec<Digest> {
         let may = |held: &Held| {
             held.envelope.copies > 1
                 && held.handing.is_none()
-                && held.depositor != courier
+                && held.from.tier != Tier::Stranger
+                && held.from.peer != courier
                 && !held.given.contains(&courier)
                 && !tags.contains(&held.envelope.tag)
         };
@@ -162,6 +233,11 @@ impl Carried {
             held.envelope.copies -= held.envelope.copies / 2;
             held.given.push(courier);
         }
+    }
+
+    /// How many of those that are here a courier has a share of.
+    pub(super) fn given_to(&self, courier: PeerId) -> usize {
+        self.held.values().filter(|held| held.given.contains(&courier)).count()
     }
 
     /// An envelope as it is handed over.
@@ -186,9 +262,14 @@ impl Carried {
 
     /// One envelope, to be kept.
     pub(super) fn encode(&self, digest: Digest) -> Option<Bytes> {
-        let Held { envelope, depositor, tier, given, .. } = self.held.get(&digest)?;
-        let mut value = vec![VERSION, u8::from(*tier == Tier::Verified)];
-        value.put_slice(depositor.as_bytes());
+        let Held { envelope, from, given, .. } = self.held.get(&digest)?;
+        let tier = match from.tier {
+            Tier::Favourite => 0,
+            Tier::Verified => 1,
+            Tier::Stranger => 2,
+        };
+        let mut value = vec![VERSION, tier];
+        value.put_slice(from.peer.as_bytes());
         value.put_u8(u8::try_from(given.len()).ok()?);
         given.iter().for_each(|courier| value.put_slice(courier.as_bytes()));
         value.extend(envelope.encode().ok()?);
@@ -197,7 +278,9 @@ impl Carried {
 
     /// Takes back what [`Self::encode`] wrote; false when it is none, or of no use any more.
     pub(super) fn restore(&mut self, value: Bytes, limits: &Limits, now: UnixMillis) -> bool {
-        let Some(held) = decode(value) else { return false };
+        let Some(mut held) = decode(value) else { return false };
+        self.orders += 1;
+        held.order = self.orders;
         let fits = self.held.len() < limits.envelopes && held.envelope.expires > now;
         if fits {
             self.held.insert(Digest::of(&held.envelope), held);
@@ -210,12 +293,16 @@ fn decode(mut value: Bytes) -> Option<Held> {
     if value.try_get_u8().ok()? != VERSION {
         return None;
     }
-    let tier = if value.try_get_u8().ok()? == 0 { Tier::Favourite } else { Tier::Verified };
-    let depositor = peer(&mut value)?;
+    let tier = match value.try_get_u8().ok()? {
+        0 => Tier::Favourite,
+        1 => Tier::Verified,
+        _ => Tier::Stranger,
+    };
+    let from = Depositor { peer: peer(&mut value)?, tier, link: None };
     let count = value.try_get_u8().ok()?;
     let given: Option<Vec<PeerId>> = (0..count.min(MAX_COPIES)).map(|_| peer(&mut value)).collect();
     let envelope = CourierEnvelope::decode(&value).ok()?;
-    Some(Held { envelope, depositor, tier, given: given?, handing: None, remote: None })
+    Some(Held { envelope, from, order: 0, given: given?, handing: None, remote: None })
 }
 
 /// The next peer id of a kept value.
@@ -228,6 +315,7 @@ pub(super) fn peer(value: &mut Bytes) -> Option<PeerId> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ids::AdapterId;
 
     const NOW: UnixMillis = UnixMillis(1_800_000_000_000);
     const HOUR: Duration = Duration::from_secs(60 * 60);
@@ -246,7 +334,22 @@ mod tests {
     }
 
     fn take(carried: &mut Carried, number: u16, from: PeerId, tier: Tier) -> Result<Digest, DropReason> {
-        carried.take(envelope(number), (from, tier), &Limits::default(), NOW)
+        let from = Depositor { peer: from, tier, link: None };
+        carried.take(envelope(number), from, &Limits::default(), NOW).map(|taken| taken.digest)
+    }
+
+    const CONTACT: Depositor = Depositor { peer: ANN, tier: Tier::Favourite, link: None };
+
+    /// What one of many strangers leaves over a link.
+    fn left_by(carried: &mut Carried, number: u16, link: u32) -> Result<Taken, DropReason> {
+        let link = Some(LinkId { adapter: AdapterId(0), serial: link });
+        let peer = PeerId([9, 9, 9, 9, 9, 9, number.to_be_bytes()[0], number.to_be_bytes()[1]]);
+        carried.take(
+            envelope(number),
+            Depositor { peer, tier: Tier::Stranger, link },
+            &Limits::default(),
+            NOW,
+        )
     }
 
     fn person(number: u8) -> PeerId {
@@ -272,7 +375,7 @@ mod tests {
     }
 
     #[test]
-    fn forty_in_all_and_twenty_of_them_of_the_verified_and_nothing_is_pushed_out() {
+    fn forty_in_all_and_twenty_of_them_of_the_verified_and_nothing_of_theirs_is_pushed_out() {
         let mut carried = Carried::default();
         for number in 0..20 {
             assert!(
@@ -293,11 +396,58 @@ mod tests {
     }
 
     #[test]
+    fn strangers_have_four_places_a_link_and_make_room_for_contacts_and_for_who_left_less() {
+        let mut carried = Carried::default();
+        for number in 0..24 {
+            let (link, fits) = (u32::from(number / 6), number % 6 < 4);
+            assert_eq!(left_by(&mut carried, number, link).is_ok(), fits, "{number}");
+        }
+        for number in 24..28 {
+            assert_eq!(left_by(&mut carried, number, 4).unwrap().displaced, None);
+        }
+        let digest = |number| Digest::of(&envelope(number));
+        // Twenty of them, four from each link: another link gets what the first had, as long as it has less.
+        assert_eq!(left_by(&mut carried, 30, 5).unwrap().displaced, Some(digest(0)));
+        assert_eq!(left_by(&mut carried, 31, 5).unwrap().displaced, Some(digest(6)));
+        assert_eq!(left_by(&mut carried, 32, 5).unwrap().displaced, Some(digest(12)));
+        assert_eq!(left_by(&mut carried, 33, 5), Err(DropReason::CourierFull));
+        // Whoever our owner knows comes first, until no stranger is left.
+        for number in 100..120 {
+            let known = person(u8::try_from(number).unwrap());
+            assert!(take(&mut carried, number, known, Tier::Verified).is_ok(), "{number}");
+            assert_eq!(carried.len(), 20);
+        }
+        assert_eq!(left_by(&mut carried, 40, 9), Err(DropReason::CourierFull));
+        assert_eq!(take(&mut carried, 120, BEN, Tier::Verified), Err(DropReason::CourierFull));
+    }
+
+    #[test]
+    fn an_envelope_that_is_here_is_taken_again_for_more_copies_or_of_somebody_closer() {
+        let mut carried = Carried::default();
+        let with = |copies| CourierEnvelope { copies, ..envelope(1) };
+        let stranger = Depositor { peer: CAT, tier: Tier::Stranger, link: None };
+        let limits = Limits::default();
+        let digest = carried.take(with(1), stranger, &limits, NOW).unwrap().digest;
+        assert_eq!(carried.take(with(4), stranger, &limits, NOW), Ok(Taken { digest, displaced: None }));
+        assert_eq!(carried.take(with(4), stranger, &limits, NOW), Err(DropReason::CourierReplay));
+        assert_eq!(carried.shares_for(BEN, &[]), [], "what a stranger left is not spread");
+        assert_eq!(carried.take(with(1), CONTACT, &limits, NOW), Ok(Taken { digest, displaced: None }));
+        assert_eq!((carried.envelope(digest).unwrap().copies, carried.len()), (4, 1));
+        assert_eq!(carried.shares_for(BEN, &[]), [digest]);
+        carried.shared(digest, BEN);
+        assert_eq!(
+            carried.take(with(8), CONTACT, &limits, NOW),
+            Err(DropReason::CourierReplay),
+            "some were given"
+        );
+    }
+
+    #[test]
     fn a_life_of_more_than_a_day_and_an_hour_is_refused_and_the_dead_make_room() {
         let mut carried = Carried::default();
         let mut takes = |expires: UnixMillis, now: UnixMillis| {
             let envelope = CourierEnvelope { expires, ..envelope(1) };
-            carried.take(envelope, (ANN, Tier::Favourite), &Limits::default(), now).map(|_| ())
+            carried.take(envelope, CONTACT, &Limits::default(), now).map(|_| ())
         };
         let longest = NOW + LIFETIME + SLACK;
         for absurd in [UnixMillis(longest.0 + 1), UnixMillis(u64::MAX), NOW, UnixMillis(0)] {
@@ -310,7 +460,7 @@ mod tests {
         let later = NOW + 24 * HOUR;
         assert_eq!(carried.expire(later).len(), 4);
         let fresh = CourierEnvelope { expires: later + HOUR, ..envelope(9) };
-        assert!(carried.take(fresh, (ANN, Tier::Favourite), &Limits::default(), later).is_ok());
+        assert!(carried.take(fresh, CONTACT, &Limits::default(), later).is_ok());
         assert_eq!(carried.expire(later + HOUR).len(), 2);
         assert_eq!(carried.len(), 0);
     }

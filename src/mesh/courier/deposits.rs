@@ -13,17 +13,30 @@ use crate::wire::CourierEnvelope;
 pub(super) const MAX_COURIERS: usize = 3;
 /// Copies that each courier may spread (spec 3.11).
 pub(super) const COPIES: u8 = 4;
-/// Texts at once; the one that expires first goes first.
-const MAX_DEPOSITS: usize = 100;
+/// Texts at once for one person (spec 3.11); of these the one that expires first goes first.
+const PER_PERSON: usize = 100;
+/// Texts at once for everybody; whoever has the most of them gives way.
+const MAX_DEPOSITS: usize = 400;
 /// The most parts a text may have to be left with couriers: from each of its favourites one takes five envelopes.
 pub(super) const MAX_PARTS: usize = 4;
 const VERSION: u8 = 1;
 
+/// A text that is not sealed yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Plain {
+    /// The inner payloads, one for each part.
+    pub(super) parts: Vec<Vec<u8>>,
+    /// From when on nobody wants it.
+    pub(super) expires: UnixMillis,
+    /// It may take a day or more, so it expires a day after what is told as its time.
+    pub(super) day_long: bool,
+}
+
 /// What a text is at this time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Content {
-    /// The inner payloads, one for each part; they are sealed when the first courier is there.
-    Plain(Vec<Vec<u8>>),
+    /// It is sealed when the first courier is there.
+    Plain(Plain),
     /// The envelopes: the same for every courier.
     Sealed(Vec<CourierEnvelope>),
 }
@@ -34,33 +47,57 @@ struct Deposit {
     expires: UnixMillis,
     content: Content,
     couriers: Vec<PeerId>,
+    /// Its place among all, in the order in which they came.
+    order: u64,
+}
+
+/// A text that a courier may be left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Due {
+    pub(super) id: MessageId,
+    pub(super) to: PeerId,
+    /// Its envelopes.
+    pub(super) parts: usize,
 }
 
 /// Our texts.
 #[derive(Debug, Default)]
 pub(in crate::mesh) struct Deposits {
     waiting: BTreeMap<MessageId, Deposit>,
+    orders: u64,
 }
 
 impl Deposits {
-    /// Takes a text; nothing happens when it is known. The one that had to go for it.
-    pub(super) fn add(
-        &mut self,
-        id: MessageId,
-        (to, expires): (PeerId, UnixMillis),
-        parts: Vec<Vec<u8>>,
-    ) -> Option<MessageId> {
+    /// Takes a text; nothing happens when it is known. The one that had to go for it, and whether no courier has it.
+    pub(super) fn add(&mut self, id: MessageId, to: PeerId, plain: Plain) -> Option<(MessageId, bool)> {
         if self.waiting.contains_key(&id) {
             return None;
         }
-        let mut gone = None;
-        if self.waiting.len() >= MAX_DEPOSITS {
-            gone = self.waiting.iter().min_by_key(|(_, deposit)| deposit.expires).map(|(id, _)| *id);
-            gone.map(|id| self.waiting.remove(&id));
+        let gone = self.who_gives_way(to).and_then(|whose| self.first_of(whose));
+        let unleft = gone.is_some_and(|gone| !self.remove(gone));
+        self.orders += 1;
+        let (expires, order) = (plain.expires, self.orders);
+        let content = Content::Plain(plain);
+        self.waiting.insert(id, Deposit { to, expires, content, couriers: Vec::new(), order });
+        gone.map(|gone| (gone, unleft))
+    }
+
+    /// Whose text has to go for one more to this person.
+    fn who_gives_way(&self, to: PeerId) -> Option<PeerId> {
+        let mut shares: BTreeMap<PeerId, usize> = BTreeMap::new();
+        for deposit in self.waiting.values() {
+            *shares.entry(deposit.to).or_default() += 1;
         }
-        let content = Content::Plain(parts);
-        self.waiting.insert(id, Deposit { to, expires, content, couriers: Vec::new() });
-        gone
+        if shares.get(&to).is_some_and(|&share| share >= PER_PERSON) {
+            return Some(to);
+        }
+        let most = shares.into_iter().max_by_key(|&(_, share)| share).map(|(whose, _)| whose);
+        most.filter(|_| self.waiting.len() >= MAX_DEPOSITS)
+    }
+
+    fn first_of(&self, to: PeerId) -> Option<MessageId> {
+        let theirs = self.waiting.iter().filter(|(_, deposit)| deposit.to == to);
+        theirs.min_by_key(|(_, deposit)| (deposit.expires, deposit.order)).map(|(id, _)| *id)
     }
 
     /// Whether a text is for this peer.
@@ -73,25 +110,28 @@ impl Deposits {
         self.waiting.remove(&id).is_some_and(|deposit| !deposit.couriers.is_empty())
     }
 
-    /// The texts that this courier may be left, each with its recipient.
-    pub(super) fn for_courier(&self, courier: PeerId) -> Vec<(MessageId, PeerId)> {
+    /// The texts that this courier may be left, the oldest first.
+    pub(super) fn for_courier(&self, courier: PeerId) -> Vec<Due> {
         let may = |deposit: &Deposit| {
             deposit.to != courier
                 && deposit.couriers.len() < MAX_COURIERS
                 && !deposit.couriers.contains(&courier)
         };
-        self.waiting
-            .iter()
-            .filter(|(_, deposit)| may(deposit))
-            .map(|(&id, deposit)| (id, deposit.to))
-            .collect()
+        let mut due: Vec<_> = self.waiting.iter().filter(|(_, deposit)| may(deposit)).collect();
+        due.sort_by_key(|(_, deposit)| (deposit.expires, deposit.order));
+        due.into_iter().map(|(&id, deposit)| Due { id, to: deposit.to, parts: deposit.parts() }).collect()
     }
 
-    /// The parts of a text that is not sealed yet.
-    pub(super) fn plain(&self, id: MessageId) -> Option<(Vec<Vec<u8>>, UnixMillis)> {
-        let deposit = self.waiting.get(&id)?;
-        match &deposit.content {
-            Content::Plain(parts) => Some((parts.clone(), deposit.expires)),
+    /// How many envelopes of ours a courier has, as far as we know: those of a text that arrived are gone.
+    pub(super) fn left(&self, courier: PeerId) -> usize {
+        let has = |deposit: &&Deposit| deposit.couriers.contains(&courier);
+        self.waiting.values().filter(has).map(Deposit::parts).sum()
+    }
+
+    /// A text that is not sealed yet.
+    pub(super) fn plain(&self, id: MessageId) -> Option<Plain> {
+        match &self.waiting.get(&id)?.content {
+            Content::Plain(plain) => Some(plain.clone()),
             Content::Sealed(_) => None,
         }
     }
@@ -136,7 +176,8 @@ impl Deposits {
 
     /// A sealed text with its couriers, to be kept. One that is not sealed yet comes again out of the outbox.
     pub(super) fn encode(&self, id: MessageId) -> Option<Bytes> {
-        let Deposit { to, expires, content: Content::Sealed(envelopes), couriers } = self.waiting.get(&id)?
+        let Deposit { to, expires, content: Content::Sealed(envelopes), couriers, .. } =
+            self.waiting.get(&id)?
         else {
             return None;
         };
@@ -156,10 +197,21 @@ impl Deposits {
     /// Takes back what [`Self::encode`] wrote, and says how many couriers have it; nothing when it is none, or of no
     /// use any more.
     pub(super) fn restore(&mut self, id: MessageId, value: Bytes, now: UnixMillis) -> Option<usize> {
-        let deposit = decode(value).filter(|deposit| deposit.expires > now)?;
+        let mut deposit = decode(value).filter(|deposit| deposit.expires > now)?;
+        self.orders += 1;
+        deposit.order = self.orders;
         let couriers = (self.waiting.len() < MAX_DEPOSITS).then_some(deposit.couriers.len())?;
         self.waiting.insert(id, deposit);
         Some(couriers)
+    }
+}
+
+impl Deposit {
+    fn parts(&self) -> usize {
+        match &self.content {
+            Content::Plain(plain) => plain.parts.len(),
+            Content::Sealed(envelopes) => envelopes.len(),
+        }
     }
 }
 
@@ -178,7 +230,7 @@ fn decode(mut value: Bytes) -> Option<Deposit> {
         envelopes.push(CourierEnvelope::decode(&payload).ok()?);
     }
     let content = Content::Sealed(envelopes);
-    Some(Deposit { to, expires, content, couriers: couriers? })
+    Some(Deposit { to, expires, content, couriers: couriers?, order: 0 })
 }
 
 /// Whether envelopes that were sealed before may still be left with anybody.
@@ -201,9 +253,13 @@ mod tests {
         PeerId([100 + number; 8])
     }
 
+    fn plain(expires: UnixMillis, parts: usize) -> Plain {
+        Plain { parts: vec![vec![1]; parts], expires, day_long: true }
+    }
+
     fn deposits() -> Deposits {
         let mut deposits = Deposits::default();
-        deposits.add(id(1), (BEN, UnixMillis(NOW.0 + 1000)), vec![vec![1]]);
+        deposits.add(id(1), BEN, plain(UnixMillis(NOW.0 + 1000), 1));
         deposits
     }
 
@@ -223,25 +279,46 @@ mod tests {
         let mut deposits = deposits();
         assert_eq!(deposits.for_courier(BEN), []);
         for number in 1..=3 {
-            assert_eq!(deposits.for_courier(courier(number)), [(id(1), BEN)]);
+            assert_eq!(deposits.for_courier(courier(number)), [Due { id: id(1), to: BEN, parts: 1 }]);
             assert_eq!(deposits.left_with(id(1), courier(number)), usize::from(number));
+            assert_eq!(deposits.left(courier(number)), 1);
             assert_eq!(deposits.for_courier(courier(number)), []);
         }
         assert_eq!(deposits.for_courier(courier(4)), []);
         assert!(deposits.remove(id(1)) && !deposits.remove(id(1)));
+        assert_eq!(deposits.left(courier(1)), 0, "it arrived");
     }
 
     #[test]
-    fn the_same_text_is_taken_once_and_too_many_push_out_who_expires_first() {
+    fn a_hundred_for_each_of_four_people_and_the_one_that_expires_first_goes() {
         let mut deposits = deposits();
         deposits.left_with(id(1), courier(1));
-        assert_eq!(deposits.add(id(1), (BEN, NOW), vec![vec![2]]), None);
+        assert_eq!(deposits.add(id(1), BEN, plain(NOW, 1)), None);
         assert_eq!(deposits.for_courier(courier(1)), [], "it is the one that was left already");
+        let later = UnixMillis(NOW.0 + 2000);
+        let many =
+            |person: u8, number: u8| MessageId([person, number, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9]);
         for number in 2..=100 {
-            assert_eq!(deposits.add(id(number), (BEN, UnixMillis(NOW.0 + 2000)), vec![vec![1]]), None);
+            assert_eq!(deposits.add(many(BEN.0[0], number), BEN, plain(later, 1)), None);
         }
-        assert_eq!(deposits.add(id(101), (BEN, UnixMillis(NOW.0 + 2000)), vec![vec![1]]), Some(id(1)));
-        assert_eq!(deposits.expire(UnixMillis(NOW.0 + 2000)).len(), MAX_DEPOSITS);
+        for (person, number) in (3..6).flat_map(|person| (1..=100).map(move |number| (person, number))) {
+            assert_eq!(deposits.add(many(person, number), PeerId([person; 8]), plain(later, 1)), None);
+        }
+        assert_eq!(deposits.add(id(101), BEN, plain(later, 1)), Some((id(1), false)), "a courier has it");
+        assert_eq!(deposits.add(id(102), BEN, plain(later, 1)), Some((many(2, 2), true)), "none has it");
+        let somebody = deposits.add(id(103), PeerId([7; 8]), plain(later, 1));
+        assert_eq!(somebody, Some((many(5, 1), true)), "whoever has the most gives way");
+        assert_eq!(deposits.expire(later).len(), MAX_DEPOSITS);
+    }
+
+    #[test]
+    fn the_oldest_is_left_first() {
+        let mut deposits = Deposits::default();
+        for (number, life) in [(9, 1000), (3, 1000), (5, 900), (7, 1000)] {
+            deposits.add(id(number), BEN, plain(UnixMillis(NOW.0 + life), 2));
+        }
+        let order: Vec<MessageId> = deposits.for_courier(courier(1)).iter().map(|due| due.id).collect();
+        assert_eq!(order, [id(5), id(9), id(3), id(7)]);
     }
 
     #[test]

@@ -57,7 +57,7 @@ impl Engine {
         let Some(received) = self.gossip.archive.restore(kept, now.unix) else { return false };
         self.dedup.mark(Key::of(received.packet()), now);
         if received.packet().packet_type == PacketType::Announce
-            && let Ok(announce) = self.introduced(&received)
+            && let Ok(announce) = self.introduced(&received, None, now)
         {
             let packet = received.packet();
             if self.peers.introduced(packet.sender, announce, packet.timestamp).is_err() {
@@ -109,14 +109,17 @@ impl Engine {
     }
 
     /// A packet of ours comes back as the answer to a request: we lost it, it seems.
-    pub(in crate::mesh) fn own_again(&mut self, received: &Received, now: Now) -> Result<(), DropReason> {
+    pub(in crate::mesh) fn own_again(
+        &mut self,
+        received: &Received,
+        link: Option<LinkId>,
+        now: Now,
+    ) -> Result<(), DropReason> {
         let packet = received.packet();
         let kind = Kind::of(packet.packet_type).ok_or(DropReason::Own)?;
         if kind.must_be_proven() {
-            let signature = packet.signature.ok_or(DropReason::Unsigned)?;
             let key = self.identity.signing_public();
-            crate::crypto::verify(&key, &signature, received.signing_preimages(), ())
-                .map_err(|_| DropReason::Signature)?;
+            self.vouched_for((), received, &key, link, now)?;
         }
         self.remember(received, kind.must_be_proven(), None, now);
         Ok(())

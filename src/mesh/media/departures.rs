@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::event::Failure;
 use crate::ids::{AttemptId, PeerId};
 use crate::time::Instant;
-use crate::wire::MediaFile;
+use crate::wire::{MediaFile, is_confirmed_everywhere};
 
 /// Files on their way at once: each may have a megabyte.
 const MAX_FILES: usize = 8;
@@ -31,6 +31,8 @@ const MAX_RECEIPT_PATIENCE: Duration = Duration::from_secs(150);
 enum Stage {
     /// There is no session yet.
     Waiting(MediaFile),
+    /// There is one, in which the peer has yet to prove what it can do.
+    Unproven(MediaFile),
     /// It could leave, and others are before it.
     InLine(MediaFile),
     /// Its pieces leave one by one.
@@ -45,6 +47,8 @@ struct Departure {
     to: Option<PeerId>,
     /// What a receipt calls it.
     id: Option<String>,
+    /// Whether every app that confirms files confirms this one.
+    confirmed_everywhere: bool,
     stage: Stage,
     due: Instant,
 }
@@ -55,6 +59,8 @@ pub(super) enum Over {
     Failed(Failure),
     /// All of it left, and this peer did not say that it came.
     Unanswered(PeerId),
+    /// The same of a file that not every app confirms.
+    Unconfirmed,
     /// It still waits for its turn.
     NotYet,
 }
@@ -75,14 +81,16 @@ impl Departures {
         file: MediaFile,
         now: Instant,
     ) -> bool {
-        let due = now + SESSION_PATIENCE;
-        self.add(attempt, Departure { to: Some(to), id: Some(id), stage: Stage::Waiting(file), due })
+        let (confirmed_everywhere, due) = (is_confirmed_everywhere(&file.name), now + SESSION_PATIENCE);
+        let (to, id, stage) = (Some(to), Some(id), Stage::Waiting(file));
+        self.add(attempt, Departure { to, id, confirmed_everywhere, stage, due })
     }
 
     /// Takes a file for everyone, which waits for its turn; false when there are too many.
     pub(super) fn leave(&mut self, attempt: AttemptId, file: MediaFile, now: Instant) -> bool {
         let due = now + TELL_EVERY;
-        self.add(attempt, Departure { to: None, id: None, stage: Stage::InLine(file), due })
+        let stage = Stage::InLine(file);
+        self.add(attempt, Departure { to: None, id: None, confirmed_everywhere: false, stage, due })
     }
 
     fn add(&mut self, attempt: AttemptId, departure: Departure) -> bool {
@@ -93,12 +101,16 @@ impl Departures {
         true
     }
 
-    /// A session with this peer stands: what waited for it waits for its turn.
-    pub(super) fn session(&mut self, peer: PeerId, now: Instant) {
+    /// A session with this peer stands: what waited for it waits for its turn, or first until the peer has proven what it
+    /// can do, at most until `proof_due`.
+    pub(super) fn session(&mut self, peer: PeerId, proof_due: Option<Instant>, now: Instant) {
         for file in self.files.values_mut().filter(|file| file.to == Some(peer)) {
-            if let Stage::Waiting(content) = &file.stage {
-                file.stage = Stage::InLine(content.clone());
-                file.due = now + TELL_EVERY;
+            if let Stage::Waiting(content) | Stage::Unproven(content) = &file.stage {
+                let content = content.clone();
+                (file.stage, file.due) = match proof_due {
+                    Some(due) => (Stage::Unproven(content), due),
+                    None => (Stage::InLine(content), now + TELL_EVERY),
+                };
             }
         }
     }
@@ -111,7 +123,7 @@ impl Departures {
         let mut waiting = waiting.filter(|(_, file)| !moving.contains(&file.to));
         waiting.find_map(|(&attempt, file)| match &file.stage {
             Stage::InLine(content) => Some((attempt, file.to, content.clone())),
-            Stage::Waiting(_) | Stage::Moving { .. } | Stage::Gone => None,
+            Stage::Waiting(_) | Stage::Unproven(_) | Stage::Moving { .. } | Stage::Gone => None,
         })
     }
 
@@ -131,7 +143,7 @@ impl Departures {
                 file.due = (now + PIECE_PATIENCE).min(since + MOVING_PATIENCE);
                 Some(pieces)
             }
-            Stage::Waiting(_) | Stage::InLine(_) | Stage::Gone => None,
+            Stage::Waiting(_) | Stage::Unproven(_) | Stage::InLine(_) | Stage::Gone => None,
         }
     }
 
@@ -140,7 +152,7 @@ impl Departures {
         let Some(file) = self.files.get_mut(&attempt) else { return };
         let took = match file.stage {
             Stage::Moving { since, .. } => now.since(since),
-            Stage::Waiting(_) | Stage::InLine(_) | Stage::Gone => Duration::ZERO,
+            Stage::Waiting(_) | Stage::Unproven(_) | Stage::InLine(_) | Stage::Gone => Duration::ZERO,
         };
         file.stage = Stage::Gone;
         file.due = now + (RECEIPT_PATIENCE + took * 2).min(MAX_RECEIPT_PATIENCE);
@@ -159,7 +171,7 @@ impl Departures {
         let is_it = |file: &Departure| {
             file.to == Some(from)
                 && file.id.as_deref() == Some(id)
-                && !matches!(file.stage, Stage::Waiting(_) | Stage::InLine(_))
+                && matches!(file.stage, Stage::Moving { .. } | Stage::Gone)
         };
         let attempt = self.files.iter().find(|(_, file)| is_it(file)).map(|(&attempt, _)| attempt)?;
         self.files.remove(&attempt);
@@ -174,17 +186,20 @@ impl Departures {
     /// The next file whose time is over.
     pub(super) fn pop_over(&mut self, now: Instant) -> Option<(AttemptId, Over)> {
         let (&attempt, file) = self.files.iter_mut().find(|(_, file)| file.due <= now)?;
-        let over = match file.stage {
-            Stage::InLine(_) => {
-                file.due = now + TELL_EVERY;
+        let over = match &file.stage {
+            Stage::InLine(content) | Stage::Unproven(content) => {
+                (file.stage, file.due) = (Stage::InLine(content.clone()), now + TELL_EVERY);
                 return Some((attempt, Over::NotYet));
             }
             Stage::Waiting(_) => Over::Failed(Failure::NoSession),
-            Stage::Moving { since, .. } if now.since(since) >= MOVING_PATIENCE => {
+            Stage::Moving { since, .. } if now.since(*since) >= MOVING_PATIENCE => {
                 Over::Failed(Failure::TooSlow)
             }
             Stage::Moving { .. } => Over::Failed(Failure::Cut),
-            Stage::Gone => file.to.map_or(Over::Failed(Failure::Unanswered), Over::Unanswered),
+            Stage::Gone => match file.to {
+                Some(peer) if file.confirmed_everywhere => Over::Unanswered(peer),
+                Some(_) | None => Over::Unconfirmed,
+            },
         };
         self.files.remove(&attempt);
         Some((attempt, over))
@@ -207,7 +222,7 @@ mod tests {
     }
 
     fn file() -> MediaFile {
-        MediaFile { name: "a".into(), mime: "m".into(), content: vec![1].into() }
+        MediaFile { name: "voice_0011223344556677.m4a".into(), mime: "m".into(), content: vec![1].into() }
     }
 
     fn waiting() -> Departures {
@@ -236,6 +251,33 @@ mod tests {
     }
 
     #[test]
+    fn silence_about_a_file_that_not_every_app_confirms_says_nothing() {
+        let mut departures = Departures::default();
+        let photo = MediaFile { name: "summer.jpg".into(), ..file() };
+        assert!(departures.wait(ONE, BOB, "media-1".into(), photo.clone(), at(0)));
+        departures.gone(ONE, true, at(1));
+        assert_eq!(departures.pop_over(at(61)), Some((ONE, Over::Unconfirmed)));
+        assert!(departures.wait(ONE, BOB, "media-1".into(), photo, at(70)));
+        departures.gone(ONE, true, at(71));
+        assert_eq!(departures.delivered(BOB, "media-1"), Some(ONE), "it is confirmed all the same");
+    }
+
+    #[test]
+    fn a_file_waits_for_what_its_recipient_proves_and_not_for_ever() {
+        let mut departures = waiting();
+        departures.session(BOB, Some(at(8)), at(3));
+        assert_eq!(departures.next(), None);
+        departures.session(BOB, None, at(4));
+        assert!(departures.next().is_some());
+
+        let mut silent = waiting();
+        silent.session(BOB, Some(at(8)), at(3));
+        assert_eq!((silent.pop_over(at(7)), silent.next()), (None, None));
+        assert_eq!(silent.pop_over(at(8)), Some((ONE, Over::NotYet)));
+        assert!(silent.next().is_some());
+    }
+
+    #[test]
     fn a_file_that_takes_its_time_is_given_more_for_its_receipt_and_none_that_is_too_old() {
         let mut moving = waiting();
         moving.moving(ONE, 9, at(0));
@@ -259,8 +301,8 @@ mod tests {
             assert_eq!(departures.next(), None, "there is no session yet");
         }
         assert!(departures.leave(AttemptId(4), file(), at(0)));
-        departures.session(BOB, at(1));
-        departures.session(PeerId([3; 8]), at(1));
+        departures.session(BOB, None, at(1));
+        departures.session(PeerId([3; 8]), None, at(1));
         let next = |departures: &Departures| departures.next().map(|(attempt, ..)| attempt);
         assert_eq!(next(&departures), Some(ONE));
         departures.moving(ONE, 9, at(1));

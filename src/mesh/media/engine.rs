@@ -4,7 +4,6 @@ use bytes::Bytes;
 use rand_core::RngCore;
 
 use super::bursts::{Bursts, Recording, Speaker};
-use super::carriers::Carriers;
 use super::departures::{Departures, Over};
 use super::event::{Command, Event, Failure, Received, Secrecy};
 use super::ledger::Ledger;
@@ -28,20 +27,19 @@ const VOICE_AGE: std::time::Duration = std::time::Duration::from_secs(30);
 /// After so many pieces of a file people hear how far it is.
 const TELL_EVERY: u16 = 16;
 
-/// What the engine keeps of files, voice and Nostr events.
+/// What the engine keeps of files and voice.
 #[derive(Debug, Default)]
 pub(in crate::mesh) struct Media {
     departures: Departures,
     ledger: Ledger,
     bursts: Bursts,
     speeches: Speeches,
-    carriers: Carriers,
 }
 
 impl Media {
     /// When something is over.
     pub(in crate::mesh) fn poll_timeout(&self) -> Option<Instant> {
-        let Self { departures, bursts, speeches, .. } = self;
+        let Self { departures, bursts, speeches, ledger: _ } = self;
         [departures.poll_timeout(), bursts.poll_timeout(), speeches.poll_timeout()]
             .into_iter()
             .flatten()
@@ -88,6 +86,7 @@ impl Engine {
                     self.routes.bar(peer, now.instant);
                     Event::Failed { attempt, reason: Failure::Unanswered }
                 }
+                Over::Unconfirmed => Event::Unconfirmed { attempt },
                 Over::NotYet => Event::Progress { attempt, left: 0, pieces: 0 },
             };
             self.tell_media(told);
@@ -134,9 +133,11 @@ impl Engine {
         }
     }
 
-    /// A session with this peer stands: the files and recordings that waited for it leave.
+    /// A session with this peer stands: the files and recordings that waited for it leave, files when the peer has proven
+    /// in it that it takes them.
     pub(in crate::mesh) fn session_for_files(&mut self, peer: PeerId, now: Now) {
-        self.media.departures.session(peer, now.instant);
+        let proof_due = self.sessions.proof_due(peer, now.instant);
+        self.media.departures.session(peer, proof_due, now.instant);
         self.media.speeches.begin(Some(peer), now.instant);
         self.next_files(now);
     }
@@ -242,13 +243,16 @@ impl Engine {
         self.tell_media(Event::Received(received));
     }
 
-    /// A packet of live voice for everyone.
+    /// A packet of live voice for everyone. What is more than we collect others may have room for.
     pub(in crate::mesh) fn open_voice(&mut self, packet: &Packet, now: Now) -> Result<(), DropReason> {
         let voice = VoicePacket::decode(&packet.payload).map_err(|_| DropReason::Payload)?;
         if packet.timestamp.abs_diff(now.unix) > VOICE_AGE {
             return Err(DropReason::Clock);
         }
-        self.heard_voice(packet.sender, false, voice, packet.timestamp, now)
+        if let Err(reason) = self.heard_voice(packet.sender, false, voice, packet.timestamp, now) {
+            self.counters.drop(reason);
+        }
+        Ok(())
     }
 
     /// A packet of live voice, for everyone or in a session.
@@ -266,8 +270,8 @@ impl Engine {
         taken.map_err(|_| DropReason::Media)
     }
 
-    /// A Nostr event that crosses this mesh: read as far as its budget is concerned, and carried on.
-    pub(in crate::mesh) fn nostr_carrier(&mut self, packet: &Packet, now: Now) -> Result<(), DropReason> {
+    /// A Nostr event that crosses this mesh, and is never opened: how many are too many its gateway says.
+    pub(in crate::mesh) fn nostr_carrier(&mut self, packet: &Packet) -> Result<(), DropReason> {
         let carrier = NostrCarrier::decode(&packet.payload).map_err(|_| DropReason::Payload)?;
         let uplink = carrier.direction.is_uplink();
         if uplink && packet.signature.is_none() {
@@ -275,9 +279,6 @@ impl Engine {
         }
         if uplink == packet.is_broadcast() {
             return Err(DropReason::Payload);
-        }
-        if !self.media.carriers.take(packet.sender, carrier.direction, now.instant) {
-            return Err(DropReason::NostrBudget);
         }
         self.counters.nostr_events += 1;
         Ok(())

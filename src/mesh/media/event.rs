@@ -65,7 +65,7 @@ pub enum Event {
         /// The attempt it answers.
         attempt: AttemptId,
     },
-    /// It was sent, and nobody will say that it came: the recipient's app does not.
+    /// It was sent, and its recipient did not say that it came: the app there confirms no files, or none of such a name.
     Unconfirmed {
         /// The attempt it answers.
         attempt: AttemptId,

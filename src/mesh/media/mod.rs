@@ -1,7 +1,6 @@
 //! Files, live voice and Nostr events over the mesh (spec 3.9, 3.10, 3.16).
 
 mod bursts;
-mod carriers;
 mod departures;
 mod engine;
 pub mod event;

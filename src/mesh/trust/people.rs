@@ -117,6 +117,12 @@ impl Trust {
         self.standing(who).blocked
     }
 
+    /// Whether the person who signs with this key is blocked.
+    pub(in crate::mesh) fn is_blocked_key(&self, signing_public: &[u8; 32]) -> bool {
+        let signs_so = |who| self.keys(who).is_some_and(|keys| keys.signing_public == *signing_public);
+        self.standings.iter().any(|(&who, standing)| standing.blocked && signs_so(who))
+    }
+
     /// Whether we are a favourite of theirs.
     pub(in crate::mesh) fn favours_us(&self, who: Fingerprint) -> bool {
         self.people.get(&who).is_some_and(|person| person.favours_us)

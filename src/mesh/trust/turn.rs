@@ -6,7 +6,7 @@ use rand_core::RngCore;
 use super::event::{Command, Event, Unverified};
 use super::level::{Opinion, Standing};
 use super::people::{Keys, Pinned, Proof, Restored};
-use super::vouches::is_timely;
+use super::vouches::{MAX_OF_ONE, is_timely};
 use crate::crypto::verify;
 use crate::ids::{Fingerprint, MessageId, PeerId};
 use crate::mesh::egress::Aim;
@@ -24,6 +24,9 @@ use crate::wire::{
 const FAVOURITE: &str = "[FAVORITED]";
 /// What one begins with that unmakes them one.
 const NO_FAVOURITE: &str = "[UNFAVORITED]";
+
+/// The most people vouched for at once: as many as one voucher is remembered for.
+const VOUCHES_AT_ONCE: usize = MAX_OF_ONE;
 
 /// Whether a private text is a favourite notice, and what it says. It is not meant for people. Behind a colon the apps
 /// name a Nostr key.
@@ -110,6 +113,7 @@ impl Engine {
             self.send_peer_state(peer, now);
             self.show_person(peer, now);
             self.send_vouches(peer, now);
+            self.session_for_files(peer, now);
         }
     }
 
@@ -253,7 +257,8 @@ impl Engine {
         }
     }
 
-    /// Vouches for everybody whom our owner verified, to somebody verified who takes vouches.
+    /// Vouches for everybody whom our owner verified, to somebody verified who takes vouches; where they are too many,
+    /// each time for others of them.
     fn send_vouches(&mut self, peer: PeerId, now: Now) {
         let Some(who) = self.sessions.fingerprint(peer) else { return };
         let takes = self.sessions.capabilities(peer).is_some_and(|set| set.contains(Capabilities::VOUCH));
@@ -266,9 +271,15 @@ impl Engine {
             let preimage = Vouch::signing_preimage(&fingerprint, &signing_public, made);
             Vouch { fingerprint, signing_public, made, signature: self.identity.sign(&preimage) }
         };
-        let vouches: Vec<Vouch> = self.trust.verified_but(who).take(MAX_VOUCHES).map(vouch).collect();
-        if !vouches.is_empty() {
-            self.send_inner(Aim::Peer(peer), peer, &NoisePayload::Vouches(vouches), now);
+        let mut verified: Vec<_> = self.trust.verified_but(who).collect();
+        if verified.len() > VOUCHES_AT_ONCE {
+            let first = self.rng.next_u64() % u64::try_from(verified.len()).unwrap_or(u64::MAX);
+            verified.rotate_left(usize::try_from(first).unwrap_or_default());
+            verified.truncate(VOUCHES_AT_ONCE);
+        }
+        let vouches: Vec<Vouch> = verified.into_iter().map(vouch).collect();
+        for vouches in vouches.chunks(MAX_VOUCHES) {
+            self.send_inner(Aim::Peer(peer), peer, &NoisePayload::Vouches(vouches.to_vec()), now);
         }
     }
 

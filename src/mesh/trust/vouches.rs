@@ -18,7 +18,7 @@ const LIFETIME: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 /// How far a voucher's clock may be ahead of ours.
 const SKEW: Duration = Duration::from_secs(60 * 60);
 /// Vouches kept of one voucher; the oldest go first.
-const MAX_OF_ONE: usize = 64;
+pub(super) const MAX_OF_ONE: usize = 64;
 /// Vouchers whose word is kept. They are people our owner verified by hand, so a further one is an odd case.
 const MAX_VOUCHERS: usize = 256;
 const VERSION: u8 = 1;

@@ -13,6 +13,7 @@ pub(super) fn read(document: &mut Document<'_>) -> Limits {
         from_verified: section.number("from_verified", usual.from_verified.min(envelopes), 0..=envelopes),
         per_favourite: section.number("per_favourite", usual.per_favourite.min(envelopes), 0..=envelopes),
         per_verified: section.number("per_verified", usual.per_verified.min(envelopes), 0..=envelopes),
+        per_stranger: section.number("per_stranger", usual.per_stranger.min(envelopes), 0..=envelopes),
     };
     section.end();
     read

@@ -10,6 +10,7 @@ use super::pauses::Pauses;
 use super::record::{Cancelled, Shared, until_cancelled};
 use super::ways::Carried;
 use crate::ids::PeerId;
+use crate::mesh::media::event::Failure;
 use crate::storage::{StoreError, Transfer, TransferStatus};
 use crate::transports::files::{Progress, SendError, Source, Stamp};
 use crate::wire::file::Reason;
@@ -53,6 +54,9 @@ impl Sending {
         let mut told = None;
         loop {
             let error = match self.try_once(shared).await {
+                Ok(Carried::Unconfirmed) if self.is_owed_a_word(shared).await? => {
+                    SendError::Mesh(Failure::Unanswered)
+                }
                 Ok(carried) => return self.is_done(shared, carried).await,
                 Err(error) => error,
             };
@@ -71,6 +75,13 @@ impl Sending {
                 () = until_cancelled(self.cancelled.clone()) => return Ok(()),
             }
         }
+    }
+
+    /// Whether the receiver's program confirms every file: it is this one, since it made a contact card.
+    async fn is_owed_a_word(&self, shared: &Shared) -> Result<bool, StoreError> {
+        let peer = self.transfer.key.peer;
+        let contacts = shared.store.with(|database| database.contacts()).await?;
+        Ok(contacts.iter().any(|contact| contact.fingerprint.peer_id() == peer && !contact.card.is_empty()))
     }
 
     /// The receiver has it, as far as can be known.
@@ -174,9 +185,11 @@ fn unconfirmed(peer: PeerId, size: u64) -> &'static str {
     match (peer == PeerId::BROADCAST, size > ANDROID_TAKES) {
         (true, false) => "sent to everyone in reach",
         (true, true) => "sent to everyone in reach; phones with Android take files of up to 116 kB",
-        (false, false) => "sent over the mesh; the app there does not confirm files",
+        (false, false) => {
+            "sent over the mesh, and not confirmed; the phone apps confirm only photos and recordings they made"
+        }
         (false, true) => {
-            "sent over the mesh; the app there does not confirm files, and on Android takes up to 116 kB"
+            "sent over the mesh, and not confirmed; phones with Android take files of up to 116 kB"
         }
     }
 }

@@ -28,7 +28,7 @@ pub(in crate::node) struct Ways {
 pub(super) enum Carried {
     /// The receiver has it, and this is its hash.
     Compared(FileHash),
-    /// It went over the mesh, to everyone or to somebody whose app does not confirm files.
+    /// It went over the mesh, to everyone or to somebody who does not say that it came: most apps confirm few files.
     Unconfirmed,
 }
 
