@@ -5,9 +5,10 @@
 
 mod program;
 
+use hopline::api::schema::EventReport;
 use serde_json::Value;
 
-use program::{Bench, stderr, stdout};
+use program::{Bench, event, stderr, stdout};
 
 /// A peer nobody has ever heard.
 const STRANGER: &str = "0123456789abcdef";
@@ -39,6 +40,29 @@ async fn what_waits_is_listed_with_its_reason_until_it_is_given_up() {
     assert_eq!(all["messages"][0]["status"], "refused");
     let again = bench.run(&["--home", "ada", "outbox", "cancel", id]).await;
     assert_eq!(stderr(&again), "error: the message is refused already\n");
+}
+
+#[tokio::test]
+async fn what_no_courier_takes_is_said_to_be_too_long_for_them() {
+    let bench = Bench::new();
+    let _air = bench.air("ada").await;
+    let _ada = bench.daemon("ada").await;
+    let mut events = bench.client("ada").events().await.unwrap();
+    let sent = bench.json(&["--home", "ada", "send", STRANGER, &"long ".repeat(300)]).await;
+    event(&mut events, |event| {
+        let EventReport::Status { reason: Some(reason), .. } = event else { return None };
+        reason.contains("couriers").then_some(())
+    })
+    .await;
+    let listed = bench.json(&["--home", "ada", "outbox", "list"]).await;
+    assert_eq!(
+        (&listed["messages"][0]["id"], &listed["messages"][0]["status"]),
+        (&sent["id"], &"queued".into())
+    );
+    let reason = listed["messages"][0]["reason"].as_str().unwrap();
+    let said =
+        "nothing reaches the recipient now, and couriers take texts of 1020 bytes at most: it has 1500";
+    assert_eq!(reason, said);
 }
 
 #[tokio::test]

@@ -7,15 +7,17 @@ mod common;
 use std::time::Duration;
 
 use common::{MINUTE, deliver, private_ttls};
+use hopline::crypto::courier::{self, OpenWith};
 use hopline::ids::{AttemptId, MessageId};
 use hopline::mesh::Config;
 use hopline::mesh::courier::event::{Command as Courier, Event as CourierEvent};
 use hopline::mesh::error::DropReason;
 use hopline::mesh::event::{Command, Event};
+use hopline::mesh::kept::{Kept, Shelf};
 use hopline::mesh::trust::Standing;
 use hopline::sim::{Edge, NodeId, Topology, World};
 use hopline::time::UnixMillis;
-use hopline::wire::Capabilities;
+use hopline::wire::{Capabilities, CourierEnvelope};
 
 const FAVOURITE: Standing = Standing { favourite: true, verified: false, blocked: false };
 const VERIFIED: Standing = Standing { favourite: false, verified: true, blocked: false };
@@ -64,8 +66,9 @@ impl Islands {
 
 fn leave_for(world: &mut World, from: NodeId, to: NodeId, id: u8, text: &str) {
     let (to, id) = (world.peer(to), MessageId([id; 16]));
-    let expires = world.clock(from).unix + 24 * HOUR;
-    world.command(from, Command::Courier(Courier::Deposit { to, id, text: text.to_owned(), expires }));
+    let (written, text) = (world.clock(from).unix, text.to_owned());
+    let expires = written + 24 * HOUR;
+    world.command(from, Command::Courier(Courier::Deposit { to, id, text, written, expires }));
 }
 
 fn dropped(world: &World, node: NodeId, reason: DropReason) -> u64 {
@@ -96,6 +99,56 @@ fn a_walker_between_two_islands_carries_all_private_mail_and_each_arrives_once()
         }
         assert_eq!(islands.world.engine(islands.walker).courier_report().carried, 0);
     }
+}
+
+/// The envelopes that a node carries, as they are on its disk.
+fn carried(world: &World, node: NodeId) -> Vec<CourierEnvelope> {
+    let envelope = |kept: Kept| {
+        let value =
+            (kept.shelf == Shelf::Courier && kept.key.first() == Some(&b'c')).then_some(kept.value)?;
+        // A version, a tier, who left it, and those who have a share.
+        let given = usize::from(*value.get(10)?);
+        CourierEnvelope::decode(&value.slice(11 + 8 * given..)).ok()
+    };
+    world.kept(node).into_iter().filter_map(envelope).collect()
+}
+
+#[test]
+fn where_the_walker_walked_before_mail_is_sealed_to_prekeys_and_no_stolen_static_key_opens_it() {
+    let mut islands = Islands::new(11, Capabilities::HOPLINE);
+    let ([a1, _], [b1, _]) = (islands.left, islands.right);
+    for node in [b1, a1] {
+        islands.visit(node);
+    }
+    let prekeys = |islands: &Islands| islands.world.engine(b1).courier_report().prekeys;
+    let before = prekeys(&islands);
+    leave_for(&mut islands.world, a1, b1, 1, "to a prekey");
+    islands.visit(a1);
+    let mail = carried(&islands.world, islands.walker);
+    assert_eq!((mail.len(), mail[0].prekey.is_some()), (1, true));
+    let (writer, reader) = (islands.world.identity(a1), islands.world.identity(b1));
+    assert!(
+        courier::open(OpenWith::Static(&reader), &mail[0].ciphertext).is_err(),
+        "a thief of the static key"
+    );
+    assert!(courier::open(OpenWith::Static(&writer), &mail[0].ciphertext).is_err(), "nor who wrote it");
+
+    islands.visit(b1);
+    assert_eq!(islands.texts(b1, "to a prekey"), 1);
+    assert_eq!(prekeys(&islands), before - 1, "it is used up");
+    // Its neighbours and the walker know of the same.
+    let texts = ["the next", "and the next"];
+    for (id, text) in (2..).zip(texts) {
+        islands.visit(a1);
+        leave_for(&mut islands.world, a1, b1, id, text);
+        islands.visit(a1);
+        let next = carried(&islands.world, islands.walker);
+        assert_eq!(next.len(), 1);
+        assert!(next[0].prekey.is_some() && next[0].prekey != mail[0].prekey, "to another");
+        islands.visit(b1);
+        assert_eq!(islands.texts(b1, text), 1);
+    }
+    assert_eq!(prekeys(&islands), before - 3);
 }
 
 #[test]
@@ -270,9 +323,10 @@ fn a_text_left_while_the_clock_is_not_set_goes_to_a_courier_once_it_is() {
     world.run_for(2 * MINUTE);
 
     let (to, text) = (world.peer(reader), "from 1970".to_owned());
-    let expires = world.clock(writer).unix + 7 * 24 * HOUR;
+    let written = world.clock(writer).unix;
+    let expires = written + 7 * 24 * HOUR;
     world.set_clock_error(writer, -1_800_000_000_000);
-    let deposit = Courier::Deposit { to, id: MessageId([1; 16]), text, expires };
+    let deposit = Courier::Deposit { to, id: MessageId([1; 16]), text, written, expires };
     world.command(writer, Command::Courier(deposit));
     world.run_for(MINUTE);
     assert_eq!(world.engine(courier).courier_report().carried, 0, "nothing leaves by a wrong clock");

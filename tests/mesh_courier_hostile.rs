@@ -173,12 +173,8 @@ fn nothing_is_left_or_shared_on_a_link_that_is_bound_by_a_replayed_announce() {
         nickname: "vera".to_owned(),
         standing: FAVOURITE,
     })));
-    let deposit = Courier::Deposit {
-        to: vera.peer_id(),
-        id,
-        text: "our own".to_owned(),
-        expires: bench.clock().unix + 24 * HOUR,
-    };
+    let (written, text) = (bench.clock().unix, "our own".to_owned());
+    let deposit = Courier::Deposit { to: vera.peer_id(), id, text, written, expires: written + 24 * HOUR };
     bench.feed(Input::Command(Command::Courier(deposit)));
     bench.hear(2, &announce_courier(&identity(CARL), at(&bench)));
     for _ in 0..10 {

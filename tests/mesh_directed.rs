@@ -11,7 +11,7 @@ use bench::{Bench, identity, introduce, link, packet, signed};
 use bytes::Bytes;
 use hopline::ids::{AttemptId, LinkId, MessageId, PeerId};
 use hopline::link::event::{DeviceAddress, RadioEvent, Role};
-use hopline::mesh::event::{Command, Event, Input};
+use hopline::mesh::event::{Command, Event, Input, Reach};
 use hopline::mesh::media::event::{Command as Ask, Event as Told, Failure};
 use hopline::wire::{Announce, Capabilities, MediaFile, NoisePayload, Packet, PacketType, PeerState};
 use inside::{Inside, at};
@@ -127,4 +127,17 @@ fn a_private_file_waits_until_its_recipient_has_proven_that_it_takes_files_or_fi
     assert_eq!(links_of(&bench, PacketType::Fragment), []);
     let failed = Event::Media(Told::Failed { attempt: AttemptId(1), reason: Failure::NotTaken });
     assert!(bench.events.contains(&failed));
+}
+
+#[test]
+fn what_goes_again_because_a_new_session_stands_blames_no_link() {
+    let mut bench = Bench::with_links(2);
+    let carol = Inside::open(&mut bench, 1, CAROL);
+    let (to, card) = (carol.identity.peer_id(), Bytes::from_static(b"a card"));
+    let (attempt, id) = (AttemptId(1), MessageId([1; 16]));
+    bench.feed(Input::Command(Command::SendCard { attempt, to, id, card: card.clone() }));
+    bench.pass(SECOND);
+    let mut again = Inside::open(&mut bench, 1, CAROL);
+    assert!(again.told(&bench).contains(&NoisePayload::Card(card)), "the first session may have lost it");
+    assert_eq!(bench.reach(to), Some(Reach::Direct));
 }

@@ -82,6 +82,30 @@ fn a_packet_from_a_clock_that_is_two_minutes_off_is_dropped() {
 }
 
 #[test]
+fn who_alone_has_another_time_than_two_others_is_told_so_once_and_they_are_not() {
+    let topology: Topology = "pi ada\npi ben\nada ben\n".parse().expect("a topology");
+    let mut world = started(9, &topology);
+    let nodes = world.nodes();
+    world.set_clock_error(nodes[0], -600_000);
+    world.run_for(5 * MINUTE);
+    let told = |world: &World, node: usize| {
+        let off =
+            |event: &Event| if let Event::ClockOff { ahead_ms } = event { Some(*ahead_ms) } else { None };
+        world.events(nodes[node]).filter_map(off).collect::<Vec<_>>()
+    };
+    let doubt = |world: &World, node: usize| world.engine(nodes[node]).clock_doubt(world.clock(nodes[node]));
+    let [behind] = told(&world, 0)[..] else { panic!("once: {:?}", told(&world, 0)) };
+    assert!((-605_000..=-599_000).contains(&behind), "{behind}");
+    assert!(doubt(&world, 0).is_some());
+    for other in [1, 2] {
+        assert_eq!((told(&world, other), doubt(&world, other)), (Vec::new(), None));
+    }
+    world.set_clock_error(nodes[0], 0);
+    world.run_for(MINUTE);
+    assert_eq!((told(&world, 0).len(), doubt(&world, 0)), (1, None));
+}
+
+#[test]
 fn who_sets_a_clock_back_that_was_far_ahead_is_heard_at_once() {
     let mut world = started(8, &Topology::chain(2, Edge::default()));
     let nodes = world.nodes();

@@ -229,6 +229,34 @@ fn a_copy_that_goes_no_further_does_not_keep_the_true_packet_from_being_passed_o
 }
 
 #[test]
+fn a_copy_that_goes_not_far_does_not_keep_the_true_packet_from_going_further() {
+    let alice = identity(2);
+    let genuine = text(&alice, "far away", 2_000);
+    let with = |ttl| [&genuine[..2], &[ttl], &genuine[3..]].concat();
+    // While the copy waits to be passed on, and after that.
+    for wait in [1, 500] {
+        let mut bench = Bench::with_links(4);
+        introduce(&mut bench, 1, &alice, 0);
+        introduce(&mut bench, 2, &identity(9), 0);
+        bench.pass(Duration::from_secs(2));
+        bench.written.clear();
+        bench.hear(2, &with(2));
+        bench.pass(Duration::from_millis(wait));
+        let near = bench.relayed();
+        assert!(near.iter().all(|(_, frame)| frame[2] == 1));
+        assert_eq!(near.len(), if wait == 500 { 2 } else { 0 });
+        for ttl in [6, 7, 3] {
+            bench.hear(1, &with(ttl));
+            bench.pass(Duration::from_millis(500));
+            let mut far = bench.relayed().split_off(near.len());
+            far.sort_unstable();
+            assert_eq!(far, [link(3), link(4)].map(|link| (link, Bytes::from(with(5)))), "once");
+        }
+        assert_eq!(bench.shown("far away"), 1);
+    }
+}
+
+#[test]
 fn a_link_that_leads_to_one_peer_is_not_taken_over_in_the_name_of_another_who_has_a_link() {
     let (bob, mallory) = (identity(3), identity(9));
     let mut bench = Bench::with_links(2);

@@ -13,7 +13,7 @@ use hopline::capabilities::{Capabilities, DownReason, Health, Reach};
 use hopline::ids::{AttemptId, MessageId, PeerId};
 use hopline::message::{DeliveryStatus, Preference, Recipient, Requirements};
 use hopline::router::error::Reason;
-use hopline::router::event::{Conditions, Envelope, Failure, Input, Output, Report};
+use hopline::router::event::{Conditions, Envelope, Failure, Input, NotLeft, Output, Report};
 use hopline::router::selection::Ask;
 use hopline::router::{Config, Router};
 use hopline::time::{Instant, Now, UnixMillis};
@@ -322,6 +322,26 @@ fn what_couriers_have_of_an_earlier_run_is_not_deposited_again_and_is_recalled_w
     let ended = MessageId([9; 16]);
     bench.handle(Input::Deposited { id: ended, couriers: 1 });
     assert_eq!(bench.deposits().last(), Some(&&Output::Recall { id: ended }));
+}
+
+#[test]
+fn a_text_that_no_courier_takes_says_why_and_waits_on() {
+    let mut bench = Bench::meeting();
+    for transport in [Bitchat, Direct] {
+        bench.reach(transport, Reach::No);
+    }
+    let id = bench.submit(1);
+    let why = NotLeft::TooLong { len: 2_000, max: 1_020 };
+    bench.handle(Input::NotDeposited { id, why });
+    bench.run_for(HOUR);
+    assert_eq!(bench.reasons(id), [Reason::Unreachable, Reason::NotWithCouriers(why)]);
+    let said = Reason::NotWithCouriers(why).to_string();
+    assert!(said.contains("1020 bytes") && said.contains("2000"), "{said}");
+    bench.reach(Bitchat, Reach::Yes);
+    bench.run_for(HOUR);
+    assert!(bench.delivered_at(id).is_some());
+    bench.handle(Input::NotDeposited { id, why });
+    assert_eq!(bench.reasons(id).last(), Some(&Reason::NotWithCouriers(why)), "and nothing more of it");
 }
 
 #[test]

@@ -31,7 +31,11 @@ impl StatusReport {
             fingerprint: status.profile.fingerprint,
             nickname: status.profile.nickname.clone(),
             uptime_ms: u64::try_from(status.uptime.as_millis()).unwrap_or(u64::MAX),
-            clock: ClockReport { unix_ms: status.unix.0, unset: status.clock_unset },
+            clock: ClockReport {
+                unix_ms: status.unix.0,
+                unset: status.clock_unset,
+                ahead_ms: status.bitchat.clock_doubt,
+            },
             transports: status
                 .transports
                 .iter()
@@ -215,6 +219,7 @@ impl EventReport {
             Mesh::Board(event) => return BoardNotice::new(event).map(Self::Board),
             Mesh::People(event) => return PersonNotice::new(event).map(Self::Person),
             Mesh::ClockUnset => Self::ClockUnset,
+            Mesh::ClockOff { ahead_ms } => Self::ClockOff { ahead_ms },
             // Messages and what becomes of them are told once they are on disk.
             Mesh::PublicMessage(_)
             | Mesh::PrivateMessage(_)

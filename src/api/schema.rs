@@ -61,6 +61,10 @@ pub struct ClockReport {
     pub unix_ms: u64,
     /// Whether it is plainly unset, so that nothing is sent.
     pub unset: bool,
+    /// By how many milliseconds it seems to be ahead of everybody's, so that they drop what is sent here; negative where
+    /// it is behind, and absent where it seems to be right.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ahead_ms: Option<i64>,
 }
 
 /// A transport of a node.
@@ -332,6 +336,11 @@ pub enum EventReport {
     Person(PersonNotice),
     /// Nothing is sent: the wall clock is unset.
     ClockUnset,
+    /// The wall clock seems to be wrong: others drop what is sent here.
+    ClockOff {
+        /// By how many milliseconds it seems to be ahead; negative where it is behind.
+        ahead_ms: i64,
+    },
     /// The listener was too slow.
     Missed {
         /// So many events are lost to it.

@@ -54,6 +54,7 @@ pub(super) fn event(event: &EventReport, place: Place) -> String {
         EventReport::Board(notice) => board(notice),
         EventReport::Person(notice) => person(notice, place),
         EventReport::ClockUnset => "* the clock of this machine is not set: nothing is sent".to_owned(),
+        EventReport::ClockOff { ahead_ms } => format!("* {}", clock_off(*ahead_ms)),
         EventReport::Missed { count } => format!("* {count} events came too fast and are not shown"),
     }
 }
@@ -206,6 +207,16 @@ pub(super) fn printable(text: &str) -> String {
         other => other.to_string(),
     };
     text.chars().map(safe).collect()
+}
+
+/// That the clock seems to be wrong, and what to do.
+pub(super) fn clock_off(ahead_ms: i64) -> String {
+    let off = span(Duration::from_millis(ahead_ms.unsigned_abs()));
+    let way = if ahead_ms < 0 { "behind" } else { "ahead" };
+    format!(
+        "this machine's clock seems to be {off} {way}: others drop what it says, and what they say is dropped here; \
+         set it (`timedatectl`)"
+    )
 }
 
 /// A span of time, as coarse as people say it.

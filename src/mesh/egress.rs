@@ -12,7 +12,7 @@ use super::error::{DropReason, Refusal};
 use super::event::Event;
 use super::fanout::{Choice, one_per_peer};
 use super::handshake_rate::Asked;
-use super::outgoing::{Due, Expired, MAX_OUTGOING, Message};
+use super::outgoing::{Due, Expired, MAX_OUTGOING, Message, Why};
 use super::relay::Policy;
 use super::train::{BROADCAST_GAP, DIRECTED_GAP, Train};
 use crate::ids::{AttemptId, LinkId, MessageId, PeerId};
@@ -194,11 +194,11 @@ impl Engine {
         while let Some(due) = self.outgoing.pop_due(now.instant) {
             match due {
                 Due::Expired(expired) => self.report_expired(expired),
-                Due::Send { to, id, payloads, everywhere } => {
-                    if everywhere {
+                Due::Send { to, id, payloads, why } => {
+                    if why == Why::Unanswered {
                         self.bindings.distrust(to, now.instant);
                     }
-                    self.send_or_greet(to, id, &payloads, everywhere, now);
+                    self.send_or_greet(to, id, &payloads, why != Why::First, now);
                 }
             }
         }

@@ -13,6 +13,7 @@ use super::airtime::Airtime;
 use super::announcer::Announcer;
 use super::bindings::Bindings;
 use super::board::Board;
+use super::clocks::Clocks;
 use super::config::Config;
 use super::courier::{Carried, Counts, Deposits, OpenedMail};
 use super::dedup::Dedup;
@@ -95,6 +96,7 @@ pub struct Engine {
     pub(super) counters: Counters,
     pub(super) last_stamp: UnixMillis,
     pub(super) clock_reported: bool,
+    pub(super) clocks: Clocks,
     outputs: VecDeque<Output>,
 }
 
@@ -147,6 +149,7 @@ impl Engine {
             counters: Counters::default(),
             last_stamp: UnixMillis(0),
             clock_reported: false,
+            clocks: Clocks::default(),
             config,
             rng,
             outputs: VecDeque::new(),

@@ -290,6 +290,11 @@ pub enum Event {
     Courier(courier::Event),
     /// Nothing is sent: the wall clock stands before the build date of this program.
     ClockUnset,
+    /// The wall clock seems to be wrong: what others send is of another time, and they drop what is sent here.
+    ClockOff {
+        /// By how many milliseconds it seems to be ahead; negative where it is behind.
+        ahead_ms: i64,
+    },
 }
 
 /// A verified public message.

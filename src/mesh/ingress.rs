@@ -116,7 +116,11 @@ impl Engine {
         if packet.sender == self.me && !answer {
             return Err(DropReason::Own);
         }
-        self.timely(packet, answer, now.unix)?;
+        let timely = self.timely(packet, answer, now.unix);
+        if arrival.via == Via::Mesh {
+            self.compare_clocks(packet, timely, now);
+        }
+        timely?;
         if packet.sender == self.me {
             return self.own_again(&received, arrival.link, now);
         }

@@ -6,6 +6,7 @@ mod bindings;
 pub mod board;
 mod board_store;
 mod budget;
+mod clocks;
 pub mod config;
 pub mod courier;
 mod dedup;

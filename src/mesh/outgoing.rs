@@ -37,12 +37,26 @@ struct Waiting {
     sent: bool,
     tries: usize,
     next: Instant,
+    /// Its recipient was heard of since the last try.
+    woken: bool,
+}
+
+/// Why a message is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Why {
+    /// For the first time: over the links bound to its recipient.
+    First,
+    /// An earlier try went unanswered: over all links.
+    Unanswered,
+    /// Its recipient has appeared, or a new session stands, and may not have got an earlier try: over all links, and
+    /// nothing is wrong with those bound to it.
+    Anew,
 }
 
 /// What to do about a message whose time has come.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Due {
-    /// Send these payloads; `everywhere` when an earlier try went unanswered.
+    /// Send these payloads.
     Send {
         /// To whom.
         to: PeerId,
@@ -50,8 +64,8 @@ pub(super) enum Due {
         id: MessageId,
         /// All its parts.
         payloads: Vec<NoisePayload>,
-        /// Over all links instead of the bound ones.
-        everywhere: bool,
+        /// Why.
+        why: Why,
     },
     /// Nobody answered; the message is forgotten.
     Expired(Expired),
@@ -81,7 +95,7 @@ impl Outgoing {
         if self.waiting.len() >= MAX_OUTGOING && !self.waiting.contains_key(&id) {
             return false;
         }
-        self.waiting.insert(id, Waiting { message, sent: false, tries: 0, next: now });
+        self.waiting.insert(id, Waiting { message, sent: false, tries: 0, next: now, woken: false });
         true
     }
 
@@ -95,17 +109,22 @@ impl Outgoing {
             self.waiting.remove(&id);
             return Some(Due::Expired(expired));
         };
-        let everywhere = waiting.tries > 0;
+        let why = match (waiting.tries, std::mem::take(&mut waiting.woken)) {
+            (0, _) => Why::First,
+            (_, false) => Why::Unanswered,
+            (_, true) => Why::Anew,
+        };
         waiting.tries += 1;
         waiting.next = now + patience;
         let Message { to, payloads, .. } = &waiting.message;
-        Some(Due::Send { to: *to, id, payloads: payloads.clone(), everywhere })
+        Some(Due::Send { to: *to, id, payloads: payloads.clone(), why })
     }
 
     /// This peer appeared, or a session with it stands: what waits for it is due.
     pub(super) fn wake(&mut self, peer: PeerId, now: Instant) {
         for waiting in self.waiting.values_mut().filter(|waiting| waiting.message.to == peer) {
             waiting.next = now;
+            waiting.woken = true;
             // What was sent before may have met a peer without our session: one try more, at least.
             waiting.tries = if waiting.sent { waiting.tries.min(1) } else { 0 };
         }
@@ -194,10 +213,10 @@ mod tests {
     #[test]
     fn a_message_is_tried_twice_and_given_up_after_fifteen_seconds() {
         let mut outgoing = waiting(text(1, true));
-        for (seconds, everywhere) in [(0, false), (5, true)] {
+        for (seconds, reason) in [(0, Why::First), (5, Why::Unanswered)] {
             assert_eq!(outgoing.poll_timeout(), Some(at(seconds)));
             let due = outgoing.pop_due(at(seconds));
-            assert!(matches!(due, Some(Due::Send { everywhere: all, .. }) if all == everywhere));
+            assert!(matches!(due, Some(Due::Send { why, .. }) if why == reason));
             assert_eq!(outgoing.pop_due(at(seconds)), None);
         }
         let expired = Expired { attempt: AttemptId(1), id: ID, reason: Expiry::NoSession };
@@ -221,7 +240,7 @@ mod tests {
         assert!(outgoing.pop_due(at(0)).is_some() && outgoing.pop_due(at(5)).is_some());
         outgoing.sent(ID);
         outgoing.wake(BOB, at(6));
-        assert!(matches!(outgoing.pop_due(at(6)), Some(Due::Send { .. })));
+        assert!(matches!(outgoing.pop_due(at(6)), Some(Due::Send { why: Why::Anew, .. })));
     }
 
     #[test]

@@ -28,10 +28,7 @@ impl Engine {
             if let Err(reason) = self.pass_on(key, received, arrival, proven, now) {
                 self.counters.drop(reason);
             }
-            if self.relays.waits(key) || self.spool.holds(key) {
-                self.refused.forget(key);
-                self.spare(key, received, first);
-            }
+            self.spare(key, received, first);
         }
         self.spare(key, received, link);
         self.spool.heard_again(key, received.bytes(), link);
@@ -70,7 +67,6 @@ impl Engine {
     ) -> Result<(), DropReason> {
         let packet = received.packet();
         let Some(hop) = self.hop(packet, arrival) else {
-            // Neither TTL nor flag 10 is signed: whoever sends a copy ahead would keep the packet from going on.
             if let Some(link) = arrival.link
                 && self.is_spent(packet, arrival)
             {
@@ -86,8 +82,16 @@ impl Engine {
         let (frame, ingress, due) = (received.relayed(hop.ttl), arrival.link, now.instant + hop.wait);
         let relay = Relay { frame, links, ingress, proven, due, without_air: None };
         let planned = self.plan(key, relay, (packet.sender, neighbour), now);
-        if let (Err(DropReason::RelayRate | DropReason::RelayQueueFull), Some(link)) = (planned, ingress) {
-            self.refused.add(key, packet, (link, proven));
+        let Some(link) = ingress else { return planned };
+        match planned {
+            Ok(()) if self.config.policy == Policy::Hopline => {
+                self.refused.goes_on(key, packet, (link, proven), hop.ttl);
+            }
+            Ok(()) => self.refused.goes_on(key, packet, (link, proven), ORIGIN_TTL),
+            Err(DropReason::RelayRate | DropReason::RelayQueueFull) => {
+                self.refused.add(key, packet, (link, proven));
+            }
+            Err(_) => {}
         }
         planned
     }
@@ -142,7 +146,8 @@ impl Engine {
     /// Whether it is only this copy that does not go on.
     fn is_spent(&self, packet: &Packet, arrival: Arrival) -> bool {
         let whole = arrival.fragments == 0 && !ends_here(packet, self.me);
-        whole && self.config.policy.is_spent(packet, packet.ttl)
+        // The phones look no further at what they have heard before.
+        whole && self.config.policy == Policy::Hopline && self.config.policy.is_spent(packet, packet.ttl)
     }
 
     /// Whether a packet that no link leads on to is kept: not when its recipient is whoever sent it here.

@@ -70,7 +70,8 @@ impl Spool {
     }
 
     /// Whether a packet is kept.
-    pub(super) fn holds(&self, key: Key) -> bool {
+    #[cfg(test)]
+    fn holds(&self, key: Key) -> bool {
         self.packets.iter().any(|(_, packet)| packet.key == key)
     }
 

@@ -293,6 +293,7 @@ impl Driver {
             port::Event::Deposited { id, couriers } => {
                 self.carrier.input(Input::Deposited { id, couriers });
             }
+            port::Event::NotDeposited { id, why } => self.carrier.input(Input::NotDeposited { id, why }),
             port::Event::Report { attempt, report } => self.carrier.input(Input::Report { attempt, report }),
             port::Event::Receipt { from, id, read } => self.carrier.receipt(transport, from, id, read),
             port::Event::Received(received) => self.received(transport, received).await,

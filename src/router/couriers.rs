@@ -3,8 +3,8 @@
 
 use super::dispatch::Router;
 use super::error::Reason;
-use super::event::Output;
-use super::pending::Pending;
+use super::event::{NotLeft, Output};
+use super::pending::{Couriers, Pending};
 use super::selection::Exclusion;
 use crate::capabilities::TransportKey;
 use crate::ids::MessageId;
@@ -24,7 +24,7 @@ impl Router {
         for id in first.into_iter().filter(may).take(AT_MOST).collect::<Vec<_>>() {
             let Some(pending) = self.messages.get_mut(&id) else { continue };
             if pending.couriers.is_none() {
-                pending.couriers = Some(0);
+                pending.couriers = Some(Couriers::Have(0));
                 self.outputs.push_back(Output::Deposit { id, expires: pending.envelope.expires });
             }
         }
@@ -36,13 +36,26 @@ impl Router {
             // It ended in an earlier run, and that was not heard.
             return self.outputs.push_back(Output::Recall { id });
         };
-        pending.couriers = Some(couriers);
+        pending.couriers = Some(Couriers::Have(couriers));
+        self.tell_of_couriers(id);
+    }
+
+    /// A text is left with no courier.
+    pub(super) fn not_left(&mut self, id: MessageId, why: NotLeft) {
+        if let Some(pending) = self.messages.get_mut(&id) {
+            pending.couriers = Some(Couriers::Refused(why));
+            self.tell_of_couriers(id);
+        }
+    }
+
+    fn tell_of_couriers(&mut self, id: MessageId) {
+        let Some(pending) = self.messages.get(&id).filter(|pending| pending.lane.is_some()) else { return };
         let reason = match pending.reason().cloned() {
-            // It counts those of before.
-            Some(Reason::WithCouriers { .. }) => Some(Reason::Unreachable),
+            // It tells of those of before.
+            Some(Reason::WithCouriers { .. } | Reason::NotWithCouriers(_)) => Some(Reason::Unreachable),
             reason => reason,
         };
-        if let Some(reason) = reason.filter(|_| pending.lane.is_some()) {
+        if let Some(reason) = reason {
             self.tell_waiting(id, reason);
         }
     }
@@ -64,6 +77,7 @@ fn is_want_of_a_way(reason: &Reason) -> bool {
         Reason::Unreachable | Reason::AllDown | Reason::Tried { .. } | Reason::PreferredDown { .. } => true,
         Reason::NoPrivateTransport
         | Reason::WithCouriers { .. }
+        | Reason::NotWithCouriers(_)
         | Reason::InTurn
         | Reason::TooOld
         | Reason::PrivateBroadcast
@@ -74,10 +88,13 @@ fn is_want_of_a_way(reason: &Reason) -> bool {
 }
 
 impl Reason {
-    /// The same, where couriers have copies of the message.
-    pub(super) fn with_couriers(self, couriers: Option<usize>) -> Self {
+    /// The same, where couriers have copies of the message, or take none.
+    pub(super) fn with_couriers(self, couriers: Option<Couriers>) -> Self {
         match couriers {
-            Some(couriers @ 1..) if is_want_of_a_way(&self) => Self::WithCouriers { couriers },
+            Some(Couriers::Have(couriers @ 1..)) if is_want_of_a_way(&self) => {
+                Self::WithCouriers { couriers }
+            }
+            Some(Couriers::Refused(why)) if is_want_of_a_way(&self) => Self::NotWithCouriers(why),
             Some(_) | None => self,
         }
     }

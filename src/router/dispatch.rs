@@ -101,6 +101,7 @@ impl Router {
             Input::Report { attempt, report } => self.reported(attempt, report, now),
             Input::Receipt { transport, from, id } => self.receipt(transport, from, id, now),
             Input::Deposited { id, couriers } => self.left_with(id, couriers),
+            Input::NotDeposited { id, why } => self.not_left(id, why),
             Input::Conditions(conditions) => self.conditions_changed(conditions, now),
             Input::Remember(records) => {
                 records.into_iter().for_each(|record| self.measured.remember(record));

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::capabilities::{DownReason, TransportKey};
-use crate::router::event::Failure;
+use crate::router::event::{Failure, NotLeft};
 
 /// Why a message is where it is, in words a person can act on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,6 +24,8 @@ pub enum Reason {
         /// How many.
         couriers: usize,
     },
+    /// No transport reaches the recipient, and no courier on the mesh takes a copy either.
+    NotWithCouriers(NotLeft),
     /// No transport works.
     AllDown,
     /// Every transport was tried; the last one said this.
@@ -76,6 +78,15 @@ impl fmt::Display for Reason {
                     f,
                     "nothing reaches the recipient now, but {couriers} couriers on the mesh have copies"
                 )
+            }
+            Self::NotWithCouriers(NotLeft::TooLong { len, max }) => {
+                write!(
+                    f,
+                    "nothing reaches the recipient now, and couriers take texts of {max} bytes at most: it has {len}"
+                )
+            }
+            Self::NotWithCouriers(NotLeft::TooMany) => {
+                f.write_str("nothing reaches the recipient now, and too many other texts wait for couriers")
             }
             Self::AllDown => f.write_str("no transport works"),
             Self::Tried { transport, failure } => {

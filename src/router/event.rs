@@ -64,12 +64,33 @@ pub enum Input {
         /// How many couriers.
         couriers: usize,
     },
+    /// A message that was to be deposited is left with no courier.
+    NotDeposited {
+        /// Which message.
+        id: MessageId,
+        /// Why.
+        why: NotLeft,
+    },
     /// What the machine is like.
     Conditions(Conditions),
     /// What was measured in an earlier run.
     Remember(Vec<Record>),
     /// The time given by `poll_timeout` has come.
     Timeout,
+}
+
+/// Why a text is left with no courier.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NotLeft {
+    /// It has more parts than a courier takes.
+    TooLong {
+        /// Its bytes.
+        len: usize,
+        /// How many fit.
+        max: usize,
+    },
+    /// Too many others are to be left.
+    TooMany,
 }
 
 /// What a router knows of a message: everything but its body.

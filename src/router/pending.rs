@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::error::Reason;
-use super::event::{Envelope, Failure};
+use super::event::{Envelope, Failure, NotLeft};
 use super::lanes::Lane;
 use super::selection::Ask;
 use crate::capabilities::TransportKey;
@@ -77,6 +77,15 @@ impl Attempt {
     }
 }
 
+/// What became of a text that couriers were to have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Couriers {
+    /// So many have it.
+    Have(usize),
+    /// None is left it.
+    Refused(NotLeft),
+}
+
 /// A message that has not ended.
 #[derive(Debug)]
 pub(super) struct Pending {
@@ -92,8 +101,8 @@ pub(super) struct Pending {
     pub(super) lane: Option<Lane>,
     /// A copy for everyone was sent.
     pub(super) sent_once: bool,
-    /// How many couriers have it; nothing while none was looked for.
-    pub(super) couriers: Option<usize>,
+    /// What became of it with couriers; nothing while none was looked for.
+    pub(super) couriers: Option<Couriers>,
     /// What the last attempt ended with.
     pub(super) last: Option<(TransportKey, Failure)>,
     pub(super) expiry: Instant,

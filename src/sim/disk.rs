@@ -50,7 +50,7 @@ impl Disk {
 
     /// The node's engine, as it is after a start.
     pub(super) fn engine(&self, seed: [u8; 32]) -> Engine {
-        Engine::new(Identity::from_bytes(&self.identity), self.config.clone(), seed)
+        Engine::new(self.identity(), self.config.clone(), seed)
     }
 
     /// Does what the engine wants kept.
@@ -71,9 +71,13 @@ impl Disk {
         self.kept.iter().map(kept).collect()
     }
 
+    pub(super) fn identity(&self) -> Identity {
+        Identity::from_bytes(&self.identity)
+    }
+
     /// The node's keys, for others.
     pub(super) fn introduction(&self, standing: Standing) -> Introduction {
-        let identity = Identity::from_bytes(&self.identity);
+        let identity = self.identity();
         Introduction {
             noise_public: identity.noise_public(),
             signing_public: identity.signing_public(),
@@ -105,6 +109,6 @@ impl Disk {
     /// Signs a text for everyone, with a time that no other packet of this node has.
     pub(super) fn sign(&mut self, text: &str, now: UnixMillis) -> Result<PublicPacket, Refusal> {
         self.last_stamp = now.max(UnixMillis(self.last_stamp.0.saturating_add(1)));
-        public_packet(&Identity::from_bytes(&self.identity), text, self.last_stamp)
+        public_packet(&self.identity(), text, self.last_stamp)
     }
 }

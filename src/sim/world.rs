@@ -17,6 +17,7 @@ use crate::ids::{AdapterId, AttemptId, MessageId, PeerId};
 use crate::link::event::RadioCommand;
 use crate::mesh::error::Refusal;
 use crate::mesh::event::{Command, Event, Input as EngineInput, Output as EngineOutput};
+use crate::mesh::kept::Kept;
 use crate::mesh::trust::Standing;
 use crate::mesh::{Config, Engine, media};
 use crate::time::{Instant, Now, UnixMillis};
@@ -154,6 +155,16 @@ impl World {
     /// A node's peer id.
     pub fn peer(&self, node: NodeId) -> PeerId {
         self.engine(node).peer_id()
+    }
+
+    /// A node's keys, as who steals its disk has them.
+    pub fn identity(&self, node: NodeId) -> Identity {
+        self.node(node).disk.identity()
+    }
+
+    /// What else is on a node's disk.
+    pub fn kept(&self, node: NodeId) -> Vec<Kept> {
+        self.node(node).disk.kept()
     }
 
     /// The air.

@@ -12,7 +12,7 @@ use crate::capabilities::{Capabilities, Health, Reach, TransportKey};
 use crate::ids::{AttemptId, Fingerprint, MessageId, PeerId};
 use crate::mesh::kept::Keep;
 use crate::message::{Body, GroupLabel, Message, Recipient};
-use crate::router::event::Report;
+use crate::router::event::{NotLeft, Report};
 use crate::time::UnixMillis;
 
 /// Commands that may wait for a transport; whoever has one more waits.
@@ -115,6 +115,13 @@ pub enum Event {
         id: MessageId,
         /// How many couriers.
         couriers: usize,
+    },
+    /// A text that was to be deposited is left with no courier.
+    NotDeposited {
+        /// Which.
+        id: MessageId,
+        /// Why.
+        why: NotLeft,
     },
     /// A message arrived. It counts as received when the node has stored it and answers
     /// [`Command::Acknowledge`].

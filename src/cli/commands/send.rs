@@ -137,7 +137,8 @@ async fn follow(
             | EventReport::Contact(_)
             | EventReport::OwnCard { .. }
             | EventReport::Person(_)
-            | EventReport::ClockUnset => {}
+            | EventReport::ClockUnset
+            | EventReport::ClockOff { .. } => {}
         }
     }
     Ok(())

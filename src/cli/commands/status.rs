@@ -11,7 +11,7 @@ use crate::api::sync::SyncCounters;
 
 use crate::cli::context::Context;
 use crate::cli::error::CliError;
-use crate::cli::words::{printable, span, table};
+use crate::cli::words::{clock_off, printable, span, table};
 
 pub(in crate::cli) async fn run(context: &Context) -> Result<(), CliError> {
     let status = context.client()?.status().await?;
@@ -20,14 +20,18 @@ pub(in crate::cli) async fn run(context: &Context) -> Result<(), CliError> {
 
 fn describe(status: &StatusReport) -> String {
     let row = |name: &str, value: String| vec![name.to_owned(), value];
-    let clock = if status.clock.unset { "unset: nothing is sent until it is set" } else { "set" };
+    let clock = match (status.clock.unset, status.clock.ahead_ms) {
+        (true, _) => "unset: nothing is sent until it is set".to_owned(),
+        (false, Some(ahead_ms)) => clock_off(ahead_ms),
+        (false, None) => "set".to_owned(),
+    };
     let mut rows = vec![
         row("name", printable(&status.nickname)),
         row("peer id", status.peer_id.to_string()),
         row("fingerprint", status.fingerprint.to_string()),
         row("version", status.version.clone()),
         row("running", span(Duration::from_millis(status.uptime_ms))),
-        row("clock", clock.to_owned()),
+        row("clock", clock),
     ];
     for transport in &status.transports {
         let state =
@@ -242,7 +246,7 @@ mod tests {
             fingerprint: Fingerprint([1; 32]),
             nickname: "ada".to_owned(),
             uptime_ms: 0,
-            clock: ClockReport { unix_ms: 0, unset: false },
+            clock: ClockReport { unix_ms: 0, unset: false, ahead_ms: None },
             transports: Vec::new(),
             betanet: None,
             mdns,
@@ -346,6 +350,20 @@ mod tests {
         let relayed = "0202020202020202 relayed by http://relay.example/ (52 ms there and back)";
         assert!(described.contains(relayed), "{described}");
         assert!(described.contains("0202020202020202 straight to 192.0.2.1:4433"), "{described}");
+    }
+
+    #[test]
+    fn a_clock_that_seems_to_be_wrong_is_told_with_what_to_do() {
+        let with = |unset, ahead_ms| StatusReport {
+            clock: ClockReport { unix_ms: 0, unset, ahead_ms },
+            ..report(false)
+        };
+        let ahead = describe(&with(false, Some(37 * 60_000)));
+        assert!(ahead.contains("this machine's clock seems to be 37 min ahead: others drop"), "{ahead}");
+        let behind = describe(&with(false, Some(-26 * 3_600_000)));
+        assert!(behind.contains("seems to be 1 d 2 h behind") && behind.contains("timedatectl"), "{behind}");
+        assert!(describe(&with(true, Some(1))).contains("unset: nothing is sent"));
+        assert!(!describe(&with(false, None)).contains("seems"));
     }
 
     #[test]

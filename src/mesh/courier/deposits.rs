@@ -21,11 +21,22 @@ const MAX_DEPOSITS: usize = 400;
 pub(super) const MAX_PARTS: usize = 4;
 const VERSION: u8 = 1;
 
+/// A text that is not sealed yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Plain {
+    /// The inner payloads, one for each part.
+    pub(super) parts: Vec<Vec<u8>>,
+    /// From when on nobody wants it.
+    pub(super) expires: UnixMillis,
+    /// It may take a day or more, so it expires a day after what is told as its time.
+    pub(super) day_long: bool,
+}
+
 /// What a text is at this time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Content {
-    /// The inner payloads, one for each part; they are sealed when the first courier is there.
-    Plain(Vec<Vec<u8>>),
+    /// It is sealed when the first courier is there.
+    Plain(Plain),
     /// The envelopes: the same for every courier.
     Sealed(Vec<CourierEnvelope>),
 }
@@ -58,19 +69,15 @@ pub(in crate::mesh) struct Deposits {
 
 impl Deposits {
     /// Takes a text; nothing happens when it is known. The one that had to go for it, and whether no courier has it.
-    pub(super) fn add(
-        &mut self,
-        id: MessageId,
-        (to, expires): (PeerId, UnixMillis),
-        parts: Vec<Vec<u8>>,
-    ) -> Option<(MessageId, bool)> {
+    pub(super) fn add(&mut self, id: MessageId, to: PeerId, plain: Plain) -> Option<(MessageId, bool)> {
         if self.waiting.contains_key(&id) {
             return None;
         }
         let gone = self.who_gives_way(to).and_then(|whose| self.first_of(whose));
         let unleft = gone.is_some_and(|gone| !self.remove(gone));
         self.orders += 1;
-        let (content, order) = (Content::Plain(parts), self.orders);
+        let (expires, order) = (plain.expires, self.orders);
+        let content = Content::Plain(plain);
         self.waiting.insert(id, Deposit { to, expires, content, couriers: Vec::new(), order });
         gone.map(|gone| (gone, unleft))
     }
@@ -121,11 +128,10 @@ impl Deposits {
         self.waiting.values().filter(has).map(Deposit::parts).sum()
     }
 
-    /// The parts of a text that is not sealed yet.
-    pub(super) fn plain(&self, id: MessageId) -> Option<(Vec<Vec<u8>>, UnixMillis)> {
-        let deposit = self.waiting.get(&id)?;
-        match &deposit.content {
-            Content::Plain(parts) => Some((parts.clone(), deposit.expires)),
+    /// A text that is not sealed yet.
+    pub(super) fn plain(&self, id: MessageId) -> Option<Plain> {
+        match &self.waiting.get(&id)?.content {
+            Content::Plain(plain) => Some(plain.clone()),
             Content::Sealed(_) => None,
         }
     }
@@ -203,7 +209,7 @@ impl Deposits {
 impl Deposit {
     fn parts(&self) -> usize {
         match &self.content {
-            Content::Plain(parts) => parts.len(),
+            Content::Plain(plain) => plain.parts.len(),
             Content::Sealed(envelopes) => envelopes.len(),
         }
     }
@@ -247,9 +253,13 @@ mod tests {
         PeerId([100 + number; 8])
     }
 
+    fn plain(expires: UnixMillis, parts: usize) -> Plain {
+        Plain { parts: vec![vec![1]; parts], expires, day_long: true }
+    }
+
     fn deposits() -> Deposits {
         let mut deposits = Deposits::default();
-        deposits.add(id(1), (BEN, UnixMillis(NOW.0 + 1000)), vec![vec![1]]);
+        deposits.add(id(1), BEN, plain(UnixMillis(NOW.0 + 1000), 1));
         deposits
     }
 
@@ -283,28 +293,20 @@ mod tests {
     fn a_hundred_for_each_of_four_people_and_the_one_that_expires_first_goes() {
         let mut deposits = deposits();
         deposits.left_with(id(1), courier(1));
-        assert_eq!(deposits.add(id(1), (BEN, NOW), vec![vec![2]]), None);
+        assert_eq!(deposits.add(id(1), BEN, plain(NOW, 1)), None);
         assert_eq!(deposits.for_courier(courier(1)), [], "it is the one that was left already");
         let later = UnixMillis(NOW.0 + 2000);
         let many =
             |person: u8, number: u8| MessageId([person, number, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9]);
         for number in 2..=100 {
-            assert_eq!(deposits.add(many(BEN.0[0], number), (BEN, later), vec![vec![1]]), None);
+            assert_eq!(deposits.add(many(BEN.0[0], number), BEN, plain(later, 1)), None);
         }
         for (person, number) in (3..6).flat_map(|person| (1..=100).map(move |number| (person, number))) {
-            assert_eq!(deposits.add(many(person, number), (PeerId([person; 8]), later), vec![vec![1]]), None);
+            assert_eq!(deposits.add(many(person, number), PeerId([person; 8]), plain(later, 1)), None);
         }
-        assert_eq!(
-            deposits.add(id(101), (BEN, later), vec![vec![1]]),
-            Some((id(1), false)),
-            "a courier has it"
-        );
-        assert_eq!(
-            deposits.add(id(102), (BEN, later), vec![vec![1]]),
-            Some((many(2, 2), true)),
-            "none has it"
-        );
-        let somebody = deposits.add(id(103), (PeerId([7; 8]), later), vec![vec![1]]);
+        assert_eq!(deposits.add(id(101), BEN, plain(later, 1)), Some((id(1), false)), "a courier has it");
+        assert_eq!(deposits.add(id(102), BEN, plain(later, 1)), Some((many(2, 2), true)), "none has it");
+        let somebody = deposits.add(id(103), PeerId([7; 8]), plain(later, 1));
         assert_eq!(somebody, Some((many(5, 1), true)), "whoever has the most gives way");
         assert_eq!(deposits.expire(later).len(), MAX_DEPOSITS);
     }
@@ -313,7 +315,7 @@ mod tests {
     fn the_oldest_is_left_first() {
         let mut deposits = Deposits::default();
         for (number, life) in [(9, 1000), (3, 1000), (5, 900), (7, 1000)] {
-            deposits.add(id(number), (BEN, UnixMillis(NOW.0 + life)), vec![vec![1]; 2]);
+            deposits.add(id(number), BEN, plain(UnixMillis(NOW.0 + life), 2));
         }
         let order: Vec<MessageId> = deposits.for_courier(courier(1)).iter().map(|due| due.id).collect();
         assert_eq!(order, [id(5), id(9), id(3), id(7)]);

@@ -15,6 +15,8 @@ pub enum Command {
         id: MessageId,
         /// What was written.
         text: String,
+        /// When it was written.
+        written: UnixMillis,
         /// From when on nobody wants it.
         expires: UnixMillis,
     },
@@ -35,4 +37,25 @@ pub enum Event {
         /// How many couriers have it.
         couriers: usize,
     },
+    /// A text of ours is left with no courier.
+    NotLeft {
+        /// Which.
+        id: MessageId,
+        /// Why.
+        why: NotLeft,
+    },
+}
+
+/// Why a text is left with no courier.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NotLeft {
+    /// It has more parts than a courier takes.
+    TooLong {
+        /// Its bytes.
+        len: usize,
+        /// How many fit, where no character is cut.
+        max: usize,
+    },
+    /// Too many texts wait for couriers; this one expires first.
+    TooMany,
 }

@@ -5,8 +5,8 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::carried::{Depositor, Digest, HANDING, Taken, check_life};
-use super::deposits::{COPIES, Due, MAX_PARTS, all_alive};
-use super::event::{Command, Event};
+use super::deposits::{COPIES, Due, MAX_PARTS, Plain, all_alive};
+use super::event::{Command, Event, NotLeft};
 use super::limits::{LIFETIME, PER_FAVOURITE, PER_VERIFIED, Tier};
 use super::report::Report;
 use crate::crypto::courier::{self, OpenWith, SealTo};
@@ -19,7 +19,7 @@ use crate::mesh::event;
 use crate::mesh::kept::{Keep, Kept, Shelf};
 use crate::mesh::sessions::Stamp;
 use crate::time::{Instant, Now, UnixMillis};
-use crate::wire::{Capabilities, CourierEnvelope, NoisePayload, Packet, PacketType};
+use crate::wire::{Capabilities, CourierEnvelope, MAX_TEXT_LEN, NoisePayload, Packet, PacketType};
 
 /// How often everything held is looked through.
 const PERIOD: Duration = Duration::from_secs(30);
@@ -35,7 +35,9 @@ mod mark {
 impl Engine {
     pub(in crate::mesh) fn courier_command(&mut self, command: Command, now: Now) {
         match command {
-            Command::Deposit { to, id, text, expires } => self.deposit(to, id, &text, expires, now),
+            Command::Deposit { to, id, text, written, expires } => {
+                self.deposit(to, id, &text, (written, expires), now);
+            }
             Command::Recall { id } => self.recall(id),
         }
     }
@@ -169,16 +171,32 @@ impl Engine {
         couriers.is_some()
     }
 
-    fn deposit(&mut self, to: PeerId, id: MessageId, text: &str, expires: UnixMillis, now: Now) {
-        let payloads: Vec<Vec<u8>> = parts(id, text).iter().filter_map(|part| part.encode().ok()).collect();
-        if to == self.me || text.is_empty() || payloads.len() > MAX_PARTS {
+    fn deposit(
+        &mut self,
+        to: PeerId,
+        id: MessageId,
+        text: &str,
+        (written, expires): (UnixMillis, UnixMillis),
+        now: Now,
+    ) {
+        if to == self.me || text.is_empty() {
             return;
         }
+        let parts: Vec<Vec<u8>> = parts(id, text).iter().filter_map(|part| part.encode().ok()).collect();
+        if parts.len() > MAX_PARTS {
+            let why = NotLeft::TooLong { len: text.len(), max: MAX_PARTS * MAX_TEXT_LEN };
+            return self.emit(event::Event::Courier(Event::NotLeft { id, why }));
+        }
+        let day_long = expires >= written + LIFETIME;
         // A clock that is not set says nothing of when a day is over: then it begins when the text is sealed.
         let clock_is_set = self.clock_refusal(now).is_none();
         let expires = if clock_is_set { expires.min(now.unix + LIFETIME) } else { expires };
-        if let Some((gone, _)) = self.deposits.add(id, (to, expires), payloads) {
+        if let Some((gone, unleft)) = self.deposits.add(id, to, Plain { parts, expires, day_long }) {
             self.forget_deposit(gone);
+            if unleft {
+                let not_left = Event::NotLeft { id: gone, why: NotLeft::TooMany };
+                self.emit(event::Event::Courier(not_left));
+            }
         }
         self.sweep_at(now.instant);
     }
@@ -224,10 +242,11 @@ impl Engine {
     /// Seals a text, each part to a prekey of the recipient's, or to its static key where none is left. False when
     /// we do not know the recipient's key.
     fn seal(&mut self, id: MessageId, to: PeerId, now: Now) -> bool {
-        let Some((parts, expires)) = self.deposits.plain(id) else { return true };
+        let Some(Plain { parts, expires, day_long }) = self.deposits.plain(id) else { return true };
         let Some(peer) = self.peers.get(to) else { return false };
         let (recipient, owner) = (peer.noise_public, peer.fingerprint);
-        let (tag, expires) = (courier::tag(&recipient, now.unix.day()), expires.min(now.unix + LIFETIME));
+        let expires = expires.min(now.unix + LIFETIME);
+        let tag = courier::tag(&recipient, if day_long { sealed_at(expires) } else { expires }.day());
         let mut envelopes = Vec::new();
         for part in parts {
             let prekey = self.bundles.take(&owner, now.unix, &mut self.rng);
@@ -341,10 +360,17 @@ impl Engine {
         };
         self.courier_counts.opened += 1;
         self.opened_mail.opened(digest, sender.peer_id(), id.clone());
-        let sealed = envelope.expires - LIFETIME;
-        let stamp = Stamp { sent: sealed.min(stamp.sent), ..stamp };
+        let stamp = Stamp { sent: self.written_at(envelope, stamp), ..stamp };
         self.text_of(sender, id, content, stamp, now);
         Ok(())
+    }
+
+    /// The time that is told of mail. What lives a day is as old as its expiry says; what was to live shorter came
+    /// here within that, and its own time nobody knows.
+    fn written_at(&self, envelope: &CourierEnvelope, stamp: Stamp) -> UnixMillis {
+        let sealed = sealed_at(envelope.expires);
+        let day_long = envelope.tag == courier::tag(&self.identity.noise_public(), sealed.day());
+        if day_long { sealed.min(stamp.sent) } else { stamp.sent }
     }
 
     fn send_envelope(&mut self, to: PeerId, envelope: &CourierEnvelope, now: Now) -> bool {
@@ -410,6 +436,12 @@ impl Engine {
     fn forget_carried(&mut self, digest: Digest) {
         self.keep(Keep::Remove { shelf: Shelf::Courier, key: carried_key(digest) });
     }
+}
+
+/// When mail was sealed that expires then and was to live as long as any may: its tag is of that day. What was to live
+/// shorter has the tag of the day on which it expires, which is always another, and is found by it as well.
+fn sealed_at(expires: UnixMillis) -> UnixMillis {
+    expires - LIFETIME
 }
 
 fn carried_key(digest: Digest) -> Bytes {
@@ -635,8 +667,9 @@ mod tests {
         }
         let id = MessageId([7; 16]);
         let (to, courier) = (identity(3).peer_id(), identity(2).peer_id());
-        let expires = at(DAY).unix;
-        node.engine.courier_command(Command::Deposit { to, id, text: "long ".repeat(80), expires }, at(0));
+        let (written, expires) = (at(0).unix, at(DAY).unix);
+        let deposit = Command::Deposit { to, id, text: "long ".repeat(80), written, expires };
+        node.engine.courier_command(deposit, at(0));
         node.engine.leave_deposits(courier, at(0));
         let left =
             |events: Vec<event::Event>| events.iter().any(|event| matches!(event, event::Event::Courier(_)));
@@ -644,6 +677,60 @@ mod tests {
         node.engine.trains = Trains::default();
         node.engine.leave_deposits(courier, at(1));
         assert!(left(node.drain()));
+    }
+
+    #[test]
+    fn a_text_is_told_with_its_time_or_when_it_was_to_live_shorter_with_that_of_its_coming() {
+        // At 8 in the morning, and shortly before midnight.
+        for start in [0, 16 * 3600 - 60] {
+            for (age, deposited, opened, told) in [
+                (DAY, 0, 20 * 3600, 0),
+                (DAY, 5 * 3600, 20 * 3600, 0),
+                (7 * DAY, 3 * DAY, 3 * DAY + 20 * 3600, 3 * DAY),
+                (600, 0, 300, 300),
+                (600, 5, 59, 59),
+                (DAY - 1, 0, 20 * 3600, 20 * 3600),
+            ] {
+                let (mut writer, mut reader) = (Node::new(1), Node::new(3));
+                know(&mut writer, 3);
+                let (to, id, text) = (identity(3).peer_id(), MessageId([7; 16]), "hello".to_owned());
+                let (written, expires) = (at(start).unix, at(start + age).unix);
+                let now = at(start + deposited);
+                writer.engine.courier_command(Command::Deposit { to, id, text, written, expires }, now);
+                assert!(writer.engine.seal(id, to, now));
+                let [envelope] = <[_; 1]>::try_from(writer.engine.deposits.envelopes(id)).unwrap();
+                assert_eq!(reader.takes(&envelope, 9, at(start + opened)), Ok(()));
+                let sent = |event| {
+                    if let event::Event::PrivateMessage(text) = event { Some(text.sent) } else { None }
+                };
+                let sent: Vec<UnixMillis> = reader.drain().into_iter().filter_map(sent).collect();
+                assert_eq!(sent, [at(start + told).unix], "{age} {deposited} {opened}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_text_that_no_courier_takes_is_said_to_be_left_with_none() {
+        let mut node = Node::new(1);
+        let mut told = |number, text: &str| {
+            let (to, id, text) = (identity(3).peer_id(), MessageId([number; 16]), text.to_owned());
+            let (written, expires) = (at(0).unix, at(DAY + u64::from(number)).unix);
+            node.engine.courier_command(Command::Deposit { to, id, text, written, expires }, at(0));
+            node.drain()
+        };
+        let not_left =
+            |number, why| [event::Event::Courier(Event::NotLeft { id: MessageId([number; 16]), why })];
+        assert_eq!(told(200, &"x".repeat(1_020)), []);
+        let why = NotLeft::TooLong { len: 1_021, max: 1_020 };
+        assert_eq!(told(201, &"x".repeat(1_021)), not_left(201, why));
+        for number in 1..100 {
+            assert_eq!(told(number, "one of many"), []);
+        }
+        assert_eq!(
+            told(100, "one too many"),
+            not_left(200, NotLeft::TooMany),
+            "the first that came, and all expire at once"
+        );
     }
 
     #[test]

@@ -99,8 +99,9 @@ impl Asker<'_> {
         if tape.below(4) == 0 {
             return courier::event::Command::Recall { id };
         }
-        let expires = self.now.unix + Duration::from_secs(u64::from(tape.number()) * 10);
-        courier::event::Command::Deposit { to: self.to, id, text: tape.text(), expires }
+        let written = self.now.unix;
+        let expires = written + Duration::from_secs(u64::from(tape.number()) * 10);
+        courier::event::Command::Deposit { to: self.to, id, text: tape.text(), written, expires }
     }
 }
 

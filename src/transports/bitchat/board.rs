@@ -31,6 +31,8 @@ pub struct BitchatStatus {
     pub mesh: mesh::error::Counters,
     /// Mail for who is away.
     pub courier: mesh::courier::Report,
+    /// By how many milliseconds this machine's clock seems to be ahead of everybody's; negative where it is behind.
+    pub clock_doubt: Option<i64>,
 }
 
 /// Watches what passes between engine and radio.

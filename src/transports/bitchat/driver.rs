@@ -244,6 +244,12 @@ impl Driver {
         if event == event::Event::ClockUnset {
             tracing::error!("the clock of this machine is not set: nothing is sent");
         }
+        if let event::Event::ClockOff { ahead_ms } = event {
+            tracing::warn!(
+                ahead_ms,
+                "the clock of this machine seems to be wrong: others drop what is sent here"
+            );
+        }
         if let event::Event::Media(event) = event {
             return self.tell_of_file(event);
         }
@@ -340,6 +346,7 @@ impl Driver {
             link: *self.engine.links().counters(),
             mesh: self.engine.counters().clone(),
             courier: self.engine.courier_report(),
+            clock_doubt: self.engine.clock_doubt(self.clock.now()),
         }
     }
 

@@ -41,7 +41,8 @@ impl Reached {
             | Event::Group(_)
             | Event::People(_)
             | Event::Courier(_)
-            | Event::ClockUnset => false,
+            | Event::ClockUnset
+            | Event::ClockOff { .. } => false,
         };
         if changed { self.changes() } else { Vec::new() }
     }

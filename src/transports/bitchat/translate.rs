@@ -11,7 +11,7 @@ use crate::mesh::event::{Expiry, PrivateMessage, PublicMessage};
 use crate::mesh::groups::{self, GroupMessage};
 use crate::mesh::trust::event as trust;
 use crate::message::{Body, GroupLabel, Message, Recipient};
-use crate::router::event::{Failure, Report};
+use crate::router::event::{Failure, NotLeft, Report};
 use crate::transports::port::{Command, Event, Received};
 
 /// What a command of the node comes to.
@@ -35,7 +35,8 @@ pub(super) fn asked(command: Command) -> Asked {
         Command::Acknowledge { sender, wire_ids, .. } => Engine::Acknowledge { to: sender, wire_ids },
         Command::Deposit { message, expires } => match (message.to, message.body) {
             (Recipient::Peer(to), Body::Text(text)) => {
-                Engine::Courier(courier::Command::Deposit { to, id: message.id, text, expires })
+                let (id, written) = (message.id, message.sent);
+                Engine::Courier(courier::Command::Deposit { to, id, text, written, expires })
             }
             (Recipient::Peer(_) | Recipient::Everyone, _) => return Asked::Nothing,
         },
@@ -54,6 +55,13 @@ pub(super) fn told(event: &mesh::event::Event) -> Vec<Event> {
         &Engine::Refused { attempt, reason } => vec![failed(attempt, refused(reason))],
         &Engine::Courier(courier::Event::Deposited { id, couriers }) => {
             vec![Event::Deposited { id, couriers }]
+        }
+        &Engine::Courier(courier::Event::NotLeft { id, why }) => {
+            let why = match why {
+                courier::NotLeft::TooLong { len, max } => NotLeft::TooLong { len, max },
+                courier::NotLeft::TooMany => NotLeft::TooMany,
+            };
+            vec![Event::NotDeposited { id, why }]
         }
         &Engine::Receipt { from, id, read } => vec![Event::Receipt { from, id, read }],
         Engine::PrivateMessage(message) => vec![Event::Received(private(message))],
@@ -91,7 +99,8 @@ pub(super) fn told(event: &mesh::event::Event) -> Vec<Event> {
         | Engine::Diagnostics(_)
         | Engine::Board(_)
         | Engine::Group(_)
-        | Engine::ClockUnset => Vec::new(),
+        | Engine::ClockUnset
+        | Engine::ClockOff { .. } => Vec::new(),
     }
 }
 

@@ -110,6 +110,7 @@ impl Chat<'_> {
             | EventReport::File(_)
             | EventReport::Person(_)
             | EventReport::ClockUnset
+            | EventReport::ClockOff { .. }
             | EventReport::Missed { .. } => out.tell(words::event(event, Place::Chat))?,
         }
         Ok(())
