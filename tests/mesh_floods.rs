@@ -484,6 +484,14 @@ fn packets_that_are_too_long_for_the_next_link_leave_room_for_our_own() {
     let sent = |event: &&Event| matches!(event, Event::Sent { fragments: 2.., .. });
     assert_eq!(bench.events.iter().filter(sent).count(), 16);
     assert!(bench.dropped(DropReason::RelayQueueFull) > 0, "more than can leave in pieces");
+    let (before, events) = (bench.engine.counters().originated, bench.events.len());
+    for n in 17..=60 {
+        let long = text(&identity(1), &hopline::ids::to_hex(&noise(n)), n);
+        bench.feed(Input::Command(Command::Flood { attempt: AttemptId(n), packet: long.into() }));
+    }
+    let left = bench.events[events..].iter().filter(sent).count();
+    assert!(left < 44, "{left} of 44 found a place");
+    assert_eq!(bench.engine.counters().originated - before, left as u64);
 }
 
 #[test]

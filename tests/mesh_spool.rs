@@ -97,6 +97,12 @@ fn a_flood_is_kept_within_bounds_and_the_rest_of_it_counted() {
         bench.pass(Duration::from_millis(10));
     }
     comes(&mut bench, 2, &bob(), 11_000);
+    let kept = bench.engine.counters().spooled;
+    assert_eq!(
+        kept,
+        flood - bench.dropped(DropReason::RelayRate),
+        "what the link may not pass on is not kept"
+    );
     let (went, lost) = (sealed(&bench, 2) as u64, bench.dropped(DropReason::SpoolFull));
     assert_eq!(went, 128);
     assert_eq!(went + lost + bench.dropped(DropReason::RelayRate), flood);

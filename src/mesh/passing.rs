@@ -112,11 +112,9 @@ impl Engine {
         if relay.links.is_empty() {
             let Relay { frame, ingress, proven, .. } = relay;
             let (since, heard) = (now.instant, BTreeSet::new());
-            if !self.spool.add(Spooled { key, frame, ingress, neighbour, proven, since, heard }) {
-                return Err(DropReason::SpoolFull);
-            }
-            self.counters.spooled += 1;
-            return Ok(());
+            let all_kept = self.spool.add(Spooled { key, frame, ingress, neighbour, proven, since, heard });
+            self.counters.spooled += u64::from(self.spool.holds(key));
+            return if all_kept { Ok(()) } else { Err(DropReason::SpoolFull) };
         }
         let planned = self.relays.schedule(key, relay, self.config.policy);
         if planned { Ok(()) } else { Err(DropReason::RelayQueueFull) }

@@ -70,8 +70,7 @@ impl Spool {
     }
 
     /// Whether a packet is kept.
-    #[cfg(test)]
-    fn holds(&self, key: Key) -> bool {
+    pub(super) fn holds(&self, key: Key) -> bool {
         self.packets.iter().any(|(_, packet)| packet.key == key)
     }
 

@@ -133,6 +133,15 @@ struct Group<'a> {
     trim: &'static str,
 }
 
+/// Of contacts and all others, whoever has the more loses the oldest of theirs: identities are free, and so are texts that
+/// a few bytes on the air inflate to. A message counts as 6,711 bytes more, so that many short ones weigh as well:
+/// with the usual bound, so much is there for each.
+const TRIM_PUBLIC: &str = "DELETE FROM inbox WHERE number =
+    (SELECT min(number) FROM inbox WHERE public = 1 AND contact = coalesce(
+        (SELECT (theirs.bytes + 6711 * theirs.rows) * 2 > everything.bytes + 6711 * everything.rows
+         FROM tally theirs, tally everything
+         WHERE theirs.what = 'public_contacts' AND everything.what = 'public'), 0))";
+
 impl Database {
     /// Stores a message that arrived, with its (sender, id), or finds that it was received before. Ids older than
     /// [`SEEN_FOR`] are forgotten on the way.
@@ -224,8 +233,7 @@ impl Database {
                 bound: self.limits.public,
                 counted: "public",
                 whose: &[],
-                trim: "DELETE FROM inbox WHERE number =
-                           (SELECT min(number) FROM inbox WHERE public = 1)",
+                trim: TRIM_PUBLIC,
             }]);
         }
         let from_one = Group {
@@ -477,6 +485,18 @@ mod tests {
     }
 
     #[test]
+    fn what_contacts_said_to_everyone_gives_way_only_where_it_is_the_greater_part() {
+        let limits = Limits { public: Bound { rows: 6, bytes: 1 << 20 }, seen: 100, ..TIGHT };
+        let mut database = database_with(limits);
+        befriend(&mut database, 9);
+        store_all(&mut database, [public(9, 1), public(9, 2), public(1, 3)].into_iter());
+        store_all(&mut database, (4..=30).map(|id| public(100 + id, id)));
+        assert_eq!(ids(&database), [1, 2, 27, 28, 29, 30]);
+        store_all(&mut database, (31..=40).map(|id| public(9, id)));
+        assert_eq!(ids(&database), [29, 30, 37, 38, 39, 40]);
+    }
+
+    #[test]
     fn of_one_senders_messages_read_ones_go_and_unread_ones_never() {
         let mut database = database_with(TIGHT);
         store_all(&mut database, (1..=3).map(|id| text_from(1, id)));
@@ -569,6 +589,7 @@ mod tests {
             let real = "SELECT count(*), coalesce(sum(length(body)), 0) FROM inbox WHERE ";
             for (what, which) in [
                 ("'public'", "public"),
+                ("'public_contacts'", "public AND contact"),
                 ("'from'", "NOT public"),
                 ("'contacts'", "NOT public AND contact"),
                 ("'strangers'", "NOT public AND NOT contact"),

@@ -25,7 +25,7 @@ pub struct Limits {
     pub waiting: Bound,
     /// Messages of ours that were delivered or given up; the oldest go.
     pub finished: Bound,
-    /// Messages to everyone; the oldest go.
+    /// Messages to everyone; the oldest go, of contacts or of all others, whoever has the more.
     pub public: Bound,
     /// Private messages from one sender; the oldest read ones go, and when none is read a further one is refused.
     pub from_one: Bound,

@@ -15,6 +15,7 @@ const SCHEMA: Schema = Schema {
         include_str!("migrations/0003_betanet.sql"),
         include_str!("migrations/0004_kept.sql"),
         include_str!("migrations/0005_rooms.sql"),
+        include_str!("migrations/0006_public_shares.sql"),
     ],
     // "HopL"
     application: 0x486F_704C,

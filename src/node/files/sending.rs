@@ -11,7 +11,8 @@ use super::record::{Cancelled, Shared, until_cancelled};
 use super::ways::Carried;
 use crate::ids::PeerId;
 use crate::mesh::media::event::Failure;
-use crate::storage::{StoreError, Transfer, TransferStatus};
+use crate::node::store::Store;
+use crate::storage::{StoreError, StoredContact, Transfer, TransferStatus};
 use crate::transports::files::{Progress, SendError, Source, Stamp};
 use crate::wire::file::Reason;
 
@@ -54,7 +55,7 @@ impl Sending {
         let mut told = None;
         loop {
             let error = match self.try_once(shared).await {
-                Ok(Carried::Unconfirmed) if self.is_owed_a_word(shared).await? => {
+                Ok(Carried::Unconfirmed) if runs_hopline(&shared.store, self.transfer.key.peer).await? => {
                     SendError::Mesh(Failure::Unanswered)
                 }
                 Ok(carried) => return self.is_done(shared, carried).await,
@@ -75,13 +76,6 @@ impl Sending {
                 () = until_cancelled(self.cancelled.clone()) => return Ok(()),
             }
         }
-    }
-
-    /// Whether the receiver's program confirms every file: it is this one, since it made a contact card.
-    async fn is_owed_a_word(&self, shared: &Shared) -> Result<bool, StoreError> {
-        let peer = self.transfer.key.peer;
-        let contacts = shared.store.with(|database| database.contacts()).await?;
-        Ok(contacts.iter().any(|contact| contact.fingerprint.peer_id() == peer && !contact.card.is_empty()))
     }
 
     /// The receiver has it, as far as can be known.
@@ -180,6 +174,13 @@ impl Sending {
     }
 }
 
+/// Whether this program runs at the receiver's, which confirms every file: it made the contact's card.
+async fn runs_hopline(store: &Store, peer: PeerId) -> Result<bool, StoreError> {
+    let contacts = store.with(|database| database.contacts()).await?;
+    let is_it = |contact: &StoredContact| contact.fingerprint.peer_id() == peer && !contact.card.is_empty();
+    Ok(contacts.iter().any(is_it))
+}
+
 /// What is said of a file that nobody confirmed.
 fn unconfirmed(peer: PeerId, size: u64) -> &'static str {
     match (peer == PeerId::BROADCAST, size > ANDROID_TAKES) {
@@ -213,5 +214,40 @@ fn outcome(error: &SendError) -> TransferStatus {
         TransferStatus::Declined
     } else {
         TransferStatus::Failed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::crypto::Identity;
+    use crate::storage::{Database, DeviceKey, Limits, StoredContact};
+    use rand_chacha::ChaCha20Rng;
+    use rand_core::SeedableRng;
+
+    #[tokio::test]
+    async fn whoever_made_a_card_runs_this_program_and_a_phone_need_not_confirm() {
+        let key = DeviceKey::generate(&mut ChaCha20Rng::from_seed([1; 32]));
+        let store = Store::new(Database::in_memory(&key, Limits::default()).unwrap());
+        let [ben, phone, stranger] = [2, 3, 4].map(|seed| Identity::from_bytes(&[seed; 64]));
+        for (who, card) in [(&ben, vec![1; 40]), (&phone, Vec::new())] {
+            let contact = StoredContact {
+                fingerprint: who.fingerprint(),
+                noise_public: who.noise_public(),
+                signing_public: who.signing_public(),
+                name: "somebody".to_owned(),
+                serial: 1,
+                card,
+                added: true,
+                verified: false,
+                favourite: false,
+                blocked: false,
+                told: 0,
+            };
+            store.with(move |database| database.put_contact(&contact)).await.unwrap();
+        }
+        for (who, owed) in [(ben, true), (phone, false), (stranger, false)] {
+            assert_eq!(runs_hopline(&store, who.peer_id()).await.unwrap(), owed);
+        }
     }
 }
