@@ -14,6 +14,7 @@ use super::commands::{
 };
 use super::context::Context;
 use super::error::CliError;
+use super::words::Place;
 
 /// Runs the program with the arguments of this process.
 pub fn main() -> ExitCode {
@@ -44,7 +45,7 @@ async fn dispatch(context: Context, command: Command) -> Result<(), CliError> {
         Command::Daemon(arguments) => daemon::run(&context, arguments).await,
         Command::Chat => chat::run(&context).await,
         Command::Send(arguments) => send::run(&context, arguments).await,
-        Command::Peers => peers::run(&context).await,
+        Command::Peers => peers::run(&context, Place::Shell).await,
         Command::Ping(arguments) => ping::run(&context, arguments).await,
         Command::Trace(arguments) => trace::run(&context, arguments).await,
         Command::Topology(arguments) => topology::run(&context, arguments).await,

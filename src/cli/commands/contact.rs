@@ -144,16 +144,17 @@ async fn list(context: &Context) -> Result<(), CliError> {
 }
 
 fn row(person: &ContactReport) -> Vec<String> {
-    let over_ip = match &person.direct {
-        None => "no".to_owned(),
-        Some(direct) => {
-            let counted = |count: usize, one: &str, many: &str| {
-                format!("{count} {}", if count == 1 { one } else { many })
-            };
-            let addresses = counted(direct.addresses.len(), "address", "addresses");
-            format!("{addresses}, {}", counted(direct.relays.len(), "relay", "relays"))
-        }
-    };
+    let counted =
+        |count: usize, one: &str, many: &str| format!("{count} {}", if count == 1 { one } else { many });
+    let mut ways = Vec::new();
+    if let Some(direct) = &person.direct {
+        ways.push(counted(direct.addresses.len(), "address", "addresses"));
+        ways.push(counted(direct.relays.len(), "relay", "relays"));
+    }
+    if person.mailbox {
+        ways.push("a mailbox".to_owned());
+    }
+    let over_ip = if ways.is_empty() { "no".to_owned() } else { ways.join(", ") };
     vec![printable(&person.name), person.peer_id.to_string(), standing(person), over_ip]
 }
 
@@ -289,6 +290,17 @@ mod tests {
             person(5, "zoe", Standing::Offered),
         ];
         pick(people, name).map(|person| person.fingerprint.0[0]).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn what_a_card_tells_is_shown_and_without_one_there_is_no_serial() {
+        let ways = |person: &ContactReport| row(person).last().cloned().unwrap_or_default();
+        let heard = person(1, "ada", Standing::Stranger);
+        assert_eq!(ways(&heard), "no");
+        assert!(!describe(&heard).contains("card serial"));
+        let added = ContactReport { serial: 7, mailbox: true, ..person(2, "ben", Standing::Contact) };
+        assert_eq!(ways(&added), "a mailbox");
+        assert!(describe(&added).contains("card serial    7\n"));
     }
 
     #[test]

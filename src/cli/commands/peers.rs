@@ -7,15 +7,18 @@ use crate::time::UnixMillis;
 use crate::cli::context::Context;
 use crate::cli::error::CliError;
 use crate::cli::names::shown;
-use crate::cli::words::{reach, span, table};
+use crate::cli::words::{Place, reach, span, table};
 
-pub(in crate::cli) async fn run(context: &Context) -> Result<(), CliError> {
+pub(in crate::cli) async fn run(context: &Context, place: Place) -> Result<(), CliError> {
     let list = context.client()?.peers().await?;
     if context.out.is_json() {
         return context.out.object(&list);
     }
     if list.peers.is_empty() {
-        return context.out.line("nobody yet: `hopline watch` shows when somebody comes");
+        return context.out.line(match place {
+            Place::Shell => "nobody yet: `hopline watch` shows when somebody comes",
+            Place::Chat => "nobody yet: it is told here when somebody comes",
+        });
     }
     let header = ["NAME", "PEER", "REACH", "SESSION", "TRUST", "HEARD"].map(str::to_owned).to_vec();
     let rows: Vec<Vec<String>> =

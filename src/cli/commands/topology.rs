@@ -43,7 +43,7 @@ pub(super) fn text(report: &TopologyReport) -> String {
         push_children(&mut stack, peer, &format!("{indent}{}", if last { "   " } else { "│  " }), &below);
     }
     if stack.is_empty() && in_tree.is_empty() {
-        lines.push("no neighbour confirms a link yet; announces come every half minute".to_owned());
+        lines.push("no neighbour confirms a link yet; announces come every 15 to 20 s".to_owned());
     }
     for (confirmed, heading) in [(true, "these hear each other, too:"), (false, "only one of these says so:")]
     {
@@ -153,7 +153,7 @@ only one of these says so:
     fn alone_it_says_what_to_expect() {
         let nodes = vec![NodeReport { peer: peer(1), nickname: "ada".to_owned(), hops: Some(0) }];
         let alone = TopologyReport { me: peer(1), nodes, edges: Vec::new() };
-        assert!(text(&alone).ends_with("announces come every half minute"));
+        assert!(text(&alone).ends_with("announces come every 15 to 20 s"));
     }
 
     #[test]

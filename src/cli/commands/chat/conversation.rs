@@ -179,7 +179,7 @@ impl Chat<'_> {
             Line::Private { to, text } => self.send(to, text).await,
             Line::Board(wish) => board::act(self.context, &self.client, wish).await,
             Line::Group(wish) => group::act(self.context, &self.client, wish).await,
-            Line::Who => peers::run(self.context).await,
+            Line::Who => peers::run(self.context, Place::Chat).await,
             Line::File { to, path } => self.file(to, path).await,
             Line::Accept(number) => self.accept(number).await,
             Line::Decide { name, decision } => self.decide(name, decision).await,
