@@ -198,6 +198,11 @@ async fn a_message_to_nobody_in_reach_waits_and_can_be_asked_for() {
     let _air = bench.air("ada").await;
     let _ada = bench.daemon("ada").await;
     let client = bench.client("ada");
+    for nothing in ["", " \n "] {
+        assert!(
+            client.send("everyone", nothing).await.unwrap_err().to_string().contains("the text is empty")
+        );
+    }
     let sent = client.send("everyone", "anybody?").await.unwrap();
     assert_eq!(sent.status, StatusWord::Queued);
     let asked = client.message(sent.id).await.unwrap();

@@ -170,7 +170,8 @@ impl Driver {
         // Whoever asked may have gone meanwhile, and that is no error: hence the `ok()`s.
         match request {
             Request::Send { to, text, requirements, answer } => {
-                let ask = Ask { to, size: text.len(), requirements };
+                let size = if text.trim().is_empty() { 0 } else { text.len() };
+                let ask = Ask { to, size, requirements };
                 match self.refusal(&ask) {
                     Some(error) => {
                         answer.send(Err(error)).ok();
