@@ -10,10 +10,11 @@ use std::collections::BTreeMap;
 use hopline::capabilities::TransportKey;
 use hopline::ids::MessageId;
 use hopline::message::{DeliveryStatus, Requirements};
-use hopline::node::contacts::{ContactEvent, ContactRequest};
+use hopline::node::contacts::{ContactAnswer, ContactEvent, ContactRequest, Form};
 use hopline::node::event::Event;
 use hopline::node::handle::Subscription;
 use hopline::transports::betanet::{MailboxStatus, Part};
+use hopline::wire::ReceivedCard;
 
 #[path = "common/houses.rs"]
 mod houses;
@@ -104,6 +105,20 @@ async fn after_a_first_message_the_next_ones_are_sealed_to_prekeys_through_a_res
     ben.wake().await.unwrap();
     becomes(&mut at_ada, second, DeliveryStatus::Delivered).await;
     assert_eq!(inbox(&ben).await, BTreeMap::from([(first, 1), (second, 1)]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_card_goes_on_naming_its_mailbox_in_the_next_run_before_the_relay_is_heard() {
+    let mut house = House::build(15, |_| {}).await.unwrap();
+    let (mut ada, _ben) = friends(&house).await;
+    let before = ada.card().await.unwrap();
+    let mailbox = |card| ReceivedCard::decode(&card).unwrap().card().mailbox.clone();
+    ada.sleep().await.unwrap();
+    house.close().await.unwrap();
+    ada.wake().await.unwrap();
+    let asked = ContactRequest::OwnCard { form: Form::FULL };
+    let ContactAnswer::OwnCard(after) = ada.node().contacts(asked).await.unwrap() else { panic!("no card") };
+    assert_eq!(mailbox(after), mailbox(before));
 }
 
 #[tokio::test(flavor = "multi_thread")]

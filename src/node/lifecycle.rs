@@ -110,8 +110,9 @@ pub async fn start(setup: Setup) -> Result<Node, NodeError> {
     let mesh_events = bitchat.subscribe().ok_or(NodeError::MeshEnded)?;
     let mut ports = Ports::default();
     ports.add(transport);
-    let mut betanet = None;
+    let (mut betanet, mut mailbox) = (None, None);
     if let Some(config) = settings.betanet {
+        mailbox = people::mailbox(&store, &config.relays).await?;
         let generation = contacts.generation();
         let setup = Mail { config, generation, letters, seed: betanet_seed, clock };
         let (transport, handle) = start_betanet(setup, &identity, &store).await?;
@@ -156,7 +157,7 @@ pub async fn start(setup: Setup) -> Result<Node, NodeError> {
             (identity, settings.nickname),
             contacts,
             store.clone(),
-            Told { bitchat: bitchat.clone(), direct, betanet },
+            (Told { bitchat: bitchat.clone(), direct, betanet }, mailbox),
         ),
         store,
         bitchat,

@@ -10,8 +10,8 @@ use iroh::SecretKey;
 use rand_core::{OsRng, RngCore};
 
 use super::contacts::{
-    Change, Contact, ContactAnswer, ContactEdit, ContactError, ContactEvent, ContactRequest, Contacts, Met,
-    Own, Said, own_code,
+    Change, Contact, ContactAnswer, ContactEdit, ContactError, ContactEvent, ContactRequest, Contacts, Form,
+    Met, Own, Said, own_code,
 };
 use super::error::NodeError;
 use super::store::Store;
@@ -26,7 +26,8 @@ use crate::time::UnixMillis;
 use crate::transports::betanet::{self, BetanetHandle};
 use crate::transports::bitchat::BitchatHandle;
 use crate::transports::direct::{self, ConnectionStatus, DirectHandle, OwnAddresses};
-use crate::wire::{DirectAddress, Mailbox};
+use crate::wire::record::SignedRecord;
+use crate::wire::{DirectAddress, Mailbox, ReceivedCard};
 
 /// The contacts, and everybody who has to know of changes.
 pub(super) struct People {
@@ -70,6 +71,18 @@ pub(super) async fn load(store: &Store, identity: &Identity) -> Result<Contacts,
     Ok(Contacts::load(identity, own, rows.into_iter().map(Contact::from)))
 }
 
+/// The mailbox that our card named last. At a relay of ours it is still there, and our card goes on naming it until we
+/// hear otherwise: whoever got a card without it in the meantime could leave us nothing, not even receipts.
+pub(super) async fn mailbox(store: &Store, relays: &[SignedRecord]) -> Result<Option<Mailbox>, NodeError> {
+    let card = store.with(|database| database.own_card()).await?;
+    let mailbox = card.and_then(|card| ReceivedCard::decode(&card.into()).ok()?.card().mailbox.clone());
+    let ours: Vec<_> = relays.iter().map(|relay| relay.record().id()).collect();
+    let is_ours = |mailbox: &Mailbox| {
+        SignedRecord::decode(&mailbox.provider).is_ok_and(|record| ours.contains(&record.record().id()))
+    };
+    Ok(mailbox.filter(is_ours))
+}
+
 /// Whom the direct transport may talk with.
 pub(super) fn reachable(contacts: &Contacts) -> Vec<direct::Contact> {
     let contact = |(fingerprint, at): (Fingerprint, DirectAddress)| direct::Contact {
@@ -105,10 +118,10 @@ impl People {
         (identity, nickname): (Arc<Identity>, String),
         contacts: Contacts,
         store: Store,
-        told: Told,
+        (told, mailbox): (Told, Option<Mailbox>),
     ) -> Self {
         let (addresses, reached) = (OwnAddresses::default(), BTreeSet::new());
-        Self { identity, nickname, contacts, store, told, addresses, mailbox: None, reached }
+        Self { identity, nickname, contacts, store, told, addresses, mailbox, reached }
     }
 
     /// How contacts are connected over direct.
@@ -359,6 +372,8 @@ impl People {
                     if let Some(own) = own {
                         database.set_counter(Counter::DirectGeneration, own.generation.into())?;
                         database.set_counter(Counter::CardSerial, own.serial)?;
+                        let card = own.card.as_ref().map(|card| card.form(Form::FULL));
+                        database.set_own_card(card.map(AsRef::as_ref))?;
                     }
                     Ok(())
                 })

@@ -7,6 +7,9 @@ use super::error::StoreError;
 use super::limits::{Bound, Full, Room};
 use crate::ids::Fingerprint;
 
+/// Where our own card stands.
+const OWN_CARD: &str = "own card";
+
 /// A row of the table of contacts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredContact {
@@ -117,6 +120,26 @@ impl Database {
         Ok(())
     }
 
+    /// Our own card, as it was last made.
+    pub fn own_card(&self) -> Result<Option<Vec<u8>>, StoreError> {
+        let mut select = self.connection.prepare_cached("SELECT value FROM meta WHERE name = ?1")?;
+        Ok(select.query_row([OWN_CARD], |row| row.get(0)).optional()?)
+    }
+
+    /// Keeps our own card; none is good any more when there is none.
+    pub fn set_own_card(&mut self, card: Option<&[u8]>) -> Result<(), StoreError> {
+        match card {
+            Some(card) => {
+                let sql = "INSERT OR REPLACE INTO meta VALUES (?1, ?2)";
+                self.connection.prepare_cached(sql)?.execute((OWN_CARD, card))?
+            }
+            None => {
+                self.connection.prepare_cached("DELETE FROM meta WHERE name = ?1")?.execute([OWN_CARD])?
+            }
+        };
+        Ok(())
+    }
+
     /// Whether somebody here said yes to this person.
     pub(super) fn is_contact(&self, fingerprint: Fingerprint) -> Result<bool, StoreError> {
         let sql = "SELECT 1 FROM contacts WHERE fingerprint = ?1 AND (added OR verified OR favourite)";
@@ -166,6 +189,16 @@ mod tests {
             favourite: true,
             blocked: false,
             told: 0,
+        }
+    }
+
+    #[test]
+    fn our_own_card_is_the_one_kept_last() {
+        let mut database = database();
+        assert_eq!(database.own_card().unwrap(), None);
+        for card in [Some(&[1, 2][..]), Some(&[3]), None, None] {
+            database.set_own_card(card).unwrap();
+            assert_eq!(database.own_card().unwrap().as_deref(), card);
         }
     }
 

@@ -131,7 +131,7 @@ struct Later {
 }
 
 impl Refused {
-    /// A receipt was refused once more, after so many times before.
+    /// A receipt was refused once more, or there was no mailbox for it, after so many times before.
     pub(super) fn push(&mut self, before: u32, to: PeerId, envelope: Bytes, now: Instant) {
         if before >= MAX_REFUSALS {
             return;

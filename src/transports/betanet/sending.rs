@@ -136,8 +136,11 @@ impl Driver {
     /// Puts an envelope in the line for its recipient's relay.
     pub(super) fn leave(&mut self, to: PeerId, envelope: Bytes, purpose: Purpose, now: Now) {
         let Some((contact, relay)) = self.people.get(&to) else {
-            if let Purpose::Message { attempt, .. } = purpose {
-                self.fail(attempt, Failure::Unreachable);
+            match purpose {
+                Purpose::Message { attempt, .. } => self.fail(attempt, Failure::Unreachable),
+                // There may be a mailbox again.
+                Purpose::Receipt { refused } => self.refused.push(refused, to, envelope, now.instant),
+                Purpose::Stream(_) => {}
             }
             return;
         };
