@@ -6,6 +6,8 @@
 
 mod program;
 
+use std::collections::BTreeSet;
+
 use hopline::api::board::BoardNews;
 use hopline::api::files::FileWord;
 use hopline::api::groups::GroupNews;
@@ -128,13 +130,16 @@ async fn a_notice_stands_everywhere_until_its_author_withdraws_it() {
     let posted = line.bench.json(&["--home", "ada", "board", "post", "the bridge is down", "--urgent"]).await;
     let later = ["--home", "ada", "board", "post", "bread at the church", "--for", "2d"];
     let second = line.bench.json(&later).await;
-    for wanted in [&posted, &second] {
-        let id = wanted["notice"]["id"].as_str().unwrap();
-        event(&mut at_cy, |event| {
+    // Which of them comes first nobody promises.
+    let mut awaited: BTreeSet<&str> =
+        [&posted, &second].map(|said| said["notice"]["id"].as_str().unwrap()).into();
+    while !awaited.is_empty() {
+        let id = event(&mut at_cy, |event| {
             let EventReport::Board(notice) = event else { return None };
-            (notice.news == BoardNews::Posted && notice.notice.id.to_string() == id).then_some(())
+            (notice.news == BoardNews::Posted).then(|| notice.notice.id.to_string())
         })
         .await;
+        assert!(awaited.remove(id.as_str()), "{id}");
     }
     let board = line.said("cy", &["board"]).await;
     let rows: Vec<&str> = board.lines().collect();
@@ -239,10 +244,10 @@ async fn people_and_the_mesh_are_asked_and_decided_about_in_the_chat() {
     answered(&mut chat, &format!("/verify {code}"), "* the code is good").await;
     chat.line("* ben is verified: the keys are theirs").await;
 
-    answered(&mut chat, "/ping zoe", "* nobody called `zoe` has been heard (`hopline peers` shows").await;
+    answered(&mut chat, "/ping zoe", "* nobody called `zoe` has been heard (`/who` shows").await;
     answered(&mut chat, "/fav zoe", "* nobody called `zoe` is a contact").await;
     answered(&mut chat, "/verify ben --revoke", "ben is not verified: whom they vouch for").await;
-    answered(&mut chat, "/verify", "type /verify [NAME | CODE | NAME --revoke]").await;
+    answered(&mut chat, "/verify", "type /verify [NAME | CODE | NAME --compared | NAME --revoke]").await;
     chat.type_line("/quit").await;
     assert!(chat.ended_well().await);
 }
