@@ -25,7 +25,7 @@ const PRIVATE: usize = 3;
 /// Time for a message to cross, and too little for anybody to ask again what they missed.
 const CROSSING: Duration = Duration::from_secs(4);
 /// Time for neighbours to ask each other for what got lost (spec 3.7), hop by hop.
-const CATCHING_UP: Duration = Duration::from_secs(90);
+const CATCHING_UP: Duration = Duration::from_secs(180);
 
 /// What became of the messages of some worlds.
 #[derive(Debug, Clone, Copy, Default)]
