@@ -31,6 +31,20 @@ pub struct Message {
     pub sent: UnixMillis,
 }
 
+/// Why a text is left with no courier.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NotLeft {
+    /// It has more parts than a courier takes.
+    TooLong {
+        /// Its bytes.
+        len: usize,
+        /// How many fit, where no character is cut.
+        max: usize,
+    },
+    /// Too many texts wait for couriers; this one expires first.
+    TooMany,
+}
+
 /// What a message says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Body {

@@ -201,8 +201,8 @@ fn person(PersonNotice { news, peer_id, name, mutual, reason, .. }: &PersonNotic
     match news {
         PersonNews::Favoured if *mutual => format!("* {name} made you a favourite: each is one of the other"),
         PersonNews::Favoured => {
-            let fav = if place == Place::Chat { "/fav" } else { "hopline fav" };
-            format!("* {name} made you a favourite; `{fav} {peer_id}` makes it mutual")
+            let typed = place.says(&format!("`hopline fav {peer_id}`"));
+            format!("* {name} made you a favourite; {typed} makes it mutual")
         }
         PersonNews::Unfavoured => format!("* you are no favourite of {name} any more"),
         PersonNews::ScannedUs => format!("* {name} has scanned your code and knows that your keys are yours"),

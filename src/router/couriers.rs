@@ -3,12 +3,12 @@
 
 use super::dispatch::Router;
 use super::error::Reason;
-use super::event::{NotLeft, Output};
+use super::event::Output;
 use super::pending::{Couriers, Pending};
 use super::selection::Exclusion;
 use crate::capabilities::TransportKey;
 use crate::ids::MessageId;
-use crate::message::Recipient;
+use crate::message::{NotLeft, Recipient};
 
 /// Texts to one recipient that couriers are given: a courier takes a few only.
 const AT_MOST: usize = 16;

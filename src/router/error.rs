@@ -3,7 +3,8 @@
 use std::fmt;
 
 use crate::capabilities::{DownReason, TransportKey};
-use crate::router::event::{Failure, NotLeft};
+use crate::message::NotLeft;
+use crate::router::event::Failure;
 
 /// Why a message is where it is, in words a person can act on.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -5,7 +5,7 @@ use super::measured::Record;
 use super::selection::Ask;
 use crate::capabilities::{Capabilities, Health, Reach, TransportKey};
 use crate::ids::{AttemptId, MessageId, PeerId};
-use crate::message::{DeliveryStatus, Recipient, Requirements};
+use crate::message::{DeliveryStatus, NotLeft, Recipient, Requirements};
 use crate::time::UnixMillis;
 
 /// Everything that can happen to a router.
@@ -77,20 +77,6 @@ pub enum Input {
     Remember(Vec<Record>),
     /// The time given by `poll_timeout` has come.
     Timeout,
-}
-
-/// Why a text is left with no courier.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum NotLeft {
-    /// It has more parts than a courier takes.
-    TooLong {
-        /// Its bytes.
-        len: usize,
-        /// How many fit.
-        max: usize,
-    },
-    /// Too many others are to be left.
-    TooMany,
 }
 
 /// What a router knows of a message: everything but its body.

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use super::error::Reason;
-use super::event::{Envelope, Failure, NotLeft};
+use super::event::{Envelope, Failure};
 use super::lanes::Lane;
 use super::selection::Ask;
 use crate::capabilities::TransportKey;
 use crate::ids::AttemptId;
-use crate::message::{DeliveryStatus, Preference, Recipient};
+use crate::message::{DeliveryStatus, NotLeft, Preference, Recipient};
 use crate::time::Instant;
 
 /// One value for each transport.

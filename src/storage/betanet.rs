@@ -1,7 +1,6 @@
 //! What betanet keeps: the secret its mailboxes are made of, and the newest record of each relay.
 
 use rand_core::{OsRng, RngCore};
-use rusqlite::OptionalExtension;
 use zeroize::Zeroizing;
 
 use super::database::Database;
@@ -22,9 +21,7 @@ impl Database {
     /// call and sealed with the device key.
     pub fn mailbox_secret(&mut self) -> Result<Zeroizing<[u8; MAILBOX_SECRET_LEN]>, StoreError> {
         self.transaction(|database| {
-            let select = "SELECT value FROM meta WHERE name = ?1";
-            let sealed: Option<Vec<u8>> =
-                database.connection.query_row(select, [SECRET_NAME], |row| row.get(0)).optional()?;
+            let sealed: Option<Vec<u8>> = database.noted(SECRET_NAME)?;
             let mut secret = Zeroizing::new([0; MAILBOX_SECRET_LEN]);
             match sealed {
                 Some(sealed) => {
@@ -37,7 +34,7 @@ impl Database {
                 None => {
                     OsRng.try_fill_bytes(secret.as_mut_slice()).map_err(StoreError::Random)?;
                     let sealed = database.sealer.seal(SECRET_PLACE, secret.as_slice())?;
-                    database.connection.execute("INSERT INTO meta VALUES (?1, ?2)", (SECRET_NAME, sealed))?;
+                    database.note(SECRET_NAME, Some(sealed))?;
                 }
             }
             Ok(secret)

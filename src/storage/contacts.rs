@@ -2,10 +2,11 @@
 
 use rusqlite::{OptionalExtension, Row, named_params};
 
+use super::conversation::fingerprints_of;
 use super::database::Database;
 use super::error::StoreError;
 use super::limits::{Bound, Full, Room};
-use crate::ids::Fingerprint;
+use crate::ids::{Fingerprint, PeerId};
 
 /// Where our own card stands.
 const OWN_CARD: &str = "own card";
@@ -93,6 +94,13 @@ impl Database {
         Ok(select.query_row([fingerprint], StoredContact::read).optional()?)
     }
 
+    /// The same by the id, which is how the fingerprint begins.
+    pub fn contact_of(&self, peer: PeerId) -> Result<Option<StoredContact>, StoreError> {
+        let sql = "SELECT * FROM contacts WHERE fingerprint BETWEEN ?1 AND ?2 ORDER BY fingerprint LIMIT 1";
+        let mut select = self.connection.prepare_cached(sql)?;
+        Ok(select.query_row(fingerprints_of(peer), StoredContact::read).optional()?)
+    }
+
     /// Everybody, by fingerprint.
     pub fn contacts(&self) -> Result<Vec<StoredContact>, StoreError> {
         let mut select = self.connection.prepare_cached("SELECT * FROM contacts ORDER BY fingerprint")?;
@@ -108,36 +116,22 @@ impl Database {
 
     /// A number as it was last set.
     pub fn counter(&self, counter: Counter) -> Result<Option<u64>, StoreError> {
-        let mut select = self.connection.prepare_cached("SELECT value FROM meta WHERE name = ?1")?;
-        let value: Option<i64> = select.query_row([counter.name()], |row| row.get(0)).optional()?;
-        Ok(value.map(i64::cast_unsigned))
+        Ok(self.noted::<i64>(counter.name())?.map(i64::cast_unsigned))
     }
 
     /// Sets a number.
     pub fn set_counter(&mut self, counter: Counter, value: u64) -> Result<(), StoreError> {
-        let sql = "INSERT OR REPLACE INTO meta VALUES (?1, ?2)";
-        self.connection.prepare_cached(sql)?.execute((counter.name(), value.cast_signed()))?;
-        Ok(())
+        self.note(counter.name(), Some(value.cast_signed()))
     }
 
     /// Our own card, as it was last made.
     pub fn own_card(&self) -> Result<Option<Vec<u8>>, StoreError> {
-        let mut select = self.connection.prepare_cached("SELECT value FROM meta WHERE name = ?1")?;
-        Ok(select.query_row([OWN_CARD], |row| row.get(0)).optional()?)
+        self.noted(OWN_CARD)
     }
 
     /// Keeps our own card; none is good any more when there is none.
     pub fn set_own_card(&mut self, card: Option<&[u8]>) -> Result<(), StoreError> {
-        match card {
-            Some(card) => {
-                let sql = "INSERT OR REPLACE INTO meta VALUES (?1, ?2)";
-                self.connection.prepare_cached(sql)?.execute((OWN_CARD, card))?
-            }
-            None => {
-                self.connection.prepare_cached("DELETE FROM meta WHERE name = ?1")?.execute([OWN_CARD])?
-            }
-        };
-        Ok(())
+        self.note(OWN_CARD, card)
     }
 
     /// Whether somebody here said yes to this person.
@@ -208,6 +202,8 @@ mod tests {
         database.put_contact(&contact(1)).unwrap();
         database.put_contact(&contact(2)).unwrap();
         assert_eq!(database.contact(contact(1).fingerprint).unwrap(), Some(contact(1)));
+        assert_eq!(database.contact_of(contact(1).fingerprint.peer_id()).unwrap(), Some(contact(1)));
+        assert_eq!(database.contact_of(contact(9).fingerprint.peer_id()).unwrap(), None);
 
         let newer = StoredContact { serial: 7, blocked: true, ..contact(1) };
         database.put_contact(&newer).unwrap();

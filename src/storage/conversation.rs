@@ -129,7 +129,7 @@ impl Lines {
 }
 
 /// The least and the greatest fingerprint of a peer: its id is how they begin.
-fn fingerprints_of(peer: PeerId) -> (Fingerprint, Fingerprint) {
+pub(super) fn fingerprints_of(peer: PeerId) -> (Fingerprint, Fingerprint) {
     let filled = |rest: u8| {
         let mut fingerprint = [rest; 32];
         for (byte, own) in fingerprint.iter_mut().zip(peer.0) {

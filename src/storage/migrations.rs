@@ -1,7 +1,5 @@
 //! The schema of the messages, and the key they are sealed with.
 
-use rusqlite::OptionalExtension;
-
 use super::database::Database;
 use super::error::StoreError;
 use super::seal::{Direction, Place};
@@ -22,6 +20,7 @@ const SCHEMA: Schema = Schema {
 };
 /// What is sealed to recognise the device key by.
 const CHECK: &[u8] = b"hopline device key";
+const CHECK_NAME: &str = "key check";
 const CHECK_PLACE: Place<'_> =
     Place { table: "meta", id: MessageId([0; 16]), direction: Direction::Out, other: &[] };
 
@@ -53,14 +52,13 @@ pub(super) fn recognise(database: &Database) -> Result<(), SchemaError> {
 pub(super) fn apply(database: &mut Database) -> Result<(), StoreError> {
     if sqlite::apply(&database.connection, &SCHEMA)? {
         let sealed = database.sealer.seal(CHECK_PLACE, CHECK)?;
-        database.connection.execute("INSERT INTO meta VALUES ('key check', ?1)", [sealed])?;
+        database.note(CHECK_NAME, Some(sealed))?;
     }
     Ok(())
 }
 
 fn check_key(database: &Database) -> Result<(), SchemaError> {
-    let select = "SELECT value FROM meta WHERE name = 'key check'";
-    let sealed: Option<Vec<u8>> = database.connection.query_row(select, [], |row| row.get(0)).optional()?;
+    let sealed: Option<Vec<u8>> = database.noted(CHECK_NAME)?;
     match sealed.map(|sealed| database.sealer.open(CHECK_PLACE, &sealed)) {
         Some(Ok(plain)) if plain.as_slice() == CHECK => Ok(()),
         _ => Err(SchemaError::WrongKey),

@@ -32,6 +32,7 @@ mod key_file;
 mod limits;
 mod mailboxes;
 mod measured;
+mod meta;
 mod migrations;
 mod outbox;
 mod relay_database;

@@ -11,8 +11,8 @@ use tokio::task::JoinHandle;
 use crate::capabilities::{Capabilities, Health, Reach, TransportKey};
 use crate::ids::{AttemptId, Fingerprint, MessageId, PeerId};
 use crate::mesh::kept::Keep;
-use crate::message::{Body, GroupLabel, Message, Recipient};
-use crate::router::event::{NotLeft, Report};
+use crate::message::{Body, GroupLabel, Message, NotLeft, Recipient};
+use crate::router::event::Report;
 use crate::time::UnixMillis;
 
 /// Commands that may wait for a transport; whoever has one more waits.

@@ -1,6 +1,7 @@
 //! What is asked about mail for who is away, and what is told.
 
 use crate::ids::{MessageId, PeerId};
+use crate::message::NotLeft;
 use crate::time::UnixMillis;
 
 /// What the node asks.
@@ -44,18 +45,4 @@ pub enum Event {
         /// Why.
         why: NotLeft,
     },
-}
-
-/// Why a text is left with no courier.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum NotLeft {
-    /// It has more parts than a courier takes.
-    TooLong {
-        /// Its bytes.
-        len: usize,
-        /// How many fit, where no character is cut.
-        max: usize,
-    },
-    /// Too many texts wait for couriers; this one expires first.
-    TooMany,
 }

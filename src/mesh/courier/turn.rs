@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::carried::{Depositor, Digest, HANDING, Taken, check_life};
 use super::deposits::{COPIES, Due, MAX_PARTS, Plain, all_alive};
-use super::event::{Command, Event, NotLeft};
+use super::event::{Command, Event};
 use super::limits::{LIFETIME, PER_FAVOURITE, PER_VERIFIED, Tier};
 use super::report::Report;
 use crate::crypto::courier::{self, OpenWith, SealTo};
@@ -18,6 +18,7 @@ use crate::mesh::error::DropReason;
 use crate::mesh::event;
 use crate::mesh::kept::{Keep, Kept, Shelf};
 use crate::mesh::sessions::Stamp;
+use crate::message::NotLeft;
 use crate::time::{Instant, Now, UnixMillis};
 use crate::wire::{Capabilities, CourierEnvelope, MAX_TEXT_LEN, NoisePayload, Packet, PacketType};
 

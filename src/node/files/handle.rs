@@ -61,9 +61,8 @@ impl FilesHandle {
     }
 
     async fn hand_over(&self, peer: PeerId, path: PathBuf, spoken: bool) -> Result<Transfer, FileError> {
-        let contacts = self.store.with(|database| database.contacts()).await?;
-        let known = contacts.iter().find(|contact| contact.fingerprint.peer_id() == peer);
-        match known {
+        let known = self.store.with(move |database| database.contact_of(peer)).await?;
+        match &known {
             Some(contact) if contact.blocked => {
                 return Err(FileError::Blocked { name: contact.name.clone() });
             }
@@ -71,7 +70,7 @@ impl FilesHandle {
             Some(_) | None => {}
         }
         let source = spawn_blocking(move || Source::look(&path)).await.map_err(|_| Stopped)??;
-        let card = known.map(|contact| contact.card.clone()).unwrap_or_default();
+        let card = known.map(|contact| contact.card).unwrap_or_default();
         self.ask(|answer| Request::Send { peer, card, source, spoken, answer }).await
     }
 

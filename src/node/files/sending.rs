@@ -12,7 +12,7 @@ use super::ways::Carried;
 use crate::ids::PeerId;
 use crate::mesh::media::event::Failure;
 use crate::node::store::Store;
-use crate::storage::{StoreError, StoredContact, Transfer, TransferStatus};
+use crate::storage::{StoreError, Transfer, TransferStatus};
 use crate::transports::files::{Progress, SendError, Source, Stamp};
 use crate::wire::file::Reason;
 
@@ -176,9 +176,8 @@ impl Sending {
 
 /// Whether this program runs at the receiver's, which confirms every file: it made the contact's card.
 async fn runs_hopline(store: &Store, peer: PeerId) -> Result<bool, StoreError> {
-    let contacts = store.with(|database| database.contacts()).await?;
-    let is_it = |contact: &StoredContact| contact.fingerprint.peer_id() == peer && !contact.card.is_empty();
-    Ok(contacts.iter().any(is_it))
+    let contact = store.with(move |database| database.contact_of(peer)).await?;
+    Ok(contact.is_some_and(|contact| !contact.card.is_empty()))
 }
 
 /// What is said of a file that nobody confirmed.

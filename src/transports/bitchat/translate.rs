@@ -11,7 +11,7 @@ use crate::mesh::event::{Expiry, PrivateMessage, PublicMessage};
 use crate::mesh::groups::{self, GroupMessage};
 use crate::mesh::trust::event as trust;
 use crate::message::{Body, GroupLabel, Message, Recipient};
-use crate::router::event::{Failure, NotLeft, Report};
+use crate::router::event::{Failure, Report};
 use crate::transports::port::{Command, Event, Received};
 
 /// What a command of the node comes to.
@@ -56,13 +56,7 @@ pub(super) fn told(event: &mesh::event::Event) -> Vec<Event> {
         &Engine::Courier(courier::Event::Deposited { id, couriers }) => {
             vec![Event::Deposited { id, couriers }]
         }
-        &Engine::Courier(courier::Event::NotLeft { id, why }) => {
-            let why = match why {
-                courier::NotLeft::TooLong { len, max } => NotLeft::TooLong { len, max },
-                courier::NotLeft::TooMany => NotLeft::TooMany,
-            };
-            vec![Event::NotDeposited { id, why }]
-        }
+        &Engine::Courier(courier::Event::NotLeft { id, why }) => vec![Event::NotDeposited { id, why }],
         &Engine::Receipt { from, id, read } => vec![Event::Receipt { from, id, read }],
         Engine::PrivateMessage(message) => vec![Event::Received(private(message))],
         Engine::PublicMessage(message) => {
